@@ -1,0 +1,76 @@
+"""Set before anything of Hugging Face is imported; fixtures that are costly are made once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from workbench.config.experiment import ExperimentConfig
+    from workbench.events import Event
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other on a busy machine
+_CACHE = tempfile.TemporaryDirectory(prefix="mtl-workbench-tests-")
+# Nothing is fetched, and the person's own caches stay as they are.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HOME"] = _CACHE.name
+
+settings.register_profile(
+    "workbench",
+    deadline=None,  # two busy cores
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("workbench")
+
+
+@pytest.fixture(scope="session")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of a tiny random backbone, by family: bert, roberta, electra, distilbert."""
+    from builders import write_backbone
+
+    return cache(
+        lambda family: write_backbone(tmp_path_factory.mktemp("backbone") / family, family)
+    )
+
+
+@pytest.fixture(scope="session")
+def bert(backbones: Callable[[str], Path]) -> Path:
+    """Folder of a tiny random BERT."""
+    return backbones("bert")
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with train, dev and test of three tasks on the same sentences."""
+    from builders import write_corpus
+
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that was trained in this process. Read it, change nothing."""
+
+    config: ExperimentConfig
+    folder: Path
+    events: tuple[Event, ...]
+
+
+@pytest.fixture(scope="session")
+def trained(
+    bert: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TrainedRun]:
+    """Moods and names, learned by a tiny BERT in a few steps."""
+    from builders import an_experiment, events_of
+
+    config = an_experiment(backbone=bert, folder=corpus, training={"epochs": 6})
+    folder = tmp_path_factory.mktemp("run")
+    yield TrainedRun(config, folder, tuple(events_of(config, folder)))

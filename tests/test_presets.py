@@ -1,0 +1,68 @@
+"""Every shipped preset loads, and says in its first lines what it is for and how to run it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workbench.config.loading import load_experiment, parse_experiment, to_toml
+from workbench.config.presets import list_presets
+from workbench.errors import ConfigError
+from workbench.paths import shipped_presets
+
+PRESETS = [preset.name for preset in list_presets()]
+NEED_CORPORA = {"tutorial-ner-trec"}
+CORPORA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def test_the_promised_presets_are_there() -> None:
+    assert {"quickstart", "notebook", "tutorial-ner-trec"} <= set(PRESETS)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name not in NEED_CORPORA])
+def test_a_preset_loads_without_anything_else(name: str) -> None:
+    config = load_experiment(name)
+
+    assert config.name == name
+    assert parse_experiment(to_toml(config), origin=name, folder=Path("/")) == config
+
+
+@pytest.mark.corpora
+@pytest.mark.parametrize("name", sorted(NEED_CORPORA))
+def test_a_preset_loads_with_its_corpora(name: str) -> None:
+    if not CORPORA.is_dir():
+        pytest.skip("the corpora are not on this machine")
+
+    config = load_experiment(name, data_root=CORPORA)
+
+    assert config.name == name
+
+
+@pytest.mark.parametrize("name", sorted(NEED_CORPORA))
+def test_a_preset_without_its_corpora_says_what_to_give(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--data-root") as caught:
+        load_experiment(name, data_root=tmp_path)
+
+    assert len(caught.value.problems) == 6
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_opens_with_what_it_is_for_how_long_it_takes_and_how_to_run_it(name: str) -> None:
+    preset = next(preset for preset in list_presets() if preset.name == name)
+
+    assert len(preset.summary) > 20
+    assert "Takes " in preset.header
+    assert f"mtl-workbench train {name}" in preset.header
+
+
+def test_the_notebook_preset_has_six_sentences_and_two_heads_of_three_classes() -> None:
+    lines = (shipped_presets() / "data/notebook/train.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    config = load_experiment("notebook")
+
+    assert len(rows) == 6
+    assert len(config.tasks) == 2
+    assert len({row["kind"] for row in rows}) == len({row["mood"] for row in rows}) == 3
+    assert config.showcase.texts == tuple(row["text"] for row in rows)

@@ -1,0 +1,114 @@
+"""`export`, `predict`, `encode`, `evaluate` hand on what they are asked and print what comes."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench import operations
+from workbench.cli.artefacts import read_texts
+from workbench.errors import DataError
+from workbench.store.records import ExportRecord
+
+
+class Artefacts(ModuleType):
+    """Stands for the work that needs torch; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__("workbench.operations.artefacts")
+        self.asked: list[Any] = []
+
+    def export(self, space: Any, ref: str, *, progress: Any, **options: Any) -> ExportRecord:
+        self.asked.append((ref, options))
+        progress("opening it again")
+        return ExportRecord(datetime(2026, 1, 1, tzinfo=UTC), options["format"], "/out", 20, 2e-7)
+
+    def predict(self, space: Any, source: str, texts: Any, checkpoint: str = "best") -> Any:
+        self.asked.append((source, texts, checkpoint))
+        return [
+            {
+                "text": text,
+                "tasks": {
+                    "question": {"label": "a", "probabilities": {"a": 0.9, "b": 0.1}},
+                    "entity": {"entities": [{"text": "Rome", "label": "LOC"}]},
+                },
+            }
+            for text in texts
+        ]
+
+    def encode(self, space: Any, source: str, texts: Any, checkpoint: str = "best") -> Any:
+        return np.arange(12 * len(texts), dtype=np.float32).reshape(len(texts), 12)
+
+    def evaluate(self, space: Any, ref: str, split: str, checkpoint: str = "best") -> Any:
+        self.asked.append((ref, split, checkpoint))
+        return {"question": {"accuracy": 0.9, "loss": float("nan")}}
+
+
+@pytest.fixture
+def artefacts(monkeypatch: pytest.MonkeyPatch) -> Artefacts:
+    stand_in = Artefacts()
+    monkeypatch.setitem(sys.modules, "workbench.operations.artefacts", stand_in)
+    monkeypatch.setattr(operations, "artefacts", stand_in, raising=False)
+    return stand_in
+
+
+def test_export_prints_the_folder_and_the_difference(run_command: Any, artefacts: Any) -> None:
+    result = run_command("export", "r", "--format", "transformers", "--to", "x")
+
+    assert result.out == "/out\n"
+    assert "opening it again" in result.err
+    assert "at most 2.0e-07" in result.err
+    assert artefacts.asked == [
+        ("r", {"checkpoint": "best", "format": "transformers", "to": Path("x")})
+    ]
+
+
+def test_predictions_are_printed_task_by_task(run_command: Any, artefacts: Any) -> None:
+    lines = run_command("predict", "r", "One.", "Two.").out.splitlines()
+
+    assert lines[:3] == ["One.", "  question  a  (a 0.900  b 0.100)", "  entity  Rome (LOC)"]
+    assert run_command("predict", "r", "One.", "--json").json[0]["text"] == "One."
+
+
+def test_vectors_are_printed_short_and_written_whole(
+    run_command: Any, artefacts: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "vectors.bin"
+
+    result = run_command("encode", "r", "One.", "--out", str(out))
+
+    assert result.out == ""
+    assert np.load(out).shape == (1, 12)
+    assert "(12 values)" in run_command("encode", "r", "One.").out
+    assert run_command("encode", "r", "One.", "--json").json[0]["vector"][-1] == 11.0
+
+
+def test_a_split_is_measured(run_command: Any, artefacts: Any) -> None:
+    result = run_command("evaluate", "r", "--split", "test", "--checkpoint", "last", "--json")
+
+    assert result.json == {"question": {"accuracy": 0.9, "loss": None}}
+    assert artefacts.asked == [("r", "test", "last")]
+    assert run_command("evaluate", "r", "--split", "tset").code == 2
+
+
+def test_a_file_gives_a_text_per_line(tmp_path: Path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_bytes("\ufeffOne.\r\n\nTwo\u2028lines.\n".encode())
+
+    assert read_texts(["Zero."], file) == ["Zero.", "One.", "Two\u2028lines."]
+
+
+def test_a_file_that_is_no_text_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "texts.bin"
+    file.write_bytes(b"fine\n\xff\xfe")
+
+    with pytest.raises(DataError, match=r"is not UTF-8 text") as caught:
+        read_texts(None, file)
+
+    assert caught.value.where.endswith("line 2")

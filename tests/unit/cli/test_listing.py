@@ -1,0 +1,192 @@
+"""`runs`, `show`, `checkpoints`, `compare` over a real store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def test_no_runs_is_said_beside_the_data(run_command: Any, add_run: Any) -> None:
+    result = run_command("runs")
+
+    assert (result.code, result.out) == (0, "")
+    assert "mtl-workbench train" in result.err
+
+
+def test_the_runs_are_listed_newest_first(run_command: Any, add_run: Any) -> None:
+    add_run("first234", name="one")
+    add_run("second23", name="two", accuracy=0.8)
+
+    header, newest, oldest = run_command("runs").out.splitlines()
+
+    assert header.split() == [
+        "id", "name", "state", "done", "tasks", "best", "started", "took",
+    ]  # fmt: skip
+    assert newest.startswith("second23  two   finished  100%  question=0.800  entity=0.600  0.750")
+    assert oldest.startswith("first234")
+
+
+def test_the_list_as_json_has_the_promised_keys(run_command: Any, add_run: Any) -> None:
+    add_run()
+
+    (run,) = run_command("runs", "--json").json
+
+    assert set(run) >= {
+        "id", "name", "state", "why", "source", "created_at", "tasks", "phase", "step",
+        "total_steps", "best_step", "selection", "metrics", "seconds", "eta_seconds",
+        "texts_per_second", "config", "error",
+    }  # fmt: skip
+    assert run["state"] == "finished"
+    assert run["metrics"]["question"]["accuracy"] == 0.9
+    assert run["config"]["training"]["epochs"] == 3
+
+
+def test_an_empty_list_is_json_too(run_command: Any) -> None:
+    assert run_command("runs", "--json").json == []
+
+
+def test_the_list_is_filtered_and_sorted(run_command: Any, add_run: Any) -> None:
+    add_run("low23456", accuracy=0.7)
+    add_run("high2345", accuracy=0.9)
+    add_run("bad23456", accuracy=0.95, outcome="failed")
+
+    result = run_command(
+        "runs", "--json", "--filter", "state=finished", "--sort", "-question.accuracy"
+    )
+
+    assert [run["id"] for run in result.json] == ["high2345", "low23456"]
+
+
+def test_a_filter_that_cannot_be_read_is_wrong_usage(run_command: Any) -> None:
+    result = run_command("runs", "--filter", "state=")
+
+    assert (result.code, result.out) == (2, "")
+    assert "column 7" in result.err
+
+
+def test_escape_sequences_are_shown_and_not_obeyed(run_command: Any, add_run: Any) -> None:
+    add_run(name="\x1b]0;owned\x07")
+
+    for words in (["runs"], ["show", "@last"], ["watch", "@last"], ["runs", "--json"]):
+        result = run_command(*words)
+        assert "\x1b" not in result.out + result.err
+        assert "\x07" not in result.out + result.err
+
+
+def test_a_run_is_shown_whole(run_command: Any, add_run: Any) -> None:
+    add_run()
+
+    result = run_command("show", "arun")
+
+    assert result.code == 0
+    for text in (
+        "night  arun2345  finished",
+        "20 of 20 steps",
+        "10 trained of 1,000",
+        "abc unchanged",
+        "question: classification, 2 labels, 80 train, 8 dev",
+        "dev metrics at step 20",
+        "best last",
+        "90 MB",
+        "warning  3 texts are cut",
+        "training.epochs = 3",
+    ):
+        assert text in result.out
+
+
+def test_a_run_as_json_has_the_promised_keys(run_command: Any, add_run: Any) -> None:
+    add_run()
+
+    document = run_command("show", "@last", "--json").json
+
+    assert set(document) >= {
+        "id", "name", "state", "why", "config", "source", "metrics", "evaluations", "checkpoints",
+        "exports", "timings", "frozen_checksum", "warnings", "error",
+    }  # fmt: skip
+    assert document["frozen_checksum"] == {"start": "abc", "end": "abc"}
+    assert document["evaluations"][0]["metrics"]["question"]["accuracy"] == 0.4
+    assert document["checkpoints"][-1]["is_best"] is True
+    assert document["warnings"] == ["3 texts are cut\x1b[31m"]
+    assert document["error"] is None
+    assert document["timings"]["seconds_in_steps"] == 10.0
+
+
+def test_a_failed_run_shows_its_error(run_command: Any, add_run: Any) -> None:
+    add_run(outcome="failed")
+
+    assert "failed  The loss is NaN." in run_command("show", "@last").out
+    error = run_command("show", "@last", "--json").json["error"]
+    assert error == {
+        "what": "The loss is NaN.",
+        "where": "step 20",
+        "next_step": "lower the rate",
+        "traceback": "Tb",
+    }
+
+
+def test_what_is_not_there_is_exit_code_3(run_command: Any, add_run: Any) -> None:
+    add_run(name="night")
+
+    result = run_command("show", "nigth")
+
+    assert (result.code, result.out) == (3, "")
+    assert 'There is no run "nigth".' in result.err
+    assert 'did you mean "night"?' in result.err
+
+
+def test_checkpoints_are_listed(run_command: Any, add_run: Any) -> None:
+    add_run()
+
+    lines = run_command("checkpoints", "@last").out.splitlines()
+
+    assert lines[0].split()[:4] == ["step", "mark", "selection", "question"]
+    assert "best last" in lines[2]
+    assert run_command("checkpoints", "@last", "--json").json[0]["step"] == 10
+
+
+def test_runs_are_compared(run_command: Any, add_run: Any) -> None:
+    add_run("arun2345", name="a", accuracy=0.9)
+    add_run("brun2345", name="b", accuracy=0.8, config={"training": {"epochs": 5}})
+
+    result = run_command("compare", "arun2345", "b")
+
+    assert result.out.splitlines()[0].split() == ["metric", "a", "arun2345", "b", "brun2345"]
+    assert "question accuracy 0.900 * 0.800" in " ".join(result.out.split())
+    assert "training.epochs" in result.out
+    assert "optimization" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--markdown", "| question accuracy | **0.900** | 0.800 |"),
+        ("--csv", "metric,question.accuracy,0.9,0.8"),
+        ("--csv", "setting,training.epochs,3,5"),
+    ],
+)
+def test_a_comparison_is_written_for_other_programs(
+    run_command: Any, add_run: Any, option: str, expected: str
+) -> None:
+    add_run("arun2345", name="a", accuracy=0.9)
+    add_run("brun2345", name="b", accuracy=0.8, config={"training": {"epochs": 5}})
+
+    assert expected in run_command("compare", "a", "b", option).out.splitlines()
+
+
+def test_a_comparison_as_json(run_command: Any, add_run: Any) -> None:
+    add_run("arun2345", accuracy=0.9)
+    add_run("brun2345", accuracy=0.8, config={"training": {"epochs": 5}})
+
+    document = run_command("compare", "arun2345", "brun2345", "--json").json
+
+    assert document["settings"] == [{"key": "training.epochs", "values": ["3", "5"]}]
+    row = next(row for row in document["metrics"] if row["metric"] == "accuracy")
+    assert row == {"task": "question", "metric": "accuracy", "values": [0.9, 0.8], "best": 0}
+
+
+def test_one_run_cannot_be_compared(run_command: Any) -> None:
+    result = run_command("compare", "a")
+
+    assert result.code == 2
+    assert "give at least two runs" in result.err

@@ -1,0 +1,188 @@
+"""The filter language: what it lets through, and what it says when it cannot be read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.config.loading import validate
+from workbench.errors import ConfigError
+from workbench.operations.filtering import parse_filter, sort_runs
+from workbench.operations.reading import RunSummary
+from workbench.store.records import RunRecord
+from workbench.worker.liveness import RunState
+
+
+def a_run(
+    run_id: str = "arun2345",
+    *,
+    name: str = "night run",
+    state: RunState = RunState.FINISHED,
+    accuracy: float | None = 0.9,
+    settings: dict[str, Any] | None = None,
+) -> RunSummary:
+    config = validate(
+        {
+            "name": name,
+            "tasks": {"question": {"kind": "classification", "data": {"train": "q.jsonl"}}},
+            **(settings or {}),
+        }
+    )
+    return RunSummary(
+        record=RunRecord(run_id, name, datetime(2026, 1, 1, tzinfo=UTC), config, "trec.toml"),
+        state=state,
+        why="",
+        step=5,
+        total_steps=10,
+        phase="",
+        tasks=("question",),
+        best_step=None,
+        selection=accuracy,
+        metrics={} if accuracy is None else {"question": {"accuracy": accuracy}},
+        seconds=3.0,
+        eta_seconds=None,
+        texts_per_second=None,
+        spark=(),
+        exit=None,
+    )
+
+
+RUN = a_run()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_let_through"),
+    [
+        ("", True),
+        ("  ", True),
+        ("night", True),
+        ("NIGHT", True),
+        ("quest", True),
+        ("trec", True),
+        ("finish", True),
+        ("arun", True),
+        ("other", False),
+        ("night other", False),
+        ("night quest", True),
+        ('"night run"', True),
+        ('"night  run"', False),
+        ("state=finished", True),
+        ("state = Finished", True),
+        ("state!=finished", False),
+        ("state=failed or state=finished", True),
+        ("not state=finished", False),
+        ("not not state=finished", True),
+        ("question.accuracy>0.9", False),
+        ("question.accuracy >= 0.9", True),
+        ("question.accuracy<1 and question.accuracy>0", True),
+        ("optimization.learning_rate=2e-5", True),
+        ("optimization.learning_rate>1e-4", False),
+        ("optimization.head_learning_rate=none", True),
+        ("optimization.head_learning_rate>0", False),
+        ("training.length_buckets=true", True),
+        ("training.epochs=3.0", True),
+        ("backbone.model~mini", True),
+        ("tasks.question.weight=1", True),
+        ("tasks.other.weight=1", False),
+        ("tasks.other.weight!=1", True),
+        ("name~night", True),
+        ('name="night run"', True),
+        ('name="Night Run"', True),
+        ("name=night", False),
+        ("selection>0.8", True),
+        ("progress=0.5", True),
+        ("other and (b or night)", False),
+        ("night and (b or finished)", True),
+        # and binds tighter than or
+        ("other and other or night", True),
+        ("night or other and other", True),
+        ("(night or other) and other", False),
+        ("not other night", True),
+    ],
+)
+def test_a_filter_lets_through_what_it_says(text: str, is_let_through: bool) -> None:
+    assert parse_filter(text).apply([RUN]) == ([RUN] if is_let_through else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "column", "next_step"),
+    [
+        ("state=", "it ends where more is expected", 7, "add a word"),
+        ("(night", "it ends where more is expected", 7, "closing parenthesis"),
+        ("night)", 'at ")" this was not expected', 6, "state=finished"),
+        ("and night", 'at "and" a word', 1, "state=finished"),
+        ("night and", "it ends where more", 10, "add a word"),
+        ("night or or x", 'at "or"', 10, "state=finished"),
+        ("= 3", 'at "=" a word', 1, "state=finished"),
+        ("state==finished", 'at "=" a value for state', 7, "state=finished"),
+        ("question.accuracy > high", "> needs a number", 21, "state=finished"),
+        ('name="night', "a quotation that does not end", 6, "close it"),
+        ("a ! b", '"!"', 3, "compare with"),
+        ("state=finishd", '"finishd" is no state', 7, 'did you mean "finished"'),
+        ("night and qestion.accuracy>1", 'no run has "qestion.accuracy"', 11, "question.accuracy"),
+        ("(" * 200, "nested too deep", 1, "fewer parentheses"),
+    ],
+)
+def test_a_filter_that_cannot_be_read_says_where(
+    text: str, what: str, column: int, next_step: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_filter(text).apply([RUN])
+
+    assert what in caught.value.what
+    assert caught.value.where.endswith(f"column {column}")
+    assert next_step in caught.value.next_step
+
+
+def test_a_metric_that_some_run_has_is_no_mistake() -> None:
+    bare = a_run("brun2345", accuracy=None)
+
+    assert parse_filter("question.accuracy>0.5").apply([bare, RUN]) == [RUN]
+    assert parse_filter("question.accuracy!=0.9").apply([bare, RUN]) == [bare]
+
+
+WORDS = st.sampled_from(
+    ["and", "or", "not", "(", ")", "=", "!=", "<", ">=", "~", "state", "night", "0.5", '"', "a.b"]
+)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=30) | st.lists(WORDS, max_size=12).map(" ".join))
+def test_any_text_is_a_filter_or_our_error(text: str) -> None:
+    told = "nothing"
+
+    try:
+        parse_filter(text).apply([RUN])
+    except ConfigError as error:
+        told = error.where and error.next_step
+
+    assert told
+
+
+def test_runs_are_sorted_and_those_without_the_value_go_last() -> None:
+    low, high = a_run("b", accuracy=0.1), a_run("a", accuracy=0.9)
+    absent, strange = a_run("c", accuracy=None), a_run("d", accuracy=float("nan"))
+    runs = [absent, high, strange, low]
+
+    assert sort_runs(runs, "question.accuracy") == [low, high, absent, strange]
+    assert sort_runs(runs, "-question.accuracy") == [high, low, absent, strange]
+    assert [run.record.id for run in sort_runs(runs, "id")] == ["a", "b", "c", "d"]
+
+
+def test_a_setting_sorts_as_a_number() -> None:
+    long = a_run("a", settings={"training": {"epochs": 10}})
+    short = a_run("b", settings={"training": {"epochs": 9}})
+
+    assert sort_runs([long, short], "training.epochs") == [short, long]
+
+
+def test_an_unknown_key_to_sort_by_gives_the_nearest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        sort_runs([RUN], "-qestion.accuracy")
+
+    assert 'did you mean "question.accuracy"?' in caught.value.next_step
+    assert caught.value.where == "--sort -qestion.accuracy"

@@ -1,0 +1,709 @@
+from __future__ import annotations
+
+import math
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from workbench.config.experiment import ExperimentConfig
+from workbench.errors import NotFoundError, StoreError
+from workbench.events import (
+    CheckpointRemoved,
+    CheckpointSaved,
+    EvaluationFinished,
+    Event,
+    PhaseStarted,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    ShowcaseComputed,
+    StepFinished,
+    TaskDescribed,
+    Warned,
+)
+from workbench.store import event_json, schema
+from workbench.store.database import Database
+from workbench.store.records import (
+    ExitRecord,
+    ExportRecord,
+    Heartbeat,
+    ProcessIdentity,
+    RunRecord,
+    SeriesKey,
+)
+from workbench.store.run_store import RunStore
+from workbench.store.tables import metadata
+
+NOW = datetime(2026, 11, 22, 12, 30, 15, 250000, tzinfo=UTC)
+TOTAL = SeriesKey("train", "", "loss")
+ALICE = ProcessIdentity(100, 1000.5, "boot-1", "box")
+BOB = ProcessIdentity(200, 2000.5, "boot-1", "box")
+CONFIG = ExperimentConfig.model_validate(
+    {
+        "name": "two tasks",
+        "tasks": {
+            "question": {"kind": "classification", "data": {"train": "q.jsonl"}},
+            "entity": {"kind": "tagging", "data": {"train": "e.conll"}},
+        },
+    }
+)
+STARTED = RunStarted(
+    total_steps=10,
+    steps_per_epoch=5,
+    tasks=(TaskDescribed("question", "classification", ("a", "ü"), {"train": 9}, {"train": 0}),),
+    device="cpu",
+    precision="fp32",
+    trainable_parameters=10,
+    total_parameters=20,
+    frozen_checksum="",
+)
+SHOWCASE = ShowcaseComputed(
+    texts=("one",),
+    vectors=((0.5, -0.25),),
+    labels={"question": ("a", "ü")},
+    logits={"question": ((1.0, 2.0),)},
+    entities={"entity": ((("Berlin", "LOC"),),)},
+)
+
+
+def a_run(run_id: str = "abc", *, created_at: datetime = NOW) -> RunRecord:
+    return RunRecord(run_id, CONFIG.name, created_at, CONFIG, "quickstart")
+
+
+def a_step(step: int, *, loss: float | None = None) -> StepFinished:
+    return StepFinished(
+        step=step,
+        epoch=step / 5,
+        losses={"question": 1 / step if loss is None else loss, "entity": 2 / step},
+        total_loss=3 / step if loss is None else loss,
+        learning_rates={"backbone": 1e-4, "heads": 1e-3},
+        gradient_norm=1.5,
+        texts=32,
+        tokens=500,
+        seconds=0.1,
+    )
+
+
+def an_evaluation(step: int, accuracy: float, *, selection: float | None = 0.5) -> Event:
+    return EvaluationFinished(
+        step=step,
+        split="dev",
+        metrics={"question": {"accuracy": accuracy, "loss": 1 - accuracy}},
+        selection=selection,
+        seconds=1.0,
+    )
+
+
+def a_checkpoint(step: int, *, is_best: bool) -> CheckpointSaved:
+    return CheckpointSaved(step, f"checkpoints/{step}", is_best, 0.5, 3_000_000_000)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'experiments.db'}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[RunStore]:
+    store = RunStore.open(url)
+    store.add_run(a_run())
+    yield store
+    store.close()
+
+
+# Runs
+
+
+def test_a_run_comes_back_as_it_went_in(store: RunStore) -> None:
+    assert store.run("abc") == a_run()
+
+
+def test_runs_come_newest_first(store: RunStore) -> None:
+    store.add_run(a_run("old", created_at=NOW - timedelta(days=1)))
+    store.add_run(a_run("new", created_at=NOW + timedelta(days=1)))
+
+    assert [record.id for record in store.runs()] == ["new", "abc", "old"]
+
+
+def test_an_unknown_run_is_not_found(store: RunStore) -> None:
+    with pytest.raises(NotFoundError, match='There is no run "nope"'):
+        store.run("nope")
+    with pytest.raises(NotFoundError):
+        store.facts("nope")
+    with pytest.raises(NotFoundError):
+        store.append("nope", [Warned("x")])
+
+
+def test_a_deleted_run_leaves_nothing_behind(store: RunStore) -> None:
+    store.append("abc", [STARTED, a_step(1), an_evaluation(1, 0.5), a_checkpoint(1, is_best=True)])
+    store.claim("abc", ALICE)
+    store.send("abc", "stop")
+
+    store.delete_run("abc")
+
+    with store.engine.connect() as connection:
+        for table in metadata.sorted_tables:
+            assert connection.execute(table.select()).all() == [], table.name
+
+
+def test_a_worker_of_a_deleted_run_cannot_write_into_a_new_one(url: str, store: RunStore) -> None:
+    store.append("abc", [a_step(1)])
+    other = RunStore.open(url)
+    other.delete_run("abc")
+    other.add_run(a_run("new"))
+    other.append("new", [a_step(1)])
+
+    with pytest.raises(NotFoundError):
+        store.append("abc", [a_step(2)])
+
+    assert other.curves("new")[TOTAL].steps.tolist() == [1]
+    other.close()
+
+
+# Life
+
+
+def test_facts_are_empty_before_anything_happened(store: RunStore) -> None:
+    facts = store.facts("abc")
+
+    assert (facts.process, facts.launched, facts.heartbeat, facts.exit) == (None,) * 4
+
+
+def test_facts_hold_what_was_noted(store: RunStore) -> None:
+    beat = Heartbeat(NOW, "training", 7, 30.0)
+    exit = ExitRecord("failed", NOW, "loss is NaN", "step 8", "lower the rate", "Traceback")
+    store.record_launch("abc", BOB)
+    store.claim("abc", ALICE)
+    store.beat("abc", Heartbeat(NOW, "starting", 0, 120.0))
+    store.beat("abc", beat)
+    store.record_exit("abc", exit)
+
+    facts = store.facts("abc")
+
+    assert (facts.launched, facts.process, facts.heartbeat, facts.exit) == (BOB, ALICE, beat, exit)
+    assert facts.claimed_at is not None
+    assert facts.claimed_at.tzinfo is UTC
+    assert store.all_facts() == {"abc": facts}
+
+
+def test_a_run_is_claimed_by_one_process_only(store: RunStore) -> None:
+    assert store.claim("abc", ALICE)
+    assert store.claim("abc", ALICE)
+    assert not store.claim("abc", BOB)
+
+    assert store.facts("abc").process == ALICE
+
+
+def test_a_claim_of_a_dead_process_can_be_taken_over(store: RunStore) -> None:
+    store.claim("abc", ALICE)
+
+    assert store.claim("abc", BOB, is_live=lambda process: process != ALICE)
+
+
+def test_a_run_that_is_over_cannot_be_claimed(store: RunStore) -> None:
+    store.record_exit("abc", ExitRecord("finished", NOW))
+
+    assert not store.claim("abc", ALICE)
+
+
+def test_of_many_claims_at_once_one_wins(url: str, store: RunStore) -> None:
+    stores = [RunStore.open(url) for _ in range(6)]
+    won: list[bool] = []
+
+    def claim(number: int) -> None:
+        won.append(stores[number].claim("abc", ALICE._replace(pid=number)))
+
+    threads = [threading.Thread(target=claim, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for opened in stores:
+        opened.close()
+
+    assert sorted(won) == [False] * 5 + [True]
+
+
+def test_a_moment_without_a_time_zone_is_refused(store: RunStore) -> None:
+    with pytest.raises(Exception, match="no time zone"):
+        store.beat("abc", Heartbeat(NOW.replace(tzinfo=None), "training", 1, 1.0))
+
+
+# Commands
+
+
+def test_each_command_is_handed_out_once_and_in_order(url: str, store: RunStore) -> None:
+    store.send("abc", "stop")
+    store.send("abc", "stop now")
+    other = RunStore.open(url)
+
+    assert store.take_commands("abc") == ["stop", "stop now"]
+    assert other.take_commands("abc") == store.take_commands("abc") == []
+    other.close()
+
+
+# Events
+
+
+def test_a_step_becomes_points_of_its_curves(store: RunStore) -> None:
+    store.append("abc", [a_step(1), a_step(2)])
+
+    curves = store.curves("abc")
+
+    assert set(curves) == {
+        SeriesKey("train", "question", "loss"),
+        SeriesKey("train", "entity", "loss"),
+        TOTAL,
+        SeriesKey("run", "", "learning_rate/backbone"),
+        SeriesKey("run", "", "learning_rate/heads"),
+        SeriesKey("run", "", "gradient_norm"),
+    }
+    assert set(store.series("abc")) == set(curves)
+    assert curves[TOTAL].steps.tolist() == [1, 2]
+    assert curves[TOTAL].values.tolist() == [3.0, 1.5]
+    assert curves[TOTAL].steps.dtype == np.int64
+
+
+def test_an_evaluation_becomes_points_of_its_curves(store: RunStore) -> None:
+    store.append("abc", [an_evaluation(5, 0.75), an_evaluation(10, 0.8, selection=None)])
+
+    curves = store.curves("abc")
+
+    assert curves[SeriesKey("dev", "question", "accuracy")].values.tolist() == [0.75, 0.8]
+    assert curves[SeriesKey("dev", "", "selection")].steps.tolist() == [5]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_comes_back_as_nan(store: RunStore, value: float) -> None:
+    store.append("abc", [a_step(1), a_step(2, loss=value), a_step(3)])
+
+    values = store.curves("abc")[TOTAL].values
+
+    assert np.isnan(values).tolist() == [False, True, False]
+
+
+def test_only_what_is_new_is_read_on_request(store: RunStore) -> None:
+    store.append("abc", [a_step(step) for step in range(1, 6)])
+    entity = SeriesKey("train", "entity", "loss")
+    gone = {key: 5 for key in store.series("abc") if key not in (TOTAL, entity)}
+
+    curves = store.curves("abc", after={TOTAL: 3, entity: 4, **gone})
+
+    assert {key: curve.steps.tolist() for key, curve in curves.items()} == {
+        TOTAL: [4, 5],
+        entity: [5],
+    }
+
+
+def test_only_wanted_curves_are_read_on_request(store: RunStore) -> None:
+    store.append("abc", [a_step(1)])
+
+    assert set(store.curves("abc", keys=[TOTAL])) == {TOTAL}
+
+
+def test_a_step_that_is_made_again_replaces_the_first(store: RunStore) -> None:
+    store.append("abc", [a_step(1), a_step(2)])
+    store.append("abc", [a_step(2, loss=9.0), a_step(2, loss=7.0)])
+
+    assert store.curves("abc")[TOTAL].values.tolist() == [3.0, 7.0]
+    assert store.steps("abc").steps.tolist() == [1, 2]
+
+
+def test_steps_tell_what_each_update_cost(store: RunStore) -> None:
+    store.append("abc", [a_step(1), a_step(2), a_step(3)])
+
+    table = store.steps("abc", after=1)
+
+    assert table.steps.tolist() == [2, 3]
+    assert table.epochs.tolist() == [0.4, 0.6]
+    assert table.texts.tolist() == [32, 32]
+    assert table.tokens.dtype == np.int64
+    assert store.latest_step("abc") == 3
+    assert store.steps("abc", after=3).steps.size == 0
+
+
+def test_a_batch_is_kept_whole_or_not_at_all(store: RunStore) -> None:
+    bad = a_step(2).__class__(**{**a_step(2).__dict__, "texts": None})
+
+    with pytest.raises(StoreError):
+        store.append("abc", [a_step(1), bad])
+    assert store.curves("abc") == {}
+    store.append("abc", [a_step(1)])
+
+    assert store.latest_step("abc") == 1
+
+
+def test_the_exit_is_written_with_the_last_events(store: RunStore) -> None:
+    exit = ExitRecord("finished", NOW)
+    store.append("abc", [a_step(1)], exit=exit, heartbeat=Heartbeat(NOW, "finishing", 1, 5.0))
+
+    facts = store.facts("abc")
+
+    assert facts.exit == exit
+    assert facts.heartbeat is not None
+
+
+def test_rare_events_come_back_whole(store: RunStore) -> None:
+    finished = RunFinished(10, False, "", 12.5)
+    store.append("abc", [PhaseStarted("starting", 60.0), STARTED, Warned("short"), SHOWCASE])
+    store.append("abc", [finished])
+
+    assert store.started("abc") == STARTED
+    assert store.showcase("abc") == SHOWCASE
+    assert store.finished("abc") == finished
+    kinds = [message.kind for message in store.messages("abc")]
+    assert kinds == ["PhaseStarted", "RunStarted", "Warned", "ShowcaseComputed", "RunFinished"]
+    assert store.messages("abc")[2].body == {"message": "short"}
+
+
+def test_of_two_starts_the_last_counts(store: RunStore) -> None:
+    again = RunStarted(**{**STARTED.__dict__, "total_steps": 99})
+    store.append("abc", [STARTED, again])
+
+    assert store.started("abc") == again
+    assert store.overview("abc").total_steps == 99
+
+
+def test_checkpoints_are_listed_with_their_metrics(store: RunStore) -> None:
+    store.append("abc", [an_evaluation(5, 0.7), a_checkpoint(5, is_best=True)])
+    store.append("abc", [an_evaluation(8, 0.8), a_checkpoint(8, is_best=True)])
+    store.append("abc", [an_evaluation(9, 0.6), a_checkpoint(9, is_best=False)])
+    store.append("abc", [CheckpointRemoved(5)])
+
+    found = store.checkpoints("abc")
+
+    assert [(one.step, one.is_best, one.is_last) for one in found] == [
+        (8, True, False),
+        (9, False, True),
+    ]
+    assert found[0].metrics["question"]["accuracy"] == 0.8
+    assert found[0].bytes == 3_000_000_000
+
+
+def test_exports_come_back(store: RunStore) -> None:
+    record = ExportRecord(NOW, "transformers", "exports/a", 8, 1e-7)
+    store.add_export("abc", record)
+
+    assert store.exports("abc") == [record]
+
+
+# Overviews
+
+
+def test_an_overview_takes_metrics_at_the_best_checkpoint(store: RunStore) -> None:
+    store.append("abc", [STARTED, *(a_step(step) for step in range(1, 61))])
+    store.append("abc", [an_evaluation(5, 0.7, selection=0.7), a_checkpoint(5, is_best=True)])
+    store.append("abc", [an_evaluation(9, 0.6, selection=0.6), a_checkpoint(9, is_best=False)])
+
+    overview = store.overview("abc")
+
+    assert (overview.step, overview.total_steps, overview.best_step) == (60, 10, 5)
+    assert (overview.selection, overview.metrics["question"]["accuracy"]) == (0.7, 0.7)
+    assert (overview.recent_steps, overview.recent_texts) == (50, 1600)
+    assert overview.recent_seconds == pytest.approx(5.0)
+    assert store.overviews() == {"abc": overview}
+
+
+def test_without_a_checkpoint_an_overview_takes_the_latest_evaluation(store: RunStore) -> None:
+    store.append("abc", [an_evaluation(5, 0.7), an_evaluation(9, 0.6)])
+
+    overview = store.overview("abc")
+
+    assert (overview.best_step, overview.metrics_step) == (None, 9)
+    assert overview.metrics["question"]["accuracy"] == 0.6
+
+
+def test_sparks_go_from_the_first_step_to_the_last(store: RunStore) -> None:
+    store.add_run(a_run("short"))
+    store.add_run(a_run("empty"))
+    store.append("abc", [a_step(step) for step in range(1, 1001)])
+    store.append("short", [a_step(1), a_step(2)])
+
+    sparks = store.sparks(["abc", "short", "empty"], points=10)
+
+    assert set(sparks) == {"abc", "short"}
+    assert sparks["abc"].size == 10
+    assert (sparks["abc"][0], sparks["abc"][-1]) == (3.0, 0.003)
+    assert sparks["short"].tolist() == [3.0, 1.5]
+
+
+# Many processes and threads
+
+
+def test_a_change_by_anybody_shows_in_the_data_version(url: str, store: RunStore) -> None:
+    before = store.data_version()
+    assert store.data_version() == before
+    other = RunStore.open(url)
+
+    other.append("abc", [a_step(1)])
+    between = store.data_version()
+    store.append("abc", [a_step(2)])
+
+    assert len({before, between, store.data_version()}) == 3
+    other.close()
+
+
+def test_writers_in_several_threads_lose_nothing(url: str, store: RunStore) -> None:
+    names = [f"run{number}" for number in range(4)]
+    for name in names:
+        store.add_run(a_run(name))
+    stores = [store, store, RunStore.open(url), RunStore.open(url)]
+
+    def write(opened: RunStore, name: str) -> None:
+        for start in range(1, 201, 10):
+            opened.append(name, [a_step(step) for step in range(start, start + 10)])
+
+    threads = [
+        threading.Thread(target=write, args=pair) for pair in zip(stores, names, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for name in names:
+        assert store.curves(name)[TOTAL].steps.tolist() == list(range(1, 201))
+    for opened in stores[2:]:
+        opened.close()
+
+
+def test_writing_steps_keeps_up_with_fifty_thousand_points_a_second(store: RunStore) -> None:
+    events = [a_step(step) for step in range(1, 2001)]
+    store.append("abc", events[:200])
+
+    start = datetime.now(UTC)
+    for begin in range(0, len(events), 200):
+        store.append("abc", events[begin : begin + 200])
+    seconds = (datetime.now(UTC) - start).total_seconds()
+
+    # A third of the goal: the machine may be busy with other things.
+    assert 6 * len(events) / seconds > 50_000 / 3
+
+
+# Connections
+
+
+def test_every_connection_waits_and_checks_foreign_keys(store: RunStore) -> None:
+    with store.engine.connect() as connection:
+
+        def pragma(name: str) -> object:
+            return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+        found = [pragma(n) for n in ("busy_timeout", "journal_mode", "synchronous", "foreign_keys")]
+
+    assert found == [30_000, "wal", 1, 1]
+
+
+def test_every_write_begins_immediately(store: RunStore) -> None:
+    begun: list[str] = []
+
+    @event.listens_for(store.engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith("BEGIN"):
+            begun.append(statement)
+
+    store.append("abc", [a_step(1)])
+    store.send("abc", "stop")
+    store.claim("abc", ALICE)
+    store.curves("abc")
+
+    assert begun == ["BEGIN IMMEDIATE"] * 3 + ["BEGIN"]
+
+
+# Opening
+
+
+def test_opening_twice_finds_what_is_there(url: str, store: RunStore) -> None:
+    again = RunStore.open(url)
+
+    assert again.run("abc") == a_run()
+    again.close()
+
+
+def test_a_folder_with_odd_letters_is_no_trouble(tmp_path: Path) -> None:
+    folder = tmp_path / "what? 100% #1 ü"
+    folder.mkdir()
+
+    RunStore.open(f"sqlite:///{folder / 'x.db'}").close()
+
+    assert (folder / "x.db").is_file()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "notes.db"
+    file.write_text("these are notes, and long enough to be taken for something")
+
+    with pytest.raises(StoreError, match=r"notes\.db is not a database") as caught:
+        RunStore.open(f"sqlite:///{file}")
+
+    assert "--db" in caught.value.next_step
+
+
+def test_a_damaged_database_is_an_error_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    file.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+
+    with pytest.raises(StoreError):
+        RunStore.open(f"sqlite:///{file}")
+
+
+def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE cakes (name TEXT)")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(StoreError, match="belongs to another program"):
+        RunStore.open(f"sqlite:///{file}")
+
+
+def test_a_folder_that_is_not_there_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
+        RunStore.open(f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}")
+
+
+def test_a_url_without_its_driver_is_an_error_of_ours() -> None:
+    with pytest.raises(StoreError, match="cannot be used"):
+        RunStore.open("nonsense://somewhere/x")
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(url: str, tmp_path: Path) -> None:
+    RunStore.open(url).close()
+    connection = sqlite3.connect(tmp_path / "experiments.db")
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(StoreError, match="schema 9999") as caught:
+        RunStore.open(url)
+
+    assert "upgrade the program" in caught.value.next_step
+
+
+def test_a_run_that_another_version_wrote_says_so(store: RunStore) -> None:
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE runs SET config = '{\"new\": 1}'")
+    again = RunStore.open(store.url)
+
+    with pytest.raises(StoreError, match="settings of run abc"):
+        again.run("abc")
+    again.close()
+
+
+# Migrations
+
+
+def _schema_of(file: Path) -> set[tuple[str, str]]:
+    connection = sqlite3.connect(file)
+    rows = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    ).fetchall()
+    connection.close()
+    return {(name, "".join(sql.split())) for name, sql in rows}
+
+
+def test_making_the_tables_and_migrating_from_nothing_agree(tmp_path: Path, url: str) -> None:
+    from workbench.store.migrations import upgrade
+
+    RunStore.open(url).close()
+    migrated = Database(f"sqlite:///{tmp_path / 'migrated.db'}")
+    with migrated.write() as connection:
+        upgrade(connection)
+    migrated.close()
+
+    assert _schema_of(tmp_path / "migrated.db") == _schema_of(tmp_path / "experiments.db")
+
+
+def test_the_known_revisions_are_those_of_the_scripts() -> None:
+    from alembic.script import ScriptDirectory
+
+    from workbench.store.migrations import configuration
+
+    scripts = ScriptDirectory.from_config(configuration())
+    revisions = [script.revision for script in scripts.walk_revisions()]
+
+    assert tuple(reversed(revisions)) == schema.REVISIONS
+
+
+def test_an_older_database_is_backed_up_and_migrated(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RunStore.open(url).close()
+    connection = sqlite3.connect(tmp_path / "experiments.db")
+    for name, _sql in _schema_of(tmp_path / "experiments.db"):
+        if name not in ("alembic_version", "sqlite_sequence") and not name.startswith("ix_"):
+            connection.execute(f'DROP TABLE "{name}"')
+    connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    connection.commit()
+    connection.close()
+    monkeypatch.setattr(schema, "REVISIONS", ("0000", "0001"))
+    migrated: list[str] = []
+    monkeypatch.setattr(
+        "workbench.store.migrations.upgrade", lambda connection: migrated.append("done")
+    )
+
+    RunStore.open(url).close()
+
+    assert migrated == ["done"]
+    assert (tmp_path / "experiments.db.before-0000.bak").stat().st_size > 0
+
+
+def test_the_tables_can_be_made_on_postgresql() -> None:
+    for table in metadata.sorted_tables:
+        assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))
+
+
+# Events as JSON
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        STARTED,
+        SHOWCASE,
+        a_step(3),
+        an_evaluation(3, 0.5),
+        a_checkpoint(3, is_best=True),
+        CheckpointRemoved(3),
+        RunFailed("a", "b", "c", "d"),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_an_event_survives_json(event: Event) -> None:
+    back = event_json.from_json(event_json.kind_of(event), event_json.to_json(event))
+
+    assert back == event
+
+
+def test_a_nan_survives_json() -> None:
+    back = event_json.from_json("StepFinished", event_json.to_json(a_step(1, loss=math.nan)))
+
+    assert isinstance(back, StepFinished)
+    assert math.isnan(back.total_loss)
+
+
+# Imports
+
+
+def test_the_store_is_imported_without_torch_or_alembic() -> None:
+    code = (
+        "import sys, workbench.store.run_store, workbench.operations.reading\n"
+        "import workbench.operations.lifecycle\n"
+        "bad = {'torch', 'transformers', 'alembic', 'datasets', 'pandas', 'sqlalchemy.orm'}\n"
+        "print(sorted(bad & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from workbench.store.records import ExitRecord, Heartbeat, Outcome, ProcessIdentity, RunFacts
+from workbench.worker import liveness
+from workbench.worker.liveness import RunState, Sighting, compute_state
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+WORKER = ProcessIdentity(4711, 1000.0, "boot-1", "box")
+
+
+def facts(
+    *,
+    claimed: float | None = None,
+    launched: float | None = None,
+    beat: tuple[float, float] | None = None,
+    exit: Outcome | None = None,
+) -> RunFacts:
+    """Facts as of so many seconds ago; `beat` is (seconds ago, next expected within)."""
+
+    def ago(seconds: float) -> datetime:
+        return NOW - timedelta(seconds=seconds)
+
+    return RunFacts(
+        process=WORKER if claimed is not None else None,
+        claimed_at=ago(claimed) if claimed is not None else None,
+        heartbeat=Heartbeat(ago(beat[0]), "evaluating", 7, beat[1]) if beat else None,
+        exit=ExitRecord(exit, NOW, "loss is NaN" if exit == "failed" else "") if exit else None,
+        launched=WORKER if launched is not None else None,
+        launched_at=ago(launched) if launched is not None else None,
+    )
+
+
+ALIVE, GONE = Sighting.ALIVE, Sighting.GONE
+
+
+@pytest.mark.parametrize(
+    ("known", "sighting", "state", "why"),
+    [
+        (facts(), None, RunState.QUEUED, "no process was started"),
+        (facts(launched=5), ALIVE, RunState.STARTING, "4711 was started"),
+        (facts(launched=500), ALIVE, RunState.STARTING, "has not begun"),
+        (facts(launched=5), GONE, RunState.CRASHED, "ended before it began"),
+        (facts(launched=5), Sighting.OTHER_BOOT, RunState.LOST, "restarted"),
+        (facts(launched=5), Sighting.ELSEWHERE, RunState.STARTING, "has not begun"),
+        (facts(launched=500), Sighting.ELSEWHERE, RunState.SILENT, "on box"),
+        (facts(claimed=1), ALIVE, RunState.RUNNING, "sign of life"),
+        (facts(claimed=71), ALIVE, RunState.SILENT, "no sign for 71 s"),
+        (facts(claimed=99, beat=(2, 5)), ALIVE, RunState.RUNNING, "2 s ago"),
+        (facts(claimed=99, beat=(15, 5)), ALIVE, RunState.RUNNING, "15 s ago"),
+        (facts(claimed=99, beat=(16, 5)), ALIVE, RunState.SILENT, "while evaluating"),
+        (facts(claimed=9999, beat=(500, 600)), ALIVE, RunState.RUNNING, "8 min"),
+        (facts(claimed=99, beat=(2, 5)), GONE, RunState.CRASHED, "4711 is gone"),
+        (facts(claimed=99, beat=(2, 5)), Sighting.OTHER_BOOT, RunState.LOST, "restarted"),
+        (facts(claimed=99, beat=(2, 5)), Sighting.ELSEWHERE, RunState.RUNNING, "on box"),
+        (facts(claimed=99, beat=(99, 5)), Sighting.ELSEWHERE, RunState.SILENT, "cannot be seen"),
+        (facts(claimed=99, exit="finished"), None, RunState.FINISHED, "all its steps"),
+        (facts(claimed=99, exit="stopped"), None, RunState.STOPPED, "asked to stop"),
+        (facts(claimed=99, exit="failed"), None, RunState.FAILED, "loss is nan"),
+        (facts(claimed=99, beat=(999, 5), exit="finished"), GONE, RunState.FINISHED, "steps"),
+    ],
+)
+def test_the_state_follows_from_the_facts(
+    known: RunFacts, sighting: Sighting | None, state: RunState, why: str
+) -> None:
+    found, reason = compute_state(known, created_at=NOW, now=NOW, sighting=sighting)
+
+    assert found is state
+    assert why in reason.lower()
+    assert reason.endswith(".") or state is RunState.FAILED
+
+
+def test_a_run_for_which_nothing_is_ever_started_counts_as_crashed() -> None:
+    created_at = NOW - timedelta(seconds=61)
+
+    assert compute_state(facts(), created_at=created_at, now=NOW, sighting=None)[0] == "crashed"
+
+
+def test_a_run_is_over_when_nobody_will_work_on_it() -> None:
+    over = {state for state in RunState if state.is_over}
+
+    assert over == {"crashed", "lost", "stopped", "finished", "failed"}
+
+
+def test_this_process_is_alive() -> None:
+    assert liveness.is_alive(liveness.current_identity())
+
+
+def test_a_process_that_ended_is_not_alive_even_as_a_zombie() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    identity = liveness.identity_of(child.pid)
+    assert liveness.is_alive(identity)
+
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and not asked after: a zombie
+
+    assert liveness.is_alive(identity) is False
+    child.communicate()
+    assert liveness.is_alive(identity) is False
+
+
+def test_another_process_of_the_same_number_is_neither_alive_nor_signalled() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        identity = liveness.identity_of(child.pid)
+        earlier = identity._replace(started_at=identity.started_at - 60)
+
+        assert liveness.is_alive(earlier) is False
+        assert not liveness.send_signal(earlier, signal.SIGKILL)
+        assert child.poll() is None
+        assert liveness.send_signal(identity, signal.SIGKILL)
+        assert child.wait(10) == -signal.SIGKILL
+
+
+def test_a_process_of_another_boot_is_gone_and_of_another_machine_unknown() -> None:
+    me = liveness.current_identity()
+
+    assert liveness.is_alive(me._replace(boot_id="another")) is False
+    assert liveness.see(me._replace(boot_id="another")) is Sighting.OTHER_BOOT
+    assert liveness.is_alive(me._replace(host="elsewhere")) is None
+    assert not liveness.send_signal(me._replace(host="elsewhere"), signal.SIGKILL)
+
+
+def test_a_held_lock_proves_life_when_the_clock_was_set(tmp_path: Path) -> None:
+    lock = tmp_path / "worker.lock"
+    moved = liveness.current_identity()._replace(started_at=0.0)
+    assert liveness.see(moved, lock=lock) is Sighting.GONE
+
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert liveness.see(moved, lock=lock) is Sighting.ALIVE
+
+    assert liveness.see(moved, lock=lock) is Sighting.GONE

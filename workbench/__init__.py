@@ -1,0 +1,1 @@
+"""A workbench for multi-task learning experiments in the terminal."""

@@ -1,0 +1,34 @@
+"""`presets` and `schema`: what can be run and how it is described. Neither opens a database."""
+
+from __future__ import annotations
+
+from workbench.cli import output
+from workbench.cli.options import AsJson, Database
+
+
+def presets(json: AsJson = False, db: Database = None) -> None:
+    """List the presets that `train` can be given.
+
+    With --json a list of objects with the keys name, path, summary (the first comment line) and
+    header (all leading comment lines).
+    """
+    from workbench.config.presets import list_presets
+
+    found = list_presets()
+    if json:
+        output.json_document(found)
+        return
+    output.table(
+        ["preset", "what it is for"], [[p.name, p.summary] for p in found], whole=["preset"]
+    )
+    output.note("Start one: mtl-workbench train NAME")
+
+
+def schema(db: Database = None) -> None:
+    """Print the JSON schema of an experiment.
+
+    It has every setting with its type, bounds and meaning.
+    """
+    from workbench.config.experiment import ExperimentConfig  # pydantic, 0.1 s that --help saves
+
+    output.json_document(ExperimentConfig.model_json_schema())

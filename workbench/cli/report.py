@@ -1,0 +1,214 @@
+"""A run laid out as text: for `show`, and for what `train` says at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from workbench.cli import output
+from workbench.cli.documents import in_order
+from workbench.errors import WorkerError
+from workbench.tui import figures
+
+if TYPE_CHECKING:
+    from workbench.events import ShowcaseComputed
+    from workbench.operations.reading import RunSummary
+    from workbench.operations.workspace import Workspace
+
+
+def print_run(document: Mapping[str, Any]) -> None:
+    """The document of `show`, for a person."""
+    values = output.plain(document)
+    output.heading(f"{values['name']}  {values['id']}  {values['state']}")
+    _pairs(
+        {
+            "why": values["why"],
+            "from": values["source"] or "-",
+            "progress": f"{values['step']} of {values['total_steps'] or '?'} steps",
+            "started": _time(values["timings"]["created_at"]),
+            "took": figures.duration(values["timings"]["seconds"]),
+            "device": " ".join(filter(None, [values["device"], values["precision"]])) or "-",
+            "parameters": _parameters(values["parameters"]),
+            "frozen part": _checksum(values["frozen_checksum"]),
+        }
+    )
+    for task in values["tasks"]:
+        counts = ", ".join(f"{count} {split}" for split, count in task["examples"].items())
+        output.line(f"  {task['task']}: {task['kind']}, {len(task['labels'])} labels, {counts}")
+    _latest_evaluations(values)
+    if values["checkpoints"]:
+        output.line()
+        print_checkpoints(values["checkpoints"])
+    for export in values["exports"]:
+        output.line(
+            f"exported step {export['step']} as {export['format']} to {export['folder']}, "
+            f"largest difference {export['largest_difference']}"
+        )
+    for warning in values["warnings"]:
+        output.line(f"warning  {warning}")
+    if values["error"]:
+        output.line()
+        output.line(f"failed  {values['error']['what']}")
+        output.line(f"  where  {values['error']['where']}")
+        output.line(f"  next   {values['error']['next_step']}")
+    output.line()
+    output.heading("settings")
+    for key, value in _flat(values["config"]):
+        output.line(f"  {key} = {value}")
+
+
+def print_checkpoints(checkpoints: Sequence[Mapping[str, Any]]) -> None:
+    """A table of checkpoints with the metrics of each task."""
+    metrics = _metric_names(checkpoint["metrics"] for checkpoint in checkpoints)
+    rows = []
+    for checkpoint in checkpoints:
+        marks = [word for word in ("best", "last") if checkpoint[f"is_{word}"]]
+        rows.append(
+            [
+                str(checkpoint["step"]),
+                " ".join(marks),
+                figures.metric(checkpoint["selection"]),
+                *(
+                    figures.metric(checkpoint["metrics"].get(task, {}).get(metric))
+                    for task, metric in metrics
+                ),
+                figures.size(checkpoint["bytes"]),
+                checkpoint["folder"],
+            ]
+        )
+    names = [f"{task} {metric}" for task, metric in metrics]
+    columns = ["step", "mark", "selection", *names, "size", "folder"]
+    output.table(columns, rows, right=("step", "selection", "size", *names))
+
+
+def print_metrics(metrics: Mapping[str, Mapping[str, float]]) -> None:
+    """Metrics as a table, one row a task."""
+    names = list(dict.fromkeys(name for row in metrics.values() for name in row))
+    names.sort(key=lambda name: name == "loss")
+    rows = [
+        [task, *(figures.metric(row.get(name)) for name in names)] for task, row in metrics.items()
+    ]
+    output.table(["task", *names], rows, right=names)
+
+
+def print_end(workspace: Workspace, run: RunSummary) -> None:
+    """The end of a run that was followed: metrics, showcase, what to do next.
+
+    Raises:
+        WorkerError: The run failed; carries why.
+    """
+    state, run_id = str(run.state), run.record.id
+    if state not in ("finished", "stopped", "paused"):
+        raise failure(workspace, run)
+    at = f" at step {run.best_step}" if run.best_step is not None else ""
+    if run.metrics:
+        output.line()
+        output.heading(f"dev metrics of the best checkpoint{at}")
+        print_metrics(in_order(run.metrics, run.tasks))
+    showcase = workspace.store.showcase(run_id)
+    if showcase is not None:
+        print_showcase(showcase)
+    took = figures.duration(run.seconds)
+    output.note(f"\nRun {run_id} ({run.record.name}) {state} after {took}. Next:")
+    commands = [
+        f"show {run_id}",
+        f"compare {run_id} OTHER_RUN",
+        f"export {run_id} --checkpoint best --format sentence-transformers --to FOLDER",
+        f'predict {run_id} "A sentence of yours."',
+        "               (alone: the interface)",
+    ]
+    for command in commands:
+        output.note(f"  mtl-workbench {command}".rstrip())
+
+
+def failure(workspace: Workspace, run: RunSummary) -> WorkerError:
+    """The error that a failed, crashed or lost run ended with."""
+    log = workspace.location.run_folder(run.record.id) / "worker.log"
+    exit = run.exit
+    if exit is not None and exit.what:
+        return WorkerError(exit.what, where=exit.where or str(log), next_step=exit.next_step)
+    return WorkerError(
+        f"Run {run.record.id} {run.state}: {run.why}",
+        where=str(log),
+        next_step="read the end of that log; what was saved is in "
+        f"`mtl-workbench checkpoints {run.record.id}`",
+    )
+
+
+def print_showcase(showcase: ShowcaseComputed) -> None:
+    """The texts of `[showcase]` with their vectors, scores and entities."""
+    output.line()
+    output.heading("showcase")
+    for index, text in enumerate(showcase.texts):
+        output.line(text)
+        if index < len(showcase.vectors):
+            output.line(f"  vector  {short_vector(showcase.vectors[index])}")
+        for task, rows in showcase.logits.items():
+            scores = dict(zip(showcase.labels.get(task, ()), rows[index], strict=False))
+            best = max(scores, key=lambda label: scores[label], default="")
+            listed = "  ".join(f"{label} {value:+.3f}" for label, value in scores.items())
+            output.line(f"  {task}  {best}  [{listed}]")
+        for task, found in showcase.entities.items():
+            pairs = ", ".join(f"{surface} ({kind})" for surface, kind in found[index])
+            output.line(f"  {task}  {pairs or 'nothing found'}")
+
+
+def short_vector(vector: Sequence[float]) -> str:
+    """First and last values of a vector, as a tensor is printed."""
+    numbers = [f"{value:+.4f}" for value in vector]
+    if len(numbers) > 8:
+        numbers = [*numbers[:3], "...", *numbers[-3:]]
+    return f"[{', '.join(numbers)}] ({len(vector)} values)"
+
+
+def _pairs(values: Mapping[str, str]) -> None:
+    for key, value in values.items():
+        output.line(f"  {key:<12}{value}")
+
+
+def _latest_evaluations(values: Mapping[str, Any]) -> None:
+    """Dev metrics at the best checkpoint's step, the newest of every other split."""
+    shown: dict[str, Mapping[str, Any]] = {}
+    for evaluation in values["evaluations"]:
+        if evaluation["split"] == "dev" and shown.get("dev", {}).get("step") == values["best_step"]:
+            continue
+        shown[evaluation["split"]] = evaluation
+    for split, evaluation in shown.items():
+        output.line()
+        output.heading(f"{split} metrics at step {evaluation['step']}")
+        print_metrics(evaluation["metrics"])
+
+
+def _metric_names(of: Any) -> list[tuple[str, str]]:
+    names = [(task, metric) for metrics in of for task, row in metrics.items() for metric in row]
+    return [name for name in dict.fromkeys(names) if name[1] != "loss"]
+
+
+def _time(text: str) -> str:
+    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _parameters(counts: Mapping[str, int | None]) -> str:
+    if counts["total"] is None:
+        return "-"
+    return f"{counts['trainable']:,} trained of {counts['total']:,}"
+
+
+def _checksum(sums: Mapping[str, str | None]) -> str:
+    if not sums["start"]:
+        return "nothing is frozen" if sums["start"] == "" else "-"
+    if not sums["end"]:
+        return f"{sums['start'][:16]} at the start"
+    same = sums["start"] == sums["end"]
+    return f"{sums['start'][:16]} " + ("unchanged" if same else f"CHANGED to {sums['end'][:16]}")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    flat = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat += _flat(value, f"{prefix}{key}.")
+        else:
+            flat.append((f"{prefix}{key}", "none" if value is None else str(value)))
+    return flat

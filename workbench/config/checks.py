@@ -1,0 +1,98 @@
+"""What the schema cannot see: names that point at other parts, and files that must be there.
+
+These look at the values as they are written, so that they are told together with all that the
+schema finds, not one round later.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from workbench.config.task import SPLITS
+from workbench.errors import Problem, nearest
+
+Key = tuple[str, ...]
+Where = Callable[[Key], str]
+
+
+def selection_problems(values: Mapping[str, Any], where: Where) -> Iterator[Problem]:
+    """Tasks that `[selection]` names and that are not there."""
+    tasks, selection = values.get("tasks"), values.get("selection")
+    if not isinstance(tasks, Mapping) or not isinstance(selection, Mapping):
+        return
+    weights, task = selection.get("weights"), selection.get("task")
+    named = [("selection", "weights", str(n)) for n in weights] if _is_table(weights) else []
+    if isinstance(task, str) and task not in tasks:
+        yield _no_such_task(task, tasks, where(("selection", "task")))
+    for key in named:
+        if key[-1] not in tasks:
+            yield _no_such_task(key[-1], tasks, where(key))
+
+
+def data_files(values: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+    """The key and the path of every data file that the values name; hub splits are none."""
+    tasks = values.get("tasks")
+    if not _is_table(tasks):
+        return
+    for name, task in tasks.items():
+        data = task.get("data") if _is_table(task) else None
+        if not _is_table(data) or data.get("dataset") is not None:
+            continue
+        for split in SPLITS:
+            if isinstance(data.get(split), str) and data[split]:
+                yield ("tasks", str(name), "data", split), data[split]
+
+
+def missing_file(key: Key, path: Path, written: str, searched: list[Path], where: Where) -> Problem:
+    """The problem of a data file that is not there, or is no file."""
+    folder = _is(path.is_dir)
+    state = "is a folder, not a file" if folder else "is not there"
+    shown = path if Path(written).is_absolute() else f'"{written}"'
+    places = " or ".join(str(folder) for folder in searched)
+    looked = "" if Path(written).is_absolute() else f" (looked in {places})"
+    return Problem(
+        f'Task "{key[1]}": the {key[3]} file {shown} {state}{looked}.',
+        where(key),
+        f'give the folder that holds "{written}" with --data-root'
+        if not Path(written).is_absolute()
+        else f"correct the path, or --set {'.'.join(key)}=PATH",
+    )
+
+
+def is_file(path: Path) -> bool:
+    """Whether `path` is a file; one that cannot be looked at is none."""
+    return _is(path.is_file)
+
+
+def find_file(written: str, folders: list[Path]) -> Path:
+    """The absolute path of a file: in the first of `folders` that has it, else in the last."""
+    path = _expanded(written)
+    candidates = [Path(os.path.abspath(folder / path)) for folder in folders]
+    return next((candidate for candidate in candidates if is_file(candidate)), candidates[-1])
+
+
+def _expanded(written: str) -> Path:
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:  # "~nobody/x": no such user
+        return Path(written)
+
+
+def _is(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except OSError:  # a name too long, a folder that may not be read
+        return False
+
+
+def _is_table(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _no_such_task(name: str, tasks: Mapping[str, Any], where: str) -> Problem:
+    return Problem(
+        f'selection names a task "{name}" that is not there.', where, nearest(name, tasks)
+    )

@@ -1,0 +1,63 @@
+"""The whole description of an experiment: what the form edits, a preset stores, a run keeps."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import Field, field_validator, model_validator
+
+from workbench.config.base import Settings
+from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
+from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
+from workbench.config.task import SelectionConfig, TaskConfig
+from workbench.errors import nearest
+
+_TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+
+
+class ExperimentConfig(Settings):
+    """Everything a run depends on. Two runs of equal configs on one machine learn the same."""
+
+    name: str = Field(
+        default="experiment", min_length=1, max_length=80, description="What the run is called."
+    )
+    seed: int = Field(default=13, ge=0, lt=2**32, description="Seed of all random choices.")
+    backbone: BackboneConfig = BackboneConfig()
+    pooling: PoolingConfig = PoolingConfig()
+    tasks: dict[str, TaskConfig] = Field(description="The tasks, by name, in order.")
+    freezing: FreezingConfig = FreezingConfig()
+    optimization: OptimizationConfig = OptimizationConfig()
+    training: TrainingConfig = TrainingConfig()
+    selection: SelectionConfig = SelectionConfig()
+    showcase: ShowcaseConfig = ShowcaseConfig()
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_printable(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("the name has control characters in it")
+        return name
+
+    @field_validator("tasks")
+    @classmethod
+    def _tasks_are_named(cls, tasks: dict[str, TaskConfig]) -> dict[str, TaskConfig]:
+        if not tasks:
+            raise ValueError("there is no task: add a [tasks.NAME] section")
+        for name in tasks:
+            if not _TASK_NAME.fullmatch(name):
+                raise ValueError(
+                    f'"{name}" is no task name: a letter, then letters, digits, - or _ (40 at most)'
+                )
+        if all(task.weight == 0 for task in tasks.values()):
+            raise ValueError("every task has weight 0, so nothing would be learned")
+        return tasks
+
+    @model_validator(mode="after")
+    def _selection_names_tasks(self) -> ExperimentConfig:
+        for name in [*self.selection.weights, *filter(None, [self.selection.task])]:
+            if name not in self.tasks:
+                raise ValueError(
+                    f'selection names a task "{name}" that is not there; '
+                    f"{nearest(name, self.tasks)}"
+                )
+        return self

@@ -1,0 +1,139 @@
+"""Several examples padded together: one batch for the backbone, and each head's share of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workbench.data.tokenizing import CUT, EncodedExample, WordLabels
+
+
+@dataclass(frozen=True)
+class TextTargets:
+    """The texts of a batch that one task labels."""
+
+    rows: Tensor
+    """Which texts of the batch, `(labelled,)`."""
+    labels: Tensor
+    """Their labels, `(labelled,)`."""
+
+
+@dataclass(frozen=True)
+class WordTargets:
+    """The words of a batch that one task tags. Words that were cut off are not among them."""
+
+    rows: Tensor
+    """Text of each word, `(words,)`."""
+    positions: Tensor
+    """First piece of each word in its text, `(words,)`."""
+    labels: Tensor
+    """Its tag, `(words,)`."""
+
+
+Targets = TextTargets | WordTargets
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one forward pass takes."""
+
+    ids: Tensor
+    """Word pieces, `(batch, seq)`."""
+    mask: Tensor
+    """1 for a piece, 0 for padding, `(batch, seq)`."""
+    targets: Mapping[str, Targets]
+    """By task, for the tasks that label something here."""
+    texts: int
+    tokens: int
+    """Pieces, padding left out."""
+    indices: tuple[int, ...]
+    """Numbers of the examples in their split."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device; copies from pinned memory do not wait."""
+        if device.type == "cpu":
+            return self
+
+        def move(tensor: Tensor) -> Tensor:
+            pinned = tensor.pin_memory() if device.type == "cuda" else tensor
+            return pinned.to(device, non_blocking=True)
+
+        targets: dict[str, Targets] = {}
+        for name, given in self.targets.items():
+            if isinstance(given, TextTargets):
+                targets[name] = TextTargets(move(given.rows), move(given.labels))
+            else:
+                targets[name] = WordTargets(
+                    move(given.rows), move(given.positions), move(given.labels)
+                )
+        return Batch(
+            ids=move(self.ids),
+            mask=move(self.mask),
+            targets=targets,
+            texts=self.texts,
+            tokens=self.tokens,
+            indices=self.indices,
+        )
+
+
+def pad(sequences: Sequence[np.ndarray], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Pad on the right to the longest.
+
+    Returns:
+        The pieces and the mask, both `(batch, seq)`.
+    """
+    lengths = np.fromiter((len(ids) for ids in sequences), np.int64, len(sequences))
+    mask = np.arange(lengths.max())[None, :] < lengths[:, None]
+    ids = np.full(mask.shape, pad_id, dtype=np.int64)
+    ids[mask] = np.concatenate(sequences)
+    return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
+
+
+def collate(examples: Sequence[EncodedExample], indices: Sequence[int], *, pad_id: int) -> Batch:
+    """Make a batch of these examples.
+
+    Args:
+        examples: The examples, in order.
+        indices: Their numbers in the split, for messages.
+        pad_id: The piece that padding is made of.
+    """
+    ids, mask = pad([example.ids for example in examples], pad_id)
+    tasks = dict.fromkeys(task for example in examples for task in example.labels)
+    targets = {task: made for task in tasks if (made := _targets(examples, task)) is not None}
+    return Batch(
+        ids=ids,
+        mask=mask,
+        targets=targets,
+        texts=len(examples),
+        tokens=int(mask.sum()),
+        indices=tuple(indices),
+    )
+
+
+def _targets(examples: Sequence[EncodedExample], task: str) -> Targets | None:
+    labelled = [
+        (row, example.labels[task])
+        for row, example in enumerate(examples)
+        if task in example.labels
+    ]
+    if not isinstance(labelled[0][1], WordLabels):
+        return TextTargets(
+            torch.tensor([row for row, _ in labelled]),
+            torch.tensor([label for _, label in labelled]),
+        )
+    words = [(row, label) for row, label in labelled if isinstance(label, WordLabels)]
+    positions = np.concatenate([label.positions for _, label in words])
+    kept = positions != CUT
+    if not kept.any():
+        return None
+    rows = np.repeat([row for row, _ in words], [len(label.positions) for _, label in words])
+    labels = np.concatenate([label.labels for _, label in words])
+    return WordTargets(
+        torch.from_numpy(rows[kept]),
+        torch.from_numpy(positions[kept]),
+        torch.from_numpy(labels[kept]),
+    )

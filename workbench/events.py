@@ -1,0 +1,164 @@
+"""What a run says: the only thing that leaves the engine.
+
+The engine yields these; the worker hands them to the store; screens and commands show what the
+store kept. All are frozen values of plain Python. Losses are nats per label, rates are per step,
+times are seconds. A value that is not finite stays so: hiding it would hide the trouble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    """The run does something else from now on, which may keep it silent for a while."""
+
+    phase: str
+    """One of: starting, reading data, training, evaluating, saving, showcase, finishing."""
+    expected_seconds: float
+    """How long it may stay in this phase without another sign of life."""
+
+
+@dataclass(frozen=True)
+class TaskDescribed:
+    """What the data of one task turned out to be."""
+
+    task: str
+    kind: str
+    labels: tuple[str, ...]
+    """The label space, built from train, in its order."""
+    examples: Mapping[str, int]
+    """Examples by split (train, dev)."""
+    truncated: Mapping[str, int]
+    """Texts by split that are longer than the backbone's maximum length."""
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """Data are read, the model is built, the first step is about to be made."""
+
+    total_steps: int
+    steps_per_epoch: int
+    tasks: tuple[TaskDescribed, ...]
+    device: str
+    precision: str
+    trainable_parameters: int
+    total_parameters: int
+    frozen_checksum: str
+    """SHA-256 over the frozen parameters, empty if nothing is frozen."""
+
+
+@dataclass(frozen=True)
+class StepFinished:
+    """One optimizer update."""
+
+    step: int
+    """Counted from 1."""
+    epoch: float
+    """Passes over the training examples so far, fractional."""
+    losses: Mapping[str, float]
+    """Mean loss of each task that has labels in the update, before weighting."""
+    total_loss: float
+    """The weighted sum that was minimised."""
+    learning_rates: Mapping[str, float]
+    """By parameter group."""
+    gradient_norm: float
+    """Before clipping."""
+    texts: int
+    tokens: int
+    """Word pieces, padding left out."""
+    seconds: float
+    """Duration of this update, data loading included."""
+
+
+@dataclass(frozen=True)
+class EvaluationFinished:
+    """A split was evaluated."""
+
+    step: int
+    split: str
+    metrics: Mapping[str, Mapping[str, float]]
+    """By task, by metric; `loss` is among them."""
+    selection: float | None
+    """Value of the selection rule on the dev split; None for other splits."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    """A folder that can be taken away now exists."""
+
+    step: int
+    folder: str
+    """Relative to the run's folder."""
+    is_best: bool
+    """Best of the run so far, by the selection rule."""
+    selection: float | None
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CheckpointRemoved:
+    """Retention deleted a checkpoint."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something a person should know that does not stop the run."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class ShowcaseComputed:
+    """Vectors and predictions of the texts of `[showcase]`, from the best checkpoint."""
+
+    texts: tuple[str, ...]
+    vectors: tuple[tuple[float, ...], ...]
+    """One per text, all dimensions."""
+    labels: Mapping[str, tuple[str, ...]]
+    """By classification task: names of the columns of its scores."""
+    logits: Mapping[str, tuple[tuple[float, ...], ...]]
+    """By classification task: one row of logits per text."""
+    entities: Mapping[str, tuple[tuple[tuple[str, str], ...], ...]] = field(default_factory=dict)
+    """By tagging task: for each text the pairs (surface, type) found."""
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    """The run came to its end, or was asked to stop and did."""
+
+    step: int
+    stopped: bool
+    """Whether it was asked to stop before its last step."""
+    frozen_checksum: str
+    """As at the start, if frozen means frozen."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunFailed:
+    """The run cannot go on."""
+
+    what: str
+    where: str
+    next_step: str
+    traceback: str
+
+
+Event = (
+    PhaseStarted
+    | RunStarted
+    | StepFinished
+    | EvaluationFinished
+    | CheckpointSaved
+    | CheckpointRemoved
+    | Warned
+    | ShowcaseComputed
+    | RunFinished
+    | RunFailed
+)

@@ -1,0 +1,28 @@
+"""The README of an export: what it is, what its labels mean, how to open it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench.model.folder import ModelDescription
+
+
+def write_card(
+    folder: Path, description: ModelDescription, *, use: str, tags: Sequence[str]
+) -> None:
+    """Write `README.md` with the front matter that model hubs read."""
+    tag_lines = "".join(f"- {tag}\n" for tag in (*tags, "mtl-workbench"))
+    tasks = "".join(
+        f"| {name} | {head.kind} | {', '.join(head.labels)} |\n"
+        for name, head in description.heads.items()
+    )
+    title = description.name.replace("\n", " ")
+    (folder / "README.md").write_text(
+        f"---\ntags:\n{tag_lines}---\n\n"
+        f"# {title}\n\n"
+        f"Trained and exported with mtl-workbench. Texts are cut at {description.max_length} "
+        f"word pieces; text vectors are pooled by `{description.pooling}`.\n\n"
+        f"| task | kind | labels |\n| --- | --- | --- |\n{tasks}\n"
+        f"```python\n{use}\n```\n"
+    )

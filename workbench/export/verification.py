@@ -1,0 +1,125 @@
+"""Open an export as a stranger would, and compare its numbers with the checkpoint's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workbench.data.batching import pad
+from workbench.errors import CheckpointError
+from workbench.export.sentence_transformers import POOLING_FLAGS
+from workbench.inference.predictor import Predictor, TextScores
+from workbench.model.folder import LoadedModel
+from workbench.model.pooling import POOLINGS
+
+TEXTS = (
+    "How are you?",
+    "Great movie.",
+    "The train from Lyon to Turin leaves at nine, if the strike is called off by then.",
+    "In May the board of Hallam Foods sold its plant near the river for less than it had cost.",
+    "no signal again, third day in a row, and nobody at the shop picks up the phone",
+    "Ada",
+    "We walked home through the rain; nobody minded, because the concert had been that good.",
+    "Why do cats purr, and does it do them any good when they are ill or hurt?",
+)
+"""Different lengths in one batch, so that padding would show."""
+
+TOLERANCE = 1e-3
+"""Largest difference of a vector's value or a logit that still is the same model."""
+
+
+def difference_of(loaded: LoadedModel, form: str, folder: Path) -> float:
+    """The largest absolute difference between an export and the checkpoint.
+
+    Args:
+        loaded: The checkpoint.
+        form: sentence-transformers or transformers.
+        folder: What was written.
+
+    Raises:
+        CheckpointError: The export differs by more than `TOLERANCE`.
+    """
+    found = VERIFIERS[form](loaded, folder)
+    if not found <= TOLERANCE:
+        raise CheckpointError(
+            f"The export differs from the checkpoint by {found:.2e}.",
+            where=str(folder),
+            next_step="do not use it; please report the backbone that it was made from",
+        )
+    return found
+
+
+def _verify_sentence_transformers(loaded: LoadedModel, folder: Path) -> float:
+    """Vectors by `transformers` and the folder's own pooling file; heads by the side-car."""
+    from transformers import AutoModel
+
+    ours = Predictor(loaded)
+    inputs = _tokenize(folder)
+    encoder = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    flags = json.loads((folder / "1_Pooling" / "config.json").read_text())
+    mode = next(mode for mode, flag in POOLING_FLAGS.items() if flags[flag])
+    with torch.inference_mode():
+        hidden = encoder(**inputs).last_hidden_state
+        vectors = POOLINGS[mode](hidden, inputs["attention_mask"]).numpy()
+    theirs = Predictor.open(folder)
+    pairs = zip(ours.predict(TEXTS), theirs.predict(TEXTS), strict=True)
+    heads = [
+        np.abs(np.subtract(mine.logits, other.logits)).max()
+        for right, found in pairs
+        for task in right.tasks
+        if isinstance(mine := right.tasks[task], TextScores)
+        and isinstance(other := found.tasks[task], TextScores)
+    ]
+    return float(max([np.abs(vectors - ours.encode(TEXTS)).max(), *heads]))
+
+
+def _verify_transformers(loaded: LoadedModel, folder: Path) -> float:
+    """Logits of each head by its auto class."""
+    import transformers
+
+    largest = 0.0
+    for task, settings in loaded.description.heads.items():
+        inputs = _tokenize(folder / task)
+        kind = "Sequence" if settings.kind == "classification" else "Token"
+        auto = getattr(transformers, f"AutoModelFor{kind}Classification")
+        model = auto.from_pretrained(folder / task, dtype=torch.float32).eval()
+        with torch.inference_mode():
+            logits = model(**inputs).logits.numpy()
+        expected = _expected_logits(loaded, task)
+        if settings.kind == "tagging":
+            # Every real piece of theirs against ours at the same piece.
+            real = inputs["attention_mask"].numpy().astype(bool)
+            logits, expected = logits[real], expected[real]
+        largest = max(largest, float(np.abs(logits - expected).max()))
+    return largest
+
+
+def _expected_logits(loaded: LoadedModel, task: str) -> NDArray[np.float32]:
+    """Our logits: `(texts, classes)`, or `(texts, pieces, tags)` for a tagging task."""
+    pieces = loaded.tokenizer.pieces(TEXTS)
+    ids, mask = pad([piece.ids for piece in pieces], loaded.tokenizer.pad_id)
+    device = next(loaded.model.parameters()).device
+    with torch.inference_mode():
+        hidden = loaded.model.hidden(ids.to(device), mask.to(device))
+        if loaded.description.heads[task].kind == "classification":
+            hidden = loaded.model.pooling(hidden, mask.to(device))
+        logits: NDArray[np.float32] = loaded.model.heads[task](hidden).float().cpu().numpy()
+    return logits
+
+
+def _tokenize(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return tokenizer(list(TEXTS), padding=True, truncation=True, return_tensors="pt")
+
+
+VERIFIERS = {
+    "sentence-transformers": _verify_sentence_transformers,
+    "transformers": _verify_transformers,
+}

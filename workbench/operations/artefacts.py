@@ -1,0 +1,226 @@
+"""What a checkpoint is good for: export it, predict and encode with it, evaluate it.
+
+Nothing here imports torch: a child process does the work (see `workbench.worker.errands`).
+Every function waits for it; a screen calls them in a thread.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import CheckpointError, NotFoundError
+from workbench.events import EvaluationFinished
+from workbench.operations.reading import find_run
+from workbench.operations.workspace import Workspace
+from workbench.store.records import CheckpointRecord, ExportRecord, RunRecord
+from workbench.worker.errands import run_errand
+
+Progress = Callable[[str], None]
+BEST, LAST = "best", "last"
+
+
+def _ignore(message: str) -> None:
+    return None
+
+
+def export(
+    ws: Workspace,
+    ref: str,
+    *,
+    checkpoint: str = BEST,
+    format: str,
+    to: Path | None = None,
+    progress: Progress = _ignore,
+) -> ExportRecord:
+    """Write a checkpoint in another library's format, reopen it and compare the numbers.
+
+    Args:
+        ws: Where.
+        ref: The run.
+        checkpoint: best, last, or a step.
+        format: sentence-transformers or transformers.
+        to: A folder that is not there yet or empty; by default one in the run's folder.
+        progress: Told what is being done.
+
+    Returns:
+        What was written, as it is also kept with the run.
+
+    Raises:
+        NotFoundError: There is no such run or checkpoint.
+        CheckpointError: The checkpoint is damaged, the target in use, or the result differs.
+    """
+    record = find_run(ws, ref)
+    chosen = find_checkpoint(ws, record, checkpoint)
+    folder = to or (
+        ws.location.run_folder(record.id) / "exports" / f"step-{chosen.step:08d}" / format
+    )
+    answer = run_errand(
+        "export",
+        {
+            "model": str(_model_folder(ws, record, chosen)),
+            "format": format,
+            "to": str(folder.expanduser().resolve()),
+        },
+        progress,
+    )
+    exported = ExportRecord(
+        at=datetime.now(UTC),
+        format=format,
+        folder=answer["folder"],
+        step=chosen.step,
+        largest_difference=answer["largest_difference"],
+    )
+    ws.store.add_export(record.id, exported)
+    return exported
+
+
+def predict(
+    ws: Workspace, source: str, texts: Sequence[str], checkpoint: str = BEST
+) -> list[dict[str, Any]]:
+    """What every task says of each text.
+
+    Args:
+        ws: Where.
+        source: A run, or a folder that `export` wrote.
+        texts: At least one.
+        checkpoint: best, last, or a step; of a run only.
+
+    Returns:
+        One `{"text": …, "tasks": {task: …}}` per text; a classification has label,
+        probabilities and logits, a tagging has words, tags and entities.
+
+    Raises:
+        NotFoundError: There is no such run, folder or checkpoint.
+        CheckpointError: It cannot be loaded.
+    """
+    model = _source_folder(ws, source, checkpoint)
+    answer = run_errand("predict", {"model": str(model), "texts": list(texts)})
+    predictions: list[dict[str, Any]] = answer["predictions"]
+    return predictions
+
+
+def encode(
+    ws: Workspace, source: str, texts: Sequence[str], checkpoint: str = BEST
+) -> NDArray[np.float32]:
+    """One vector per text, `(texts, hidden)`; arguments and errors as for `predict`."""
+    model = _source_folder(ws, source, checkpoint)
+    with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
+        file = Path(folder) / "vectors.npy"
+        run_errand("encode", {"model": str(model), "texts": list(texts), "to": str(file)})
+        vectors: NDArray[np.float32] = np.load(file, allow_pickle=False)
+    return vectors
+
+
+def evaluate(
+    ws: Workspace,
+    ref: str,
+    split: str = "test",
+    checkpoint: str = BEST,
+    progress: Progress = _ignore,
+) -> Mapping[str, Mapping[str, float]]:
+    """Metrics of a checkpoint on a split, which are kept with the run.
+
+    Args:
+        ws: Where.
+        ref: The run.
+        split: train, dev or test; test is read for this only.
+        checkpoint: best, last, or a step.
+        progress: Told what is being done.
+
+    Returns:
+        By task that has the split, by metric.
+
+    Raises:
+        NotFoundError: There is no such run or checkpoint.
+        DataError: No task has the split, or it cannot be read.
+    """
+    record = find_run(ws, ref)
+    chosen = find_checkpoint(ws, record, checkpoint)
+    begin = time.monotonic()
+    answer = run_errand(
+        "evaluate",
+        {
+            "model": str(_model_folder(ws, record, chosen)),
+            "config": record.config.model_dump(mode="json"),
+            "split": split,
+        },
+        progress,
+    )
+    metrics: dict[str, dict[str, float]] = answer["metrics"]
+    ws.store.append(
+        record.id,
+        [EvaluationFinished(chosen.step, split, metrics, None, time.monotonic() - begin)],
+    )
+    return metrics
+
+
+def find_checkpoint(ws: Workspace, record: RunRecord, wanted: str) -> CheckpointRecord:
+    """The checkpoint that is meant.
+
+    Args:
+        ws: Where.
+        record: The run.
+        wanted: best (the last, where the run has no dev data to choose by), last, or a step.
+
+    Raises:
+        NotFoundError: The run has no such checkpoint.
+    """
+    there = ws.store.checkpoints(record.id)
+    where = f"run {record.id} ({record.name})"
+    if not there:
+        raise NotFoundError(
+            "The run has no checkpoint yet.",
+            where=where,
+            next_step=f"wait for its first evaluation: mtl-workbench watch {record.id}",
+        )
+    best = [one for one in there if one.is_best]
+    last = max(there, key=lambda one: one.step)
+    if wanted == LAST or (wanted == BEST and not best):
+        return last
+    if wanted == BEST:
+        return best[-1]
+    for one in there:
+        if wanted == str(one.step):
+            return one
+    steps = ", ".join(str(one.step) for one in there)
+    raise NotFoundError(
+        f'The run has no checkpoint "{wanted}".',
+        where=where,
+        next_step=f"say best, last, or one of the steps {steps}",
+    )
+
+
+def _source_folder(ws: Workspace, source: str, checkpoint: str) -> Path:
+    """Model folder of a run's checkpoint, or an exported folder."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    try:
+        record = find_run(ws, source)
+    except NotFoundError as error:
+        if "/" not in source:
+            raise
+        raise NotFoundError(
+            f'There is no folder "{source}".',
+            next_step="name a run, or a folder that `mtl-workbench export` wrote",
+        ) from error
+    return _model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
+
+
+def _model_folder(ws: Workspace, record: RunRecord, checkpoint: CheckpointRecord) -> Path:
+    folder = ws.location.run_folder(record.id) / checkpoint.folder / "model"
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"The files of step {checkpoint.step} are not on this machine.",
+            where=str(folder),
+            next_step="copy the run's folder here from where it was trained, or run it again",
+        )
+    return folder

@@ -1,0 +1,350 @@
+"""The filter language of the list of runs, and its order.
+
+    state=finished and question.accuracy > 0.9
+    (trec or wnut) and not optimization.learning_rate >= 1e-4
+    name ~ "night run" and training.epochs = 3
+
+A word alone is looked for in a run's name, id, state, source and tasks; words side by side must
+all be there. A key is one of `KEYS`, a setting (`optimization.learning_rate`), or the metric of
+a task (`question.accuracy`). `~` means contains; text is compared without regard to case.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.config.fields import field_specs
+from workbench.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from workbench.operations.reading import RunSummary
+
+Value = str | float | bool | None
+
+KEYS: dict[str, Callable[[RunSummary], Value]] = {
+    "state": lambda run: str(run.state),
+    "name": lambda run: run.record.name,
+    "id": lambda run: run.record.id,
+    "source": lambda run: run.record.source,
+    "task": lambda run: " ".join(run.tasks),
+    "selection": lambda run: run.selection,
+    "step": lambda run: float(run.step),
+    "best_step": lambda run: None if run.best_step is None else float(run.best_step),
+    "seconds": lambda run: run.seconds,
+    "started": lambda run: run.record.created_at.timestamp(),
+    "progress": lambda run: run.step / run.total_steps if run.total_steps else 0.0,
+}
+"""What can be asked of every run, beside its settings and metrics."""
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<sign>!=|<=|>=|=|<|>|~|\(|\))|"(?P<quoted>[^"]*)"|(?P<word>[^\s()=<>!~"]+))"""
+)
+_ABSENT = object()
+_ORDERS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_MAX_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter that was understood."""
+
+    text: str
+    accepts: Callable[[RunSummary], bool]
+    """Whether it lets a run through."""
+    keys: tuple[tuple[str, int], ...] = ()
+    """The keys in it that are neither one of `KEYS` nor a setting, with their columns."""
+
+    def apply(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
+        """The runs that it lets through, in their order.
+
+        Raises:
+            ConfigError: A key in it is no setting, and no run has a metric of that name.
+        """
+        runs = list(runs)
+        for key, column in self.keys:
+            if runs and all(value_of(run, key) is _ABSENT for run in runs):
+                raise _error(
+                    self.text, column, f'no run has "{key}"', nearest(key, known_keys(runs))
+                )
+        return [run for run in runs if self.accepts(run)]
+
+
+def parse_filter(text: str) -> Filter:
+    """Read a filter; an empty one lets everything through.
+
+    Raises:
+        ConfigError: It cannot be read; says at which column, and what was expected.
+    """
+    return _Parser(text).parse()
+
+
+def sort_runs(runs: Sequence[RunSummary], key: str) -> list[RunSummary]:
+    """The runs by a key, ascending; descending if it begins with `-`. Those without it go last.
+
+    Raises:
+        ConfigError: No run has such a key.
+    """
+    name = key.removeprefix("-")
+    having = [(value_of(run, name), run) for run in runs]
+    if runs and not _is_known(name) and all(value is _ABSENT for value, _ in having):
+        raise ConfigError(
+            f'The runs cannot be sorted by "{name}": none has it.',
+            where=f"--sort {key}",
+            next_step=nearest(name, known_keys(runs)),
+        )
+    there = [(value, run) for value, run in having if _is_comparable(value)]
+    absent = [run for value, run in having if not _is_comparable(value)]
+    there.sort(key=lambda pair: _order(pair[0]), reverse=key.startswith("-"))
+    return [run for _, run in there] + absent
+
+
+def value_of(run: RunSummary, key: str) -> Any:
+    """What a key is in a run; a value of its own kind if the run has none of that name."""
+    if key in KEYS:
+        return KEYS[key](run)
+    task, _, metric = key.partition(".")
+    if metric in run.metrics.get(task, {}):
+        return run.metrics[task][metric]
+    value: Any = run.record.config
+    for part in key.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(part, _ABSENT)
+        else:
+            value = getattr(value, part, _ABSENT) if _has_field(value, part) else _ABSENT
+        if value is _ABSENT:
+            return _ABSENT
+    if isinstance(value, str | bool | int | float) or value is None:
+        return value
+    return " ".join(map(str, value)) if isinstance(value, tuple) else _ABSENT
+
+
+def known_keys(runs: Iterable[RunSummary]) -> list[str]:
+    """The keys that make sense for these runs, settings left out but for the first ones."""
+    metrics = {
+        f"{task}.{metric}" for run in runs for task, row in run.metrics.items() for metric in row
+    }
+    return sorted({*KEYS, *metrics})
+
+
+def _has_field(value: object, name: str) -> bool:
+    return name in getattr(type(value), "model_fields", {})
+
+
+def _is_known(key: str) -> bool:
+    return key in KEYS or bool(field_specs(key))
+
+
+def _is_comparable(value: object) -> bool:
+    if value is _ABSENT or value is None:
+        return False
+    return not (isinstance(value, float) and math.isnan(value))
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    return (1, value.lower()) if isinstance(value, str) else (0, float(value))
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    column: int
+
+
+Test = Callable[["RunSummary"], bool]
+
+
+class _Parser:
+    """Recursive descent: or, then and, then not, then a comparison, a word or parentheses."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = self._split()
+        self._position = 0
+        self._depth = 0
+        self._keys: list[tuple[str, int]] = []
+
+    def parse(self) -> Filter:
+        if not self._tokens:
+            return Filter(self._text, lambda run: True)
+        test = self._any()
+        if (token := self._next()) is not None:
+            raise self._wrong(token, "this was not expected here")
+        return Filter(self._text, test, tuple(self._keys))
+
+    def _split(self) -> list[_Token]:
+        tokens = []
+        position = 0
+        end = len(self._text.rstrip())
+        while position < end:
+            match = _TOKEN.match(self._text, position)
+            if match is None:
+                while self._text[position].isspace():
+                    position += 1
+                quote = self._text[position] == '"'
+                raise _error(
+                    self._text,
+                    position + 1,
+                    "a quotation that does not end" if quote else f'"{self._text[position]}"',
+                    'close it with "' if quote else "compare with = != < <= > >= or ~",
+                )
+            kind = str(match.lastgroup)
+            tokens.append(_Token(kind, match[kind], match.start(kind) + 1))
+            position = match.end()
+        return tokens
+
+    def _next(self) -> _Token | None:
+        return self._tokens[self._position] if self._position < len(self._tokens) else None
+
+    def _take(self) -> _Token:
+        token = self._next()
+        if token is None:
+            raise _error(
+                self._text,
+                len(self._text) + 1,
+                "it ends where more is expected",
+                "add a word, a comparison such as state=finished, or a closing parenthesis",
+            )
+        self._position += 1
+        return token
+
+    def _is_word(self, *words: str) -> bool:
+        token = self._next()
+        return token is not None and token.kind == "word" and token.text.lower() in words
+
+    def _any(self) -> Test:
+        tests = [self._all()]
+        while self._is_word("or"):
+            self._take()
+            tests.append(self._all())
+        return tests[0] if len(tests) == 1 else lambda run: any(test(run) for test in tests)
+
+    def _all(self) -> Test:
+        tests = [self._one()]
+        while (token := self._next()) is not None:
+            if self._is_word("and"):
+                self._take()
+            elif self._is_word("or") or (token.text == ")" and token.kind == "sign"):
+                break
+            tests.append(self._one())
+        return tests[0] if len(tests) == 1 else lambda run: all(test(run) for test in tests)
+
+    def _one(self) -> Test:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise _error(self._text, 1, "it is nested too deep", "use fewer parentheses")
+        try:
+            return self._inner()
+        finally:
+            self._depth -= 1
+
+    def _inner(self) -> Test:
+        if self._is_word("not"):
+            self._take()
+            test = self._one()
+            return lambda run: not test(run)
+        token = self._take()
+        if token.kind == "sign":
+            if token.text != "(":
+                raise self._wrong(token, "a word, a key or ( is expected here")
+            test = self._any()
+            closing = self._take()
+            if closing.text != ")" or closing.kind != "sign":
+                raise self._wrong(closing, ") is expected here")
+            return test
+        if token.kind == "word" and token.text.lower() in ("and", "or"):
+            raise self._wrong(token, "a word, a key or ( is expected here")
+        sign = self._next()
+        if sign is None or sign.kind != "sign" or sign.text in "()":
+            return _contains(token.text)
+        self._take()
+        return self._comparison(token, sign.text)
+
+    def _comparison(self, key: _Token, sign: str) -> Test:
+        value = self._take()
+        if value.kind == "sign":
+            raise self._wrong(value, f"a value for {key.text} is expected here")
+        if key.text == "state" and sign in ("=", "!="):
+            self._check_state(value)
+        if not _is_known(key.text):
+            self._keys.append((key.text, key.column))
+        number = None if value.kind == "quoted" else _number(value.text)
+        if sign in ("<", "<=", ">", ">=") and number is None:
+            raise self._wrong(value, f"{sign} needs a number")
+        return lambda run: _compare(value_of(run, key.text), sign, value.text, number)
+
+    def _check_state(self, value: _Token) -> None:
+        from workbench.worker.liveness import RunState  # psutil, which a list seldom needs
+
+        states = [str(state.value) for state in RunState]
+        if value.text.lower() not in states:
+            raise _error(
+                self._text, value.column, f'"{value.text}" is no state', nearest(value.text, states)
+            )
+
+    def _wrong(self, token: _Token, why: str) -> ConfigError:
+        return _error(
+            self._text,
+            token.column,
+            f'at "{token.text}" {why}',
+            "write it as state=finished and question.accuracy>0.9; text with spaces in quotes",
+        )
+
+
+def _error(text: str, column: int, why: str, next_step: str) -> ConfigError:
+    shown = text if len(text) <= 80 else text[:77] + "…"
+    return ConfigError(
+        f"The filter cannot be read: {why}.",
+        where=f"filter {shown}, column {column}",
+        next_step=next_step,
+    )
+
+
+def _contains(word: str) -> Test:
+    wanted = word.lower()
+
+    def test(run: RunSummary) -> bool:
+        record = run.record
+        places = (record.name, record.id, str(run.state), record.source, *run.tasks)
+        return any(wanted in place.lower() for place in places)
+
+    return test
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value
+
+
+def _compare(value: Any, sign: str, text: str, number: float | None) -> bool:
+    """Whether a run's value stands to the filter's as the sign says; a missing one only by !=."""
+    if value is _ABSENT:
+        return sign == "!="
+    if sign == "~":
+        return text.lower() in _as_text(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if sign in ("=", "!="):
+        same = (
+            value == number if is_number and number is not None else _as_text(value) == text.lower()
+        )
+        return same == (sign == "=")
+    if not is_number or number is None:
+        return False
+    return _ORDERS[sign](float(value), number)
+
+
+def _as_text(value: object) -> str:
+    return "none" if value is None else str(value).lower()

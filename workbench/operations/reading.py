@@ -1,0 +1,411 @@
+"""What can be learned about runs: their list, one of them, their curves, several side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from workbench.config.experiment import ExperimentConfig
+from workbench.errors import NotFoundError, WorkbenchError, nearest
+from workbench.operations.workspace import Workspace
+from workbench.store.records import (
+    CheckpointRecord,
+    Curve,
+    ExitRecord,
+    RunFacts,
+    RunOverview,
+    RunRecord,
+    SeriesKey,
+    StepTable,
+)
+from workbench.worker.launcher import LOG_NAME
+from workbench.worker.liveness import (
+    LOCK_NAME,
+    RunState,
+    compute_state,
+    process_to_see,
+    see,
+)
+from workbench.worker.recorder import UNSENT_NAME, Unsent
+
+LATEST = "@last"
+ABSENT = "–"
+"""Stands for a setting that a run does not have."""
+LOWER_IS_BETTER = frozenset({"loss"})
+_LOG_BLOCK_BYTES = 64 * 1024
+_LOG_LINE_CHARACTERS = 4096
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run as a row of the list shows it."""
+
+    record: RunRecord
+    state: RunState
+    why: str
+    """The facts that the state was computed from, as a sentence."""
+    step: int
+    total_steps: int
+    """0 until the run has told."""
+    phase: str
+    """What it is doing; empty when it is over or has not begun."""
+    tasks: tuple[str, ...]
+    best_step: int | None
+    """Step of the best checkpoint."""
+    selection: float | None
+    """Value of the selection rule where `metrics` are from."""
+    metrics: Mapping[str, Mapping[str, float]]
+    """Dev metrics by task, at the best checkpoint, else of the latest evaluation."""
+    seconds: float
+    """So far, or in all."""
+    eta_seconds: float | None
+    texts_per_second: float | None
+    """Over the last 50 steps."""
+    spark: tuple[float, ...]
+    """The total train loss, thinned evenly."""
+    exit: ExitRecord | None
+
+
+def list_runs(ws: Workspace) -> list[RunSummary]:
+    """All runs, newest first. The number of queries does not grow with the number of runs."""
+    records = ws.store.runs()
+    states = _states(ws, records, ws.store.all_facts())
+    if any(_has_left_rows(ws, record, states[record.id][1]) for record in records):
+        for record in records:
+            if _has_left_rows(ws, record, states[record.id][1]):
+                _send_left_rows(ws, record)
+        states = _states(ws, records, ws.store.all_facts())
+    overviews = ws.store.overviews()
+    sparks = ws.store.sparks([record.id for record in records])
+    return [
+        _summary(
+            record,
+            *states[record.id],
+            overviews.get(record.id, RunOverview()),
+            tuple(sparks[record.id].tolist()) if record.id in sparks else (),
+        )
+        for record in records
+    ]
+
+
+def summarize(ws: Workspace, ref: str) -> RunSummary:
+    """One run, by id, unique prefix, name or @last.
+
+    Raises:
+        NotFoundError: Nothing goes by `ref`.
+    """
+    record = find_run(ws, ref)
+    facts, state, why = facts_and_state(ws, record)
+    if _has_left_rows(ws, record, state):
+        _send_left_rows(ws, record)
+        facts, state, why = facts_and_state(ws, record)
+    spark = ws.store.sparks([record.id]).get(record.id)
+    overview = ws.store.overview(record.id)
+    return _summary(
+        record, facts, state, why, overview, () if spark is None else tuple(spark.tolist())
+    )
+
+
+def facts_and_state(ws: Workspace, record: RunRecord) -> tuple[RunFacts, RunState, str]:
+    """What is known of a run's life, the state that it amounts to, and why."""
+    return _states(ws, [record], {record.id: ws.store.facts(record.id)})[record.id]
+
+
+def _states(
+    ws: Workspace, records: Sequence[RunRecord], facts: Mapping[str, RunFacts]
+) -> dict[str, tuple[RunFacts, RunState, str]]:
+    states = {record.id: _state(ws, record, facts.get(record.id)) for record in records}
+    # A worker may have written its end and left between the reading of the facts and the look at
+    # the process: who seems crashed is asked for once more.
+    doubtful = [record for record in records if states[record.id][1] is RunState.CRASHED]
+    if doubtful:
+        again = (
+            {doubtful[0].id: ws.store.facts(doubtful[0].id)}
+            if len(doubtful) == 1
+            else ws.store.all_facts()
+        )
+        for record in doubtful:
+            states[record.id] = _state(ws, record, again.get(record.id))
+    return states
+
+
+def _state(
+    ws: Workspace, record: RunRecord, facts: RunFacts | None
+) -> tuple[RunFacts, RunState, str]:
+    facts = facts or RunFacts(None, None, None, None)
+    process = process_to_see(facts)
+    lock = ws.location.run_folder(record.id) / LOCK_NAME
+    sighting = see(process, lock=lock) if process else None
+    state, why = compute_state(
+        facts, created_at=record.created_at, now=datetime.now(UTC), sighting=sighting
+    )
+    return facts, state, why
+
+
+def _has_left_rows(ws: Workspace, record: RunRecord, state: RunState) -> bool:
+    is_dead = state in (RunState.CRASHED, RunState.LOST)
+    return is_dead and (ws.location.run_folder(record.id) / UNSENT_NAME).exists()
+
+
+def _send_left_rows(ws: Workspace, record: RunRecord) -> None:
+    """Write what a worker could not write before it ended, perhaps how it ended among it."""
+    Unsent(ws.location.run_folder(record.id) / UNSENT_NAME).send(ws.store, record.id)
+
+
+def _summary(
+    record: RunRecord,
+    facts: RunFacts,
+    state: RunState,
+    why: str,
+    overview: RunOverview,
+    spark: tuple[float, ...],
+) -> RunSummary:
+    seconds_per_step = (
+        overview.recent_seconds / overview.recent_steps if overview.recent_steps else None
+    )
+    left = max(0, overview.total_steps - overview.step)
+    has_eta = not state.is_over and overview.total_steps > 0 and seconds_per_step is not None
+    return RunSummary(
+        record=record,
+        state=state,
+        why=why,
+        step=overview.step,
+        total_steps=overview.total_steps,
+        phase=facts.heartbeat.phase if facts.heartbeat and not state.is_over else "",
+        tasks=tuple(record.config.tasks),
+        best_step=overview.best_step,
+        selection=overview.selection,
+        metrics=overview.metrics,
+        seconds=_seconds(facts, state),
+        eta_seconds=left * (seconds_per_step or 0.0) if has_eta else None,
+        texts_per_second=(
+            overview.recent_texts / overview.recent_seconds if overview.recent_seconds > 0 else None
+        ),
+        spark=spark,
+        exit=facts.exit,
+    )
+
+
+def _seconds(facts: RunFacts, state: RunState) -> float:
+    if facts.claimed_at is None:
+        return 0.0
+    if facts.exit is not None:
+        end = facts.exit.at
+    elif state.is_over:
+        end = facts.heartbeat.at if facts.heartbeat else facts.claimed_at
+    else:
+        end = datetime.now(UTC)
+    return max(0.0, (end - facts.claimed_at).total_seconds())
+
+
+def find_run(ws: Workspace, ref: str) -> RunRecord:
+    """The run that is meant: an id, a name (its newest run), a unique prefix of an id, @last.
+
+    Raises:
+        NotFoundError: None or several are meant; with the nearest, or with those.
+    """
+    runs = ws.store.runs()
+    if ref == LATEST and runs:
+        return runs[0]
+    for record in runs:
+        if record.id == ref:
+            return record
+    for record in runs:
+        if record.name == ref:
+            return record
+    begun = [record for record in runs if ref and record.id.startswith(ref)]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise NotFoundError(
+            f'{len(begun)} runs have an id that begins with "{ref}".',
+            next_step="give more of it: " + ", ".join(record.id for record in begun[:10]),
+        )
+    if not runs:
+        raise NotFoundError(
+            f'There is no run "{ref}": there is none at all yet.',
+            where=_where(ws),
+            next_step="start one: mtl-workbench train quickstart",
+        )
+    names = {record.name for record in runs[:20]} | {record.id for record in runs[:20]}
+    raise NotFoundError(
+        f'There is no run "{ref}".', where=_where(ws), next_step=nearest(ref, names)
+    )
+
+
+def _where(ws: Workspace) -> str:
+    return str(ws.location.database_file or "")
+
+
+def curves(
+    ws: Workspace, run_id: str, after: Mapping[SeriesKey, int] | None = None
+) -> dict[SeriesKey, Curve]:
+    """The curves of a run; with `after` (last known step by curve) only what is new."""
+    return ws.store.curves(run_id, after=after)
+
+
+def steps(ws: Workspace, run_id: str, after: int = 0) -> StepTable:
+    """What each update after step `after` cost."""
+    return ws.store.steps(run_id, after=after)
+
+
+def checkpoints(ws: Workspace, ref: str) -> list[CheckpointRecord]:
+    """The checkpoints of a run that can be taken away, with their dev metrics, oldest first."""
+    return ws.store.checkpoints(find_run(ws, ref).id)
+
+
+# Log
+
+
+def run_log_file(ws: Workspace, run_id: str) -> Path:
+    """Where a run's worker writes what it and its libraries say."""
+    return ws.location.run_folder(run_id) / LOG_NAME
+
+
+def log_tail(ws: Workspace, run_id: str, lines: int = 200) -> list[str]:
+    """The last lines of a run's log; none if there is no log.
+
+    Escape sequences and other control characters are shown, not obeyed: a log holds texts from
+    data files. Of a line that was overwritten in place (a progress bar) the last state is kept.
+    """
+    try:
+        raw = _last_bytes(run_log_file(ws, run_id), lines)
+    except OSError:
+        return []
+    found = raw.decode("utf-8", errors="replace").split("\n")
+    if found and not found[-1]:
+        found.pop()
+    return [_visible(line) for line in found[-lines:]] if lines > 0 else []
+
+
+def _last_bytes(file: Path, lines: int) -> bytes:
+    with file.open("rb") as opened:
+        position = opened.seek(0, os.SEEK_END)
+        raw = b""
+        # One more than asked for, since the first may be cut.
+        while position > 0 and raw.count(b"\n") <= lines:
+            size = min(_LOG_BLOCK_BYTES, position)
+            position -= size
+            opened.seek(position)
+            raw = opened.read(size) + raw
+    return raw
+
+
+def _visible(line: str) -> str:
+    line = line.rstrip("\r").rpartition("\r")[2]
+    if len(line) > _LOG_LINE_CHARACTERS:
+        line = line[:_LOG_LINE_CHARACTERS] + "…"
+    return "".join(_shown(character) for character in line)
+
+
+def _shown(character: str) -> str:
+    if character == "\t":
+        return "    "
+    # Control, and format: that is also what turns the direction of writing around.
+    if unicodedata.category(character) in ("Cc", "Cf"):
+        return character.encode("unicode_escape").decode("ascii")
+    return character
+
+
+# Comparing
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One dev metric of one task, of several runs."""
+
+    task: str
+    metric: str
+    values: tuple[float | None, ...]
+    """One per run; None where a run does not have it."""
+    best: int | None
+    """Index of the best value; None if fewer than two runs have it or all are equal."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several runs side by side."""
+
+    runs: tuple[RunSummary, ...]
+    settings: list[tuple[str, tuple[str, ...]]]
+    """Those that differ: dotted key, and its value as text, one per run."""
+    metrics: list[MetricRow]
+
+
+def compare(ws: Workspace, refs: Sequence[str]) -> Comparison:
+    """Put runs side by side, in the order given; one that is named twice counts once.
+
+    Raises:
+        NotFoundError: Nothing goes by one of the names.
+        WorkbenchError: Fewer than two runs are named.
+    """
+    found = {record.id: record for record in (find_run(ws, ref) for ref in refs)}
+    if len(found) < 2:
+        raise WorkbenchError(
+            f"{len(found)} run was named, and a comparison needs two.",
+            next_step="name several runs by id, unique prefix or name: mtl-workbench runs",
+        )
+    summaries = tuple(summarize(ws, run_id) for run_id in found)
+    return Comparison(
+        runs=summaries,
+        settings=_differing_settings([summary.record.config for summary in summaries]),
+        metrics=_metric_rows(summaries),
+    )
+
+
+def _differing_settings(configs: Sequence[ExperimentConfig]) -> list[tuple[str, tuple[str, ...]]]:
+    flat = [_flatten(config.model_dump(mode="json", exclude={"name"})) for config in configs]
+    keys = dict.fromkeys(key for settings in flat for key in settings)
+    rows = [(key, tuple(settings.get(key, ABSENT) for settings in flat)) for key in keys]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = _as_text(value)
+    return flat
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+
+
+def _metric_rows(summaries: Sequence[RunSummary]) -> list[MetricRow]:
+    tasks = dict.fromkeys(task for summary in summaries for task in summary.metrics)
+    rows = []
+    for task in tasks:
+        metrics = dict.fromkeys(
+            metric for summary in summaries for metric in summary.metrics.get(task, {})
+        )
+        for metric in metrics:
+            values = tuple(
+                _known(summary.metrics.get(task, {}).get(metric)) for summary in summaries
+            )
+            rows.append(MetricRow(task, metric, values, _best(metric, values)))
+    return rows
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
+
+
+def _best(metric: str, values: Sequence[float | None]) -> int | None:
+    known = {index: value for index, value in enumerate(values) if value is not None}
+    if len(set(known.values())) < 2:
+        return None
+    choose = min if metric in LOWER_IS_BETTER else max
+    return choose(known, key=lambda index: known[index])

@@ -1,0 +1,64 @@
+"""Where the database, the run folders and the presets are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+DATABASE_NAME = "experiments.db"
+DATABASE_VARIABLE = "MTL_WORKBENCH_DB"
+
+
+@dataclass(frozen=True)
+class Location:
+    """A database and the folder that its runs' files are in."""
+
+    url: str
+    """SQLAlchemy URL."""
+    runs: Path
+    """Folder with one sub-folder per run; made when the first run starts."""
+
+    @property
+    def database_file(self) -> Path | None:
+        """The SQLite file, or None for a database server."""
+        prefix = "sqlite:///"
+        return Path(self.url.removeprefix(prefix)) if self.url.startswith(prefix) else None
+
+    def run_folder(self, run_id: str) -> Path:
+        """Folder of one run: config, log, checkpoints, exports."""
+        return self.runs / run_id
+
+
+def find_database(given: str | None = None, *, start: Path | None = None) -> Location:
+    """Decide which database is meant.
+
+    Args:
+        given: A file or an SQLAlchemy URL, as after `--db`; beats all else.
+        start: Where to look from; the current folder by default.
+
+    Returns:
+        `given`, else the variable MTL_WORKBENCH_DB, else the nearest `experiments.db` in
+        `start` or a folder above it, else `experiments.db` in `start`, which need not exist.
+        Runs live beside a SQLite file, and under the current folder for a database server.
+    """
+    start = (start or Path.cwd()).resolve()
+    given = given or os.environ.get(DATABASE_VARIABLE)
+    if given and "://" in given and not given.startswith("sqlite:///"):
+        return Location(given, start / "runs")
+    if given:
+        file = (start / Path(given.removeprefix("sqlite:///")).expanduser()).resolve()
+    else:
+        above = (folder / DATABASE_NAME for folder in (start, *start.parents))
+        file = next((path for path in above if path.is_file()), start / DATABASE_NAME)
+    return Location(f"sqlite:///{file}", file.parent / "runs")
+
+
+def shipped_presets() -> Path:
+    """Folder with the presets that travel with the program.
+
+    In an installed wheel it is inside the package, in a checkout at the root.
+    """
+    inside = Path(str(files("workbench"))) / "presets"
+    return inside if inside.is_dir() else Path(str(files("workbench"))).parent / "presets"

@@ -1,0 +1,164 @@
+"""How events become rows: one place to look for what is kept of what a run says.
+
+| event              | goes to                                                              |
+| ------------------ | -------------------------------------------------------------------- |
+| StepFinished       | points of train losses, learning rates, gradient norm; steps         |
+| EvaluationFinished | points of metrics and of the selection rule; evaluations             |
+| CheckpointSaved    | checkpoints; messages                                                |
+| CheckpointRemoved  | its row in checkpoints goes; messages                                |
+| all others         | messages, whole                                                      |
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete
+
+from workbench.events import (
+    CheckpointRemoved,
+    CheckpointSaved,
+    EvaluationFinished,
+    Event,
+    StepFinished,
+)
+from workbench.store import event_json
+from workbench.store.records import SeriesKey
+from workbench.store.tables import checkpoints, evaluations, messages, points, steps
+from workbench.store.upsert import upsert
+
+TOTAL_LOSS = SeriesKey("train", "", "loss")
+"""The weighted sum that is minimised."""
+GRADIENT_NORM = SeriesKey("run", "", "gradient_norm")
+SELECTION = SeriesKey("dev", "", "selection")
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Rows:
+    """The rows of a batch, without the run's id, which is the same in all."""
+
+    points: dict[SeriesKey, dict[int, float | None]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    """By curve, the value at each step."""
+    steps: dict[int, Row] = field(default_factory=dict)
+    evaluations: list[Row] = field(default_factory=list)
+    checkpoints: dict[int, Row | None] = field(default_factory=dict)
+    """By step; None for one that was removed."""
+    messages: list[Row] = field(default_factory=list)
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where the column is to be NULL."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def collect(events: Sequence[Event], *, at: datetime) -> Rows:
+    """Sort events into rows.
+
+    Args:
+        events: In the order in which they happened; of two on one step the later one stays.
+        at: When they are written down.
+    """
+    rows = Rows()
+    for event in events:
+        if isinstance(event, StepFinished):
+            _collect_step(rows, event)
+            continue
+        if isinstance(event, EvaluationFinished):
+            _collect_evaluation(rows, event, at)
+            continue
+        if isinstance(event, CheckpointSaved):
+            rows.checkpoints[event.step] = {
+                "step": event.step,
+                "folder": event.folder,
+                "saved_at": at,
+                "is_best": event.is_best,
+                "selection": finite(event.selection),
+                "bytes": event.bytes,
+            }
+        elif isinstance(event, CheckpointRemoved):
+            rows.checkpoints[event.step] = None
+        rows.messages.append(
+            {"at": at, "kind": event_json.kind_of(event), "body": event_json.to_json(event)}
+        )
+    return rows
+
+
+def _collect_step(rows: Rows, event: StepFinished) -> None:
+    for task, loss in event.losses.items():
+        rows.points[SeriesKey("train", task, "loss")][event.step] = finite(loss)
+    rows.points[TOTAL_LOSS][event.step] = finite(event.total_loss)
+    for group, rate in event.learning_rates.items():
+        rows.points[SeriesKey("run", "", f"learning_rate/{group}")][event.step] = finite(rate)
+    rows.points[GRADIENT_NORM][event.step] = finite(event.gradient_norm)
+    rows.steps[event.step] = {
+        "step": event.step,
+        "epoch": event.epoch,
+        "seconds": event.seconds,
+        "texts": event.texts,
+        "tokens": event.tokens,
+    }
+
+
+def _collect_evaluation(rows: Rows, event: EvaluationFinished, at: datetime) -> None:
+    for task, metrics in event.metrics.items():
+        for metric, value in metrics.items():
+            rows.points[SeriesKey(event.split, task, metric)][event.step] = finite(value)
+    if event.selection is not None:
+        rows.points[SELECTION][event.step] = finite(event.selection)
+    rows.evaluations.append(
+        {
+            "split": event.split,
+            "step": event.step,
+            "at": at,
+            "selection": finite(event.selection),
+            "seconds": event.seconds,
+        }
+    )
+
+
+def write(
+    connection: Connection, run_id: str, rows: Rows, *, series_ids: Mapping[SeriesKey, int]
+) -> None:
+    """Write the rows inside the caller's transaction; rows with a known key are replaced.
+
+    Args:
+        connection: In a transaction that writes.
+        run_id: The run.
+        rows: From `collect`.
+        series_ids: Ids of all the curves in `rows`.
+    """
+    point_rows = [
+        {"series_id": series_ids[key], "step": step, "value": value}
+        for key, values in rows.points.items()
+        for step, value in values.items()
+    ]
+    saved = [row for row in rows.checkpoints.values() if row is not None]
+    removed = [step for step, row in rows.checkpoints.items() if row is None]
+    if point_rows:
+        connection.execute(upsert(connection, points), point_rows)
+    for table, table_rows in (
+        (steps, list(rows.steps.values())),
+        (evaluations, rows.evaluations),
+        (checkpoints, saved),
+    ):
+        if table_rows:
+            connection.execute(
+                upsert(connection, table), [{"run_id": run_id, **row} for row in table_rows]
+            )
+    if removed:
+        connection.execute(
+            delete(checkpoints).where(
+                checkpoints.c.run_id == run_id, checkpoints.c.step.in_(removed)
+            )
+        )
+    if rows.messages:
+        connection.execute(messages.insert(), [{"run_id": run_id, **row} for row in rows.messages])

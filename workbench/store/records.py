@@ -1,0 +1,163 @@
+"""What the store hands out: frozen values, never rows or sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.config.experiment import ExperimentConfig
+
+Outcome = Literal["finished", "stopped", "failed"]
+CommandKind = Literal["stop", "stop now"]
+
+
+class ProcessIdentity(NamedTuple):
+    """What tells one process from every other, now and after a restart."""
+
+    pid: int
+    started_at: float
+    """Start of the process, seconds since the epoch, as psutil gives it."""
+    boot_id: str
+    """Differs after every start of the machine."""
+    host: str
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as it was asked for."""
+
+    id: str
+    name: str
+    created_at: datetime
+    config: ExperimentConfig
+    source: str
+    """The preset or file that it came from, empty if it came from the form."""
+
+
+@dataclass(frozen=True)
+class ExitRecord:
+    """How a run ended, in its own words."""
+
+    outcome: Outcome
+    at: datetime
+    what: str = ""
+    where: str = ""
+    next_step: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The last sign of life."""
+
+    at: datetime
+    phase: str
+    step: int
+    expected_within_seconds: float
+    """The next sign is due this long after `at`."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """All that is known of a run's life; its state is computed from this, never stored."""
+
+    process: ProcessIdentity | None
+    """Who claimed the run last; None before a worker has."""
+    claimed_at: datetime | None
+    heartbeat: Heartbeat | None
+    exit: ExitRecord | None
+    launched: ProcessIdentity | None = None
+    """The process that was started for it, which may not have claimed it yet."""
+    launched_at: datetime | None = None
+
+
+class SeriesKey(NamedTuple):
+    """Which curve: `train` / `question` / `loss`; the task is empty for what belongs to none."""
+
+    split: str
+    """train, dev, test, or run (learning rates, gradient norm, speed)."""
+    task: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve; a value that was not finite is NaN."""
+
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StepTable:
+    """What each update cost; the columns have one entry per step."""
+
+    steps: NDArray[np.int64]
+    epochs: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    texts: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RunOverview:
+    """What the list of runs needs to know of one run beside its record and its facts."""
+
+    step: int = 0
+    """The last step of which there is a record."""
+    total_steps: int = 0
+    """0 until the run has told."""
+    recent_steps: int = 0
+    """How many of the last 50 steps are there: what the two sums below are over."""
+    recent_texts: int = 0
+    recent_seconds: float = 0.0
+    best_step: int | None = None
+    """Step of the best checkpoint."""
+    metrics_step: int | None = None
+    """Step that `metrics` are of: the best checkpoint's, else the latest evaluation's."""
+    selection: float | None = None
+    """Value of the selection rule at `metrics_step`."""
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Dev metrics by task."""
+
+
+@dataclass(frozen=True)
+class CheckpointRecord:
+    """A checkpoint that can be taken away."""
+
+    step: int
+    folder: str
+    """Relative to the run's folder."""
+    saved_at: datetime
+    is_best: bool
+    is_last: bool
+    selection: float | None
+    bytes: int
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Dev metrics at that step, by task."""
+
+
+@dataclass(frozen=True)
+class ExportRecord:
+    """Something that was taken away, and how far its numbers are from the checkpoint's."""
+
+    at: datetime
+    format: str
+    folder: str
+    step: int
+    largest_difference: float
+
+
+@dataclass(frozen=True)
+class MessageRecord:
+    """A warning or another rare thing that the run said."""
+
+    at: datetime
+    kind: str
+    """The event's class name, or `Exported`."""
+    body: Mapping[str, object]

@@ -1,0 +1,48 @@
+"""Metrics of every task on a split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from workbench.data.labels import LabelSpace
+from workbench.data.tokenizing import EncodedSplit
+from workbench.inference.evaluation import predict_split
+from workbench.model.arithmetic import Arithmetic
+from workbench.model.folder import LoadedModel
+from workbench.training.metrics import classification_metrics, tagging_metrics
+
+
+def evaluate(
+    loaded: LoadedModel,
+    split: EncodedSplit,
+    labels: Mapping[str, LabelSpace],
+    arithmetic: Arithmetic,
+) -> dict[str, dict[str, float]]:
+    """Metrics by task, `loss` (mean nats per label) among them.
+
+    Args:
+        loaded: The model, on the arithmetic's device; its mode is left as it was.
+        split: What to evaluate on; tasks that label nothing in it are left out.
+        labels: Label space of every task.
+        arithmetic: Device and precision.
+    """
+    predictions = predict_split(
+        loaded.model, split, labels, pad_id=loaded.tokenizer.pad_id, arithmetic=arithmetic
+    )
+    results = {}
+    for task, found in predictions.items():
+        if loaded.description.heads[task].kind == "classification":
+            index = {name: number for number, name in enumerate(labels[task].names)}
+            expected, predicted = (
+                np.array([index[names[0]] for names in lists])
+                for lists in (found.expected, found.predicted)
+            )
+            metrics = classification_metrics(expected, predicted)
+        else:
+            metrics = tagging_metrics(
+                found.expected, found.predicted, with_spans=labels[task].is_bio
+            )
+        results[task] = {"loss": found.loss} | metrics
+    return results

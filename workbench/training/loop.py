@@ -1,0 +1,411 @@
+"""A run, from a config to its events. Read this first.
+
+`train` yields what happens and does nothing else that anybody could see, but for the
+checkpoints that it writes into the run's folder: it prints nothing, opens no database and
+knows of no screen. It works the same in a notebook:
+
+    for event in train(config, folder=Path("runs/try")):
+        print(event)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from workbench.config.experiment import ExperimentConfig
+from workbench.data.batching import Batch, collate
+from workbench.data.examples import Corpus, read_corpus
+from workbench.data.sampling import epoch_batches, steps_per_epoch
+from workbench.data.tokenizing import EncodedSplit, encode_split
+from workbench.errors import WorkerError
+from workbench.events import (
+    CheckpointRemoved,
+    CheckpointSaved,
+    EvaluationFinished,
+    Event,
+    PhaseStarted,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    TaskDescribed,
+    Warned,
+)
+from workbench.model.arithmetic import Arithmetic, choose_arithmetic, choose_matrix_backend
+from workbench.model.backbone import load_backbone
+from workbench.model.building import build_model, head_settings
+from workbench.model.folder import LoadedModel, ModelDescription
+from workbench.model.freezing import freeze, frozen_checksum
+from workbench.model.heads import Head
+from workbench.schedules import rate_factor
+from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
+from workbench.training.evaluation import evaluate
+from workbench.training.optimizer import build_optimizer, set_rates, trained_parameters
+from workbench.training.reproducibility import seed_everything
+from workbench.training.selection import selection_value
+from workbench.training.showcase import compute_showcase
+
+STEPS_PER_BLOCK_ON_GPU = 20
+"""Losses stay on a GPU for this many updates and are fetched together: reading a value waits
+for all work queued before it. On a CPU it costs nothing, so there each update is looked at."""
+
+
+def train(
+    config: ExperimentConfig,
+    *,
+    folder: Path,
+    should_stop: Callable[[], str | None] = lambda: None,
+) -> Iterator[Event]:
+    """Run an experiment.
+
+    Args:
+        config: What to do, with the paths of its files absolute or relative to the current
+            folder.
+        folder: The run's folder; checkpoints go beneath it.
+        should_stop: Asked once per update: None, "stop" (evaluate, save a checkpoint and
+            leave) or "stop now" (leave at once).
+
+    Yields:
+        Events, in the order in which things happen; `RunFinished` is the last.
+
+    Raises:
+        WorkbenchError: The data, the backbone or the device cannot be used, or a loss is not
+            finite.
+    """
+    begin = time.perf_counter()
+    run = yield from _prepare(config, folder)
+    stopped = yield from _train_epochs(run, should_stop)
+    if config.showcase.texts and stopped != "stop now":
+        yield PhaseStarted("showcase", 60)
+        yield compute_showcase(run.best_or_last, config.showcase.texts, run.arithmetic)
+    yield RunFinished(
+        step=run.step,
+        stopped=stopped is not None,
+        frozen_checksum=frozen_checksum(run.loaded.model),
+        seconds=time.perf_counter() - begin,
+    )
+
+
+@dataclass
+class _Run:
+    """What a run holds while it trains."""
+
+    config: ExperimentConfig
+    folder: Path
+    corpus: Corpus
+    train_split: EncodedSplit
+    dev_split: EncodedSplit
+    loaded: LoadedModel
+    arithmetic: Arithmetic
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    total_steps: int
+    step: int = 0
+    best_selection: float | None = None
+    checkpoints: list[int] = field(default_factory=list)
+    """Steps of the checkpoints that are there, oldest first."""
+    best_step: int | None = None
+
+    @property
+    def best_or_last(self) -> Path:
+        """Model folder of the best checkpoint, or of the last where nothing was selected."""
+        step = self.best_step if self.best_step is not None else self.checkpoints[-1]
+        return self.folder / checkpoint_name(step) / "model"
+
+
+def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _Run]:
+    """Read the data, build the model; returns the `_Run`."""
+    yield PhaseStarted("reading data", 600)
+    seed_everything(config.seed)
+    arithmetic = choose_arithmetic(config.training.device, config.training.precision)
+    if arithmetic.device.type == "cpu":
+        choose_matrix_backend()
+    corpus = read_corpus(config)
+    yield PhaseStarted("loading the backbone", 600)
+    backbone = load_backbone(config.backbone.model, max_length=config.backbone.max_length)
+    heads = head_settings(config, corpus.labels)
+    model = build_model(backbone, heads, pooling=config.pooling.mode, seed=config.seed)
+    freeze(model, config.freezing.mode)
+    model.to(arithmetic.device)
+    train_split, dev_split = (
+        encode_split(split, backbone.tokenizer, corpus.labels)
+        for split in (corpus.train, corpus.dev)
+    )
+    rate = config.optimization.learning_rate
+    run = _Run(
+        config=config,
+        folder=folder,
+        corpus=corpus,
+        train_split=train_split,
+        dev_split=dev_split,
+        loaded=LoadedModel(
+            model,
+            backbone.tokenizer,
+            ModelDescription(
+                config.name, config.pooling.mode, backbone.tokenizer.max_length, heads
+            ),
+        ),
+        arithmetic=arithmetic,
+        optimizer=build_optimizer(
+            model,
+            learning_rate=rate,
+            head_learning_rate=config.optimization.head_learning_rate or rate,
+            weight_decay=config.optimization.weight_decay,
+        ),
+        scaler=arithmetic.scaler(),
+        total_steps=config.training.epochs
+        * steps_per_epoch(len(train_split.examples), config.training.batch_size),
+    )
+    yield _started(run)
+    for message in _warnings(run):
+        yield Warned(message)
+    return run
+
+
+def _train_epochs(
+    run: _Run, should_stop: Callable[[], str | None]
+) -> Generator[Event, None, str | None]:
+    """All updates, with the evaluations between them; returns why it ended early, or None."""
+    config = run.config.training
+    per_epoch = run.total_steps // config.epochs
+    evaluations = _evaluation_steps(per_epoch, config.evaluations_per_epoch)
+    on_gpu = run.arithmetic.device.type != "cpu"
+    reader = _BlockReader(STEPS_PER_BLOCK_ON_GPU if on_gpu else 1)
+    yield PhaseStarted("training", 120)
+    run.loaded.model.train()
+    for epoch in range(config.epochs):
+        batches = epoch_batches(
+            run.train_split.lengths,
+            batch_size=config.batch_size,
+            seed=run.config.seed,
+            epoch=epoch,
+            buckets=config.length_buckets,
+        )
+        for number, indices in enumerate(batches, start=1):
+            begin = time.perf_counter()
+            examples = [run.train_split.examples[index] for index in indices]
+            batch = collate(examples, indices.tolist(), pad_id=run.loaded.tokenizer.pad_id)
+            update = _update(run, batch.to(run.arithmetic.device))
+            reader.add(update, epoch + number / per_epoch, time.perf_counter() - begin)
+            why = should_stop()
+            due = number in evaluations
+            if why or due or reader.is_full:
+                yield from reader.read(run)
+            if why == "stop now":
+                return why
+            if why or due:
+                yield from _evaluate_and_save(run)
+                if why:
+                    return why
+                yield PhaseStarted("training", 120)
+    return None
+
+
+@dataclass(frozen=True)
+class _Update:
+    """What one update was; the tensors may still be on their way from a GPU."""
+
+    step: int
+    losses: Mapping[str, Tensor]
+    total_loss: Tensor
+    gradient_norm: Tensor
+    learning_rates: Mapping[str, float]
+    batch: Batch
+
+
+def _update(run: _Run, batch: Batch) -> _Update:
+    """One optimizer update from one batch: the single training step."""
+    optimization = run.config.optimization
+    factor = rate_factor(
+        optimization.schedule,
+        run.step,
+        total_steps=run.total_steps,
+        warmup=optimization.warmup,
+    )
+    rates = set_rates(run.optimizer, factor)
+
+    with run.arithmetic.autocast():
+        logits = run.loaded.model(batch)
+    if not logits:  # all that was labelled here was cut off
+        run.step += 1
+        nothing = torch.zeros(())
+        return _Update(run.step, {}, nothing, nothing, rates, batch)
+    losses = {}
+    for task, scores in logits.items():
+        head: Head = run.loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
+        losses[task] = head.loss_sum(scores, batch.targets[task]) / len(scores)
+    total = torch.stack([losses[task] * run.config.tasks[task].weight for task in losses]).sum()
+
+    run.optimizer.zero_grad(set_to_none=True)
+    run.scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch's is untyped
+    run.scaler.unscale_(run.optimizer)
+    norm = torch.nn.utils.clip_grad_norm_(
+        trained_parameters(run.optimizer), optimization.max_gradient_norm or math.inf
+    )
+    run.scaler.step(run.optimizer)
+    run.scaler.update()
+    run.step += 1
+    return _Update(
+        step=run.step,
+        losses={task: loss.detach() for task, loss in losses.items()},
+        total_loss=total.detach(),
+        gradient_norm=norm.detach(),
+        learning_rates=rates,
+        batch=batch,
+    )
+
+
+class _BlockReader:
+    """Fetches the numbers of several updates at once and makes events of them."""
+
+    def __init__(self, block: int) -> None:
+        self._block = block
+        self._waiting: list[tuple[_Update, float, float]] = []
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._waiting) >= self._block
+
+    def add(self, update: _Update, epoch: float, seconds: float) -> None:
+        self._waiting.append((update, epoch, seconds))
+
+    def read(self, run: _Run) -> Iterator[Event]:
+        """Yield the waiting updates.
+
+        Raises:
+            WorkerError: A loss is not finite; the updates up to it have been yielded.
+        """
+        waiting, self._waiting = self._waiting, []
+        for update, epoch, seconds in waiting:
+            losses = {task: loss.item() for task, loss in update.losses.items()}
+            yield StepFinished(
+                step=update.step,
+                epoch=epoch,
+                losses=losses,
+                total_loss=update.total_loss.item(),
+                learning_rates=update.learning_rates,
+                gradient_norm=update.gradient_norm.item(),
+                texts=update.batch.texts,
+                tokens=update.batch.tokens,
+                seconds=seconds,
+            )
+            for task, loss in losses.items():
+                if not math.isfinite(loss):
+                    raise _not_finite(run, update, f'The loss of task "{task}" is {loss}')
+            norm = update.gradient_norm.item()
+            # The scaler of fp16 leaves such an update out by itself; else it spoils the weights.
+            if not math.isfinite(norm) and not run.scaler.is_enabled():
+                raise _not_finite(run, update, f"The norm of the gradient is {norm}")
+
+
+def _evaluate_and_save(run: _Run) -> Iterator[Event]:
+    """Evaluate dev, save a checkpoint, keep the best and the last."""
+    selection = None
+    if run.dev_split.examples:
+        yield PhaseStarted("evaluating", 1800)
+        begin = time.perf_counter()
+        metrics = evaluate(run.loaded, run.dev_split, run.corpus.labels, run.arithmetic)
+        selection = selection_value(run.config, metrics)
+        yield EvaluationFinished(
+            step=run.step,
+            split="dev",
+            metrics=metrics,
+            selection=selection,
+            seconds=time.perf_counter() - begin,
+        )
+        for task, found in metrics.items():
+            if not math.isfinite(found["loss"]):
+                raise WorkerError(
+                    f'The dev loss of task "{task}" is {found["loss"]} after step {run.step}.',
+                    where=f"[tasks.{task}]",
+                    next_step="lower optimization.learning_rate; the checkpoints written before "
+                    "are intact",
+                )
+    yield PhaseStarted("saving", 600)
+    size = save_checkpoint(run.folder, run.step, run.loaded)
+    # An equal value does not replace the best: of two alike, the earlier is kept.
+    is_best = selection is not None and (
+        run.best_selection is None or selection > run.best_selection
+    )
+    if is_best:
+        run.best_selection, run.best_step = selection, run.step
+    yield CheckpointSaved(
+        step=run.step,
+        folder=checkpoint_name(run.step),
+        is_best=is_best,
+        selection=selection,
+        bytes=size,
+    )
+    for step in [step for step in run.checkpoints if step not in (run.best_step, run.step)]:
+        remove_checkpoint(run.folder, step)
+        run.checkpoints.remove(step)
+        yield CheckpointRemoved(step)
+    if run.step not in run.checkpoints:
+        run.checkpoints.append(run.step)
+
+
+def _evaluation_steps(per_epoch: int, evaluations: int) -> frozenset[int]:
+    """After which batches of an epoch dev is evaluated; the last is always one."""
+    evaluations = min(evaluations, per_epoch)
+    return frozenset(round(per_epoch * part / evaluations) for part in range(1, evaluations + 1))
+
+
+def _started(run: _Run) -> RunStarted:
+    model = run.loaded.model
+    splits = (run.train_split, run.dev_split)
+    return RunStarted(
+        total_steps=run.total_steps,
+        steps_per_epoch=run.total_steps // run.config.training.epochs,
+        tasks=tuple(
+            TaskDescribed(
+                task=name,
+                kind=task.kind,
+                labels=run.corpus.labels[name].names,
+                examples={
+                    split.name: sum(name in example.labels for example in split.examples)
+                    for split in splits
+                },
+                truncated={split.name: split.cut[name] for split in splits},
+            )
+            for name, task in run.config.tasks.items()
+        ),
+        device=str(run.arithmetic.device),
+        precision=run.arithmetic.precision,
+        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        total_parameters=sum(p.numel() for p in model.parameters()),
+        frozen_checksum=frozen_checksum(model),
+    )
+
+
+def _warnings(run: _Run) -> Iterator[str]:
+    """What a person should know of the data before the first step."""
+    for place, rows in run.corpus.unlabelled.items():
+        yield f"{place}: {rows} row(s) have no label and are left out of this task."
+    for split in (run.train_split, run.dev_split):
+        for task, texts in split.cut.items():
+            if texts:
+                yield (
+                    f"{task}/{split.name}: {texts} text(s) are longer than "
+                    f"{run.loaded.tokenizer.max_length} pieces and were cut; words that were cut "
+                    f"off count as missed. Raise backbone.max_length to keep them."
+                )
+    for name, settings in run.config.tasks.items():
+        if settings.data.dev is None:
+            yield f"{name} has no dev data: it has no part in choosing the best checkpoint."
+
+
+def _not_finite(run: _Run, update: _Update, what: str) -> WorkerError:
+    places = [run.train_split.examples[index].place for index in update.batch.indices]
+    names = ", ".join(places[:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "")
+    return WorkerError(
+        f"{what} at step {update.step}.",
+        where=f"the batch of examples {list(update.batch.indices)}: {names}",
+        next_step="lower optimization.learning_rate, set max_gradient_norm = 1.0 or precision = "
+        '"fp32"; the checkpoints written before are intact',
+    )

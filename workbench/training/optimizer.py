@@ -1,0 +1,79 @@
+"""AdamW over parameter groups built from the structure of the model, never from names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from workbench.model.multitask import MultiTaskModel
+
+BACKBONE, HEADS = "backbone", "heads"
+
+
+def build_optimizer(
+    model: MultiTaskModel,
+    *,
+    learning_rate: float,
+    head_learning_rate: float,
+    weight_decay: float,
+) -> torch.optim.AdamW:
+    """An optimizer of the parameters that are trained.
+
+    Every group carries its `name` and its highest rate as `peak`. Vectors (biases, the
+    weights of norms) are in groups without decay.
+
+    Args:
+        model: Frozen where it shall be frozen.
+        learning_rate: Highest rate of the backbone.
+        head_learning_rate: Highest rate of the heads.
+        weight_decay: Decoupled decay of matrices.
+    """
+    groups: list[dict[str, Any]] = []
+    for name, module, rate in (
+        (BACKBONE, model.backbone, learning_rate),
+        (HEADS, model.heads, head_learning_rate),
+    ):
+        for parameters, decay in (
+            (_trained(module, matrices=True), weight_decay),
+            (_trained(module, matrices=False), 0.0),
+        ):
+            if parameters:
+                groups.append(
+                    {
+                        "params": parameters,
+                        "lr": rate,
+                        "peak": rate,
+                        "weight_decay": decay,
+                        "name": name,
+                    }
+                )
+    return torch.optim.AdamW(groups, fused=True)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> dict[str, float]:
+    """Give each group its highest rate times `factor`.
+
+    Returns:
+        The rates by group name.
+    """
+    rates = {}
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+        rates[group["name"]] = group["lr"]
+    return rates
+
+
+def trained_parameters(optimizer: torch.optim.Optimizer) -> Iterable[nn.Parameter]:
+    """All parameters that the optimizer moves."""
+    return (parameter for group in optimizer.param_groups for parameter in group["params"])
+
+
+def _trained(module: nn.Module, *, matrices: bool) -> list[nn.Parameter]:
+    return [
+        parameter
+        for parameter in module.parameters()
+        if parameter.requires_grad and (parameter.ndim > 1) == matrices
+    ]

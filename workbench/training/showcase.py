@@ -1,0 +1,46 @@
+"""The texts of `[showcase]`: their vectors and predictions, as the last thing a run says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench.events import ShowcaseComputed
+from workbench.inference.predictor import Predictor, TextScores, WordTags
+from workbench.model.arithmetic import Arithmetic
+from workbench.model.folder import load_model_folder
+
+
+def compute_showcase(
+    model_folder: Path, texts: Sequence[str], arithmetic: Arithmetic
+) -> ShowcaseComputed:
+    """Encode and predict the texts with a checkpoint.
+
+    Args:
+        model_folder: Of the checkpoint.
+        texts: At least one.
+        arithmetic: Where to compute.
+    """
+    predictor = Predictor(load_model_folder(model_folder), arithmetic)
+    vectors = predictor.encode(texts)
+    predictions = predictor.predict(texts)
+    heads = predictor.description.heads
+    logits: dict[str, tuple[tuple[float, ...], ...]] = {}
+    entities: dict[str, tuple[tuple[tuple[str, str], ...], ...]] = {}
+    for task in heads:
+        found = [prediction.tasks[task] for prediction in predictions]
+        if heads[task].kind == "classification":
+            logits[task] = tuple(item.logits for item in found if isinstance(item, TextScores))
+        else:
+            entities[task] = tuple(
+                tuple((entity.text, entity.label) for entity in item.entities)
+                for item in found
+                if isinstance(item, WordTags)
+            )
+    return ShowcaseComputed(
+        texts=tuple(texts),
+        vectors=tuple(tuple(vector) for vector in vectors.tolist()),
+        labels={task: heads[task].labels for task in logits},
+        logits=logits,
+        entities=entities,
+    )

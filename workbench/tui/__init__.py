@@ -1,0 +1,1 @@
+"""The terminal interface: shows and asks; decides nothing."""

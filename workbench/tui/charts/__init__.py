@@ -1,0 +1,1 @@
+"""Curves as cells: pure functions from arrays to characters, without Textual."""

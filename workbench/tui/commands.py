@@ -1,0 +1,75 @@
+"""The command palette: everything that a key does, and every run by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.types import IgnoreReturnCallbackType
+
+from workbench.tui.visible import visible
+
+if TYPE_CHECKING:
+    from workbench.tui.app import WorkbenchApp
+
+
+@dataclass(frozen=True)
+class _Command:
+    """One line of the palette."""
+
+    name: str
+    help: str
+    run: IgnoreReturnCallbackType
+
+
+class WorkbenchCommands(Provider):
+    """Actions of the screen in front, the ways to the others, and the runs."""
+
+    async def discover(self) -> Hits:
+        """What is offered before anything is typed: actions, not runs."""
+        for command in self._actions():
+            yield DiscoveryHit(command.name, command.run, help=command.help)
+
+    async def search(self, query: str) -> Hits:
+        """What goes with the words typed."""
+        matcher = self.matcher(query)
+        for command in (*self._actions(), *self._runs()):
+            score = matcher.match(command.name)
+            if score > 0:
+                yield Hit(score, _lit(matcher.highlight(command.name)), command.run,
+                          text=command.name, help=command.help)  # fmt: skip
+
+    def _actions(self) -> Iterator[_Command]:
+        seen = set()
+        for node, binding, is_enabled, tooltip in self.screen.active_bindings.values():
+            words = tooltip or binding.tooltip or binding.description
+            if not binding.id or not is_enabled or not words or binding.action in seen:
+                continue
+            seen.add(binding.action)
+            action, key = binding.action, self.app.get_key_display(binding)
+
+            async def run(action: str = action, node: object = node) -> None:
+                await self.app.run_action(action, default_namespace=node)  # type: ignore[arg-type]  # Textual types it as a DOM node, which every binding's owner is
+
+            yield _Command(words, f"key {key}", run)
+
+    def _runs(self) -> Iterator[_Command]:
+        app = cast("WorkbenchApp", self.app)
+        for run in app.known_runs:
+            run_id = run.record.id
+
+            async def open_run(run_id: str = run_id) -> None:
+                app.open_run(run_id)
+
+            yield _Command(
+                f"Open run {visible(run.record.name)} {run_id}",
+                f"{run.state.value}, {', '.join(run.tasks)}",
+                open_run,
+            )
+
+
+def _lit(name: Content | str) -> Content:
+    return name if isinstance(name, Content) else Content(name)

@@ -1,0 +1,205 @@
+"""What threads tell the screens, and what screens ask of the application.
+
+Threads only post these; handlers alone touch widgets. All are frozen: an attribute is set
+once, and what it holds is a frozen value of the layers below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import FrozenInstanceError, dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from workbench.errors import Problem
+
+if TYPE_CHECKING:
+    from workbench.config.experiment import ExperimentConfig
+    from workbench.config.presets import PresetInfo
+    from workbench.operations.reading import Comparison, RunSummary
+    from workbench.store.records import (
+        CheckpointRecord,
+        Curve,
+        ExportRecord,
+        RunRecord,
+        SeriesKey,
+    )
+    from workbench.tui.form import FormDraft
+
+
+class FrozenMessage(Message):
+    """A message whose payload cannot be changed once it is made.
+
+    A frozen dataclass will not do: Textual keeps its own account in attributes with an
+    underscore, which have to stay free.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and name in self.__dict__:
+            raise FrozenInstanceError(f"{type(self).__name__}.{name} cannot be changed")
+        super().__setattr__(name, value)
+
+
+# ── What threads tell ─────────────────────────────────────────────────────────
+
+
+@dataclass(eq=False)
+class ReadFinished(FrozenMessage):
+    """A reading thread is done: the next look may be planned."""
+
+
+@dataclass(eq=False)
+class ReadFailed(FrozenMessage):
+    """The store or a file could not be read; the screen keeps what it shows."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(eq=False)
+class WorkFailed(FrozenMessage):
+    """Something that a person asked for could not be done."""
+
+    doing: str
+    """What was being done, as in "stopping the run"."""
+    problems: tuple[Problem, ...]
+
+
+@dataclass(eq=False)
+class RunsRead(FrozenMessage):
+    """All runs as they are now."""
+
+    runs: tuple[RunSummary, ...]
+    version: int
+    """The store's data version just before the reading."""
+
+
+@dataclass(eq=False)
+class RunRead(FrozenMessage):
+    """What is new of one run."""
+
+    run_id: str
+    summary: RunSummary
+    curves: Mapping[SeriesKey, Curve]
+    """Only points after the cursor that was asked with."""
+    epoch: float | None
+    """Passes over the data at the last step, if a step is new."""
+    checkpoints: tuple[CheckpointRecord, ...]
+    log: tuple[str, ...] | None
+    """The log's tail, or None if it was not asked for."""
+    version: int
+    """The store's data version just before the reading."""
+
+
+@dataclass(eq=False)
+class ComparisonRead(FrozenMessage):
+    """Two or more runs, side by side."""
+
+    comparison: Comparison
+    curves: tuple[Mapping[SeriesKey, Curve], ...]
+    """All curves of each run, in the order of the runs."""
+    version: int
+
+
+@dataclass(eq=False)
+class CheckpointsRead(FrozenMessage):
+    """The checkpoints and exports of one run."""
+
+    summary: RunSummary
+    checkpoints: tuple[CheckpointRecord, ...]
+    exports: tuple[ExportRecord, ...]
+
+
+@dataclass(eq=False)
+class PresetsRead(FrozenMessage):
+    """The presets there are."""
+
+    presets: tuple[PresetInfo, ...]
+
+
+@dataclass(eq=False)
+class DraftLoaded(FrozenMessage):
+    """A preset as a form can show it; the draft is the receiver's from now on."""
+
+    draft: FormDraft
+
+
+@dataclass(eq=False)
+class FormChecked(FrozenMessage):
+    """What the schema says of the form."""
+
+    serial: int
+    """Number of the check; an older one than the last is not shown."""
+    config: ExperimentConfig | None
+    """The experiment, if it is valid."""
+    problems: tuple[Problem, ...]
+    command: str
+    """The command line that does the same, empty if the form is not valid."""
+
+
+@dataclass(eq=False)
+class RunStarted(FrozenMessage):
+    """A worker has claimed the run that was asked for."""
+
+    record: RunRecord
+
+
+@dataclass(eq=False)
+class StopSent(FrozenMessage):
+    """A run was told to stop."""
+
+    name: str
+    state: str
+
+
+@dataclass(eq=False)
+class ExportProgressed(FrozenMessage):
+    """What the export is doing now."""
+
+    line: str
+
+
+@dataclass(eq=False)
+class ExportFinished(FrozenMessage):
+    """The export is written, and was compared with its checkpoint."""
+
+    record: ExportRecord
+
+
+# ── What screens ask of the application ───────────────────────────────────────
+
+
+@dataclass(eq=False)
+class ScreenWanted(FrozenMessage):
+    """Go to a screen."""
+
+    mode: str
+
+
+@dataclass(eq=False)
+class RunWanted(FrozenMessage):
+    """Open a run."""
+
+    run_id: str
+
+
+@dataclass(eq=False)
+class ComparisonWanted(FrozenMessage):
+    """Compare runs, in this order."""
+
+    run_ids: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class CheckpointsWanted(FrozenMessage):
+    """Show the checkpoints of a run."""
+
+    run_id: str
+
+
+@dataclass(eq=False)
+class StopWanted(FrozenMessage):
+    """Stop a run, after asking."""
+
+    run_id: str
+    name: str

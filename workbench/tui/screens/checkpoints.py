@@ -1,0 +1,224 @@
+"""Checkpoints: what a run left to take away, and what was taken away already."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from workbench.operations import reading
+from workbench.operations.reading import RunSummary
+from workbench.operations.workspace import Workspace
+from workbench.store.records import CheckpointRecord, ExportRecord
+from workbench.tui import figures
+from workbench.tui.messages import CheckpointsRead, RunWanted, ScreenWanted
+from workbench.tui.screens.export_dialog import ExportDialog
+from workbench.tui.screens.live import LiveScreen, Reading
+from workbench.tui.visible import visible
+from workbench.tui.widgets.empty_state import EmptyState
+from workbench.tui.widgets.jump_bar import JumpBar
+from workbench.tui.widgets.key_bar import KeyBar
+from workbench.tui.widgets.notice import Notice
+from workbench.tui.widgets.run_header import RunHeader
+from workbench.tui.widgets.table import Column, Row, Table
+
+
+class CheckpointsScreen(LiveScreen):
+    """A line per checkpoint with each task's dev metric; export by one key."""
+
+    PURPOSE = (
+        "The checkpoints that a run kept, with the dev metrics at each. ★ is the best by the "
+        "run's selection rule, the last one is what a resumed run would go on from. "
+        "Export writes a folder that other libraries open, and compares its numbers."
+    )
+
+    AUTO_FOCUS = "#checkpoints"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("e,enter", "export", "Export", id="checkpoints.export",
+                tooltip="Write the checkpoint as a folder that other libraries open"),
+        Binding("r", "run", "Curves", id="checkpoints.run", tooltip="The curves of this run"),
+        Binding("escape", "home", "Home", id="checkpoints.home", tooltip="Back to all runs"),
+    ]  # fmt: skip
+
+    DEFAULT_CSS = """
+    CheckpointsScreen {
+        EmptyState { display: none; }
+        &.-empty EmptyState { display: block; }
+        &.-empty #body { display: none; }
+        &.-bare #checkpoints { display: none; }
+        #body { height: 1fr; }
+        #checkpoints { height: 1fr; margin-top: 1; }
+        #none { display: none; height: 1fr; padding: 1 2; color: $text-muted; }
+        &.-bare #none { display: block; }
+        #exports { height: auto; max-height: 40%; padding: 0 1; color: $foreground;
+                   border-top: solid $border-blurred; border-title-color: $text-muted; }
+    }
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._run_id: str | None = None
+        self._summary: RunSummary | None = None
+        self._checkpoints: tuple[CheckpointRecord, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """The run, its checkpoints, its exports."""
+        yield JumpBar("checkpoints", self._workspace.location.url)
+        yield Notice()
+        with Vertical(id="body"):
+            yield RunHeader()
+            yield Table((), id="checkpoints")
+            yield Static(
+                Content("No checkpoint yet: the first is saved after the first evaluation."),
+                id="none",
+            )
+            yield Static(id="exports")
+        yield EmptyState(
+            "No run is chosen",
+            "Put the cursor on a run on the first screen, then press k.",
+            (("1", "all runs"), ("k", "checkpoints there"), ("?", "help")),
+        )
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Nothing is chosen at first."""
+        self.query_one("#exports", Static).border_title = "exports"
+        self.set_class(self._run_id is None, "-empty")
+
+    def show_run(self, run_id: str) -> None:
+        """Show the checkpoints of a run."""
+        if run_id != self._run_id:
+            self._run_id, self._summary, self._checkpoints = run_id, None, ()
+        if self.is_mounted:
+            self.set_class(False, "-empty")
+            self.look()
+
+    @property
+    def run_id(self) -> str | None:
+        """The run whose checkpoints are shown."""
+        return self._run_id
+
+    # ── looking ───────────────────────────────────────────────────────────────
+
+    def reading(self) -> Reading | None:
+        """Checkpoints and exports of the run."""
+        workspace, run_id = self._workspace, self._run_id
+        if run_id is None:
+            return None
+
+        def read() -> CheckpointsRead:
+            return CheckpointsRead(
+                reading.summarize(workspace, run_id),
+                tuple(reading.checkpoints(workspace, run_id)),
+                tuple(workspace.store.exports(run_id)),
+            )
+
+        return read
+
+    @on(CheckpointsRead)
+    def _checkpoints_read(self, message: CheckpointsRead) -> None:
+        run = message.summary
+        if run.record.id != self._run_id:
+            return
+        self.tell()
+        is_new = self._summary is None
+        self._summary, self._checkpoints = run, message.checkpoints
+        self.query_one(RunHeader).show_run(run, None)
+        self.set_class(not message.checkpoints, "-bare")
+        table = self.query_one("#checkpoints", Table)
+        table.show(
+            [Row(str(one.step), _cells(run, one)) for one in message.checkpoints],
+            columns=_columns(run),
+        )
+        best = next((one for one in message.checkpoints if one.is_best), None)
+        if is_new and best is not None:
+            table.move_to(str(best.step))
+        if self.focused is None:
+            table.focus()
+        self.query_one("#exports", Static).update(_export_lines(message.exports))
+
+    @property
+    def chosen(self) -> CheckpointRecord | None:
+        """The checkpoint under the cursor."""
+        key = self.query_one("#checkpoints", Table).cursor_key
+        return next((one for one in self._checkpoints if str(one.step) == key), None)
+
+    # ── keys ──────────────────────────────────────────────────────────────────
+
+    @on(Table.Chosen)
+    def action_export(self) -> None:
+        """Ask for format and folder."""
+        if self._summary is not None and self.chosen is not None:
+            self.app.push_screen(ExportDialog(self._workspace, self._summary.record, self.chosen))
+
+    def action_run(self) -> None:
+        """Show the run's curves."""
+        if self._run_id is not None:
+            self.post_message(RunWanted(self._run_id))
+
+    def action_home(self) -> None:
+        """Back to the runs."""
+        self.post_message(ScreenWanted("home"))
+
+
+def _columns(run: RunSummary) -> list[Column]:
+    metrics = [
+        Column(
+            f"{visible(task)} {config.metric}",
+            importance=3,
+            is_right=True,
+            smallest=max(7, min(12, len(task) + 1)),
+        )
+        for task, config in run.record.config.tasks.items()
+    ]
+    return [
+        Column("step", is_right=True),
+        Column("what"),
+        Column("selection", is_right=True),
+        *metrics,
+        Column("size", importance=1, is_right=True),
+        Column("saved", importance=2, is_right=True),
+        Column("folder", importance=4, smallest=10),
+    ]
+
+
+def _cells(run: RunSummary, one: CheckpointRecord) -> tuple[Content, ...]:
+    words = [("★ best", "bold $text-success")] if one.is_best else []
+    if one.is_last:
+        words.append(("  last", "$foreground 65%"))
+    metrics = [
+        Content(figures.metric(one.metrics.get(task, {}).get(config.metric)))
+        for task, config in run.record.config.tasks.items()
+    ]
+    return (
+        Content(f"{one.step}"),
+        Content.assemble(*words),
+        Content.styled(figures.metric(one.selection), "bold"),
+        *metrics,
+        Content.styled(figures.size(one.bytes), "$foreground 65%"),
+        Content.styled(figures.moment(one.saved_at), "$foreground 65%"),
+        Content.styled(visible(one.folder), "$foreground 65%"),
+    )
+
+
+def _export_lines(exports: tuple[ExportRecord, ...]) -> Content:
+    if not exports:
+        return Content.styled(
+            "nothing exported yet: e exports the checkpoint above", "$foreground 65%"
+        )
+    return Content("\n").join(
+        Content.assemble(
+            ("✓ ", "$text-success"),
+            f"step {one.step}  {visible(one.format)}  ",
+            (f"largest difference {one.largest_difference:.1g}  ", "$foreground 65%"),
+            (visible(one.folder), ""),
+        )
+        for one in exports
+    )

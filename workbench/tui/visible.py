@@ -1,0 +1,23 @@
+"""Text from outside (names, labels, paths, log lines) made safe to put on a terminal.
+
+Such text is data: an escape sequence in it is shown, not obeyed. Markup needs no care here,
+since the screens build `Content` from plain strings and never parse markup.
+"""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def visible(text: str) -> str:
+    """Replace each control character, and each that turns the writing direction, by a sign."""
+    return _UNSAFE.sub(_sign, text)
+
+
+def _sign(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else "�"

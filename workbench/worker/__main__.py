@@ -1,0 +1,31 @@
+"""`python -m workbench.worker`: what the child process runs. People use `mtl-workbench train`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from workbench.paths import find_database
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one run, or serve errands."""
+    parser = argparse.ArgumentParser(prog="python -m workbench.worker", description=__doc__)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    run = kinds.add_parser("run", help="train the run that is stored under this id")
+    run.add_argument("run_id")
+    run.add_argument("--db", help="database file or URL")
+    kinds.add_parser("errands", help="answer requests on standard input")
+    given = parser.parse_args(arguments)
+    if given.kind == "errands":
+        from workbench.worker.errand_service import serve  # torch comes with it
+
+        serve()
+        return 0
+    from workbench.worker import process
+
+    return process.run(given.run_id, find_database(given.db).url)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

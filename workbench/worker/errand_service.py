@@ -1,0 +1,106 @@
+"""The child's side of errands: reads requests, does them with torch, writes replies."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.config.experiment import ExperimentConfig
+from workbench.data.examples import read_evaluation_split
+from workbench.data.labels import LabelSpace
+from workbench.data.tokenizing import encode_split
+from workbench.errors import Problem, WorkbenchError
+from workbench.export.exporting import export_model
+from workbench.inference.predictor import Predictor, as_json
+from workbench.model.arithmetic import choose_matrix_backend
+from workbench.training.checkpoint import MANIFEST, check_checkpoint
+from workbench.training.evaluation import evaluate
+
+Tell = Callable[[str], None]
+
+
+def serve() -> int:
+    """Do errands until the input is closed; the process's exit code."""
+    # Replies keep the real output to themselves: whatever a library prints goes to the errors.
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def reply(**values: object) -> None:
+        replies.write(json.dumps(values) + "\n")
+        replies.flush()
+
+    choose_matrix_backend()
+    for line in sys.stdin:
+        request = json.loads(line)
+        errand = request.pop("errand")
+        try:
+            reply(answer=ERRANDS[errand](tell=lambda text: reply(progress=text), **request))
+        except WorkbenchError as error:
+            reply(error=type(error).__name__, problems=[vars(one) for one in error.problems])
+        except Exception as error:  # whatever went wrong, the caller is told and the child lives
+            traceback.print_exc()
+            unexpected = Problem(
+                f"{type(error).__name__}: {error}",
+                where=f"errand {errand}",
+                next_step="please report this, with what you asked for",
+            )
+            reply(error="WorkerError", problems=[vars(unexpected)])
+    return 0
+
+
+@lru_cache(maxsize=2)
+def _predictor(folder: str) -> Predictor:
+    return Predictor.open(_checked(Path(folder)))
+
+
+def _checked(folder: Path) -> Path:
+    """The folder, its hashes compared if it belongs to a checkpoint."""
+    if (folder.parent / MANIFEST).is_file():
+        check_checkpoint(folder.parent)
+    return folder
+
+
+def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
+    done = export_model(_checked(Path(model)), format, Path(to), tell)
+    return {"folder": str(done.folder), "largest_difference": done.largest_difference}
+
+
+def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
+    predictor = _predictor(model)
+    return {"predictions": [as_json(found, predictor) for found in predictor.predict(texts)]}
+
+
+def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
+    """Vectors go into a file: as JSON they would be ten times their size."""
+    vectors = _predictor(model).encode(texts)
+    np.save(to, vectors, allow_pickle=False)
+    return {"texts": len(texts), "dimensions": int(vectors.shape[1])}
+
+
+def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> dict[str, Any]:
+    predictor = _predictor(model)
+    labels = {
+        task: LabelSpace(task, head.labels) for task, head in predictor.description.heads.items()
+    }
+    tell(f"reading {split}")
+    examples = read_evaluation_split(ExperimentConfig.model_validate(config), split, labels)
+    tell(f"evaluating {len(examples.examples)} texts")
+    encoded = encode_split(examples, predictor.loaded.tokenizer, labels)
+    return {"metrics": evaluate(predictor.loaded, encoded, labels, predictor.arithmetic)}
+
+
+ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "encode": _encode,
+    "evaluate": _evaluate,
+    "export": _export,
+    "predict": _predict,
+}
+"""By name: takes `tell` and the request's values, returns plain values."""

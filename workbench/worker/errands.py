@@ -1,0 +1,135 @@
+"""Work that needs torch, done by a child process for callers that must not import it.
+
+An errand is a request and its answer: export, predict, encode, evaluate. The child (see
+`errand_service`) reads requests and writes replies, one JSON object a line, and lives until its
+input is closed; so a caller that asks often loads the model once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, Any, Self
+
+from workbench.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    NotFoundError,
+    Problem,
+    StoreError,
+    WorkbenchError,
+    WorkerError,
+)
+
+ERRORS: dict[str, type[WorkbenchError]] = {
+    kind.__name__: kind
+    for kind in (CheckpointError, ConfigError, DataError, NotFoundError, StoreError, WorkerError)
+}
+
+
+def _ignore(message: str) -> None:
+    return None
+
+
+class ErrandProcess:
+    """A child that does errands one after the other. Use it in a `with` block."""
+
+    def __init__(self) -> None:
+        # Its messages go to a file, not to a pipe: a pipe that nobody reads would stop it.
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the child
+        self._process = subprocess.Popen(
+            # -P: no file of the current folder is run by accident.
+            [sys.executable, "-P", "-m", "workbench.worker", "errands"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            encoding="utf-8",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def ask(
+        self, errand: str, request: dict[str, Any], progress: Callable[[str], None] = _ignore
+    ) -> dict[str, Any]:
+        """Have one errand done.
+
+        Args:
+            errand: Its name.
+            request: Its arguments, as plain values.
+            progress: Told what the child is doing.
+
+        Returns:
+            The answer, as plain values.
+
+        Raises:
+            WorkbenchError: What the child raised, of the same class.
+            WorkerError: The child died.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"errand": errand} | request) + "\n")
+            self._process.stdin.flush()
+            for line in self._process.stdout:
+                reply = json.loads(line)
+                if "progress" in reply:
+                    progress(reply["progress"])
+                elif "error" in reply:
+                    problems = [Problem(**problem) for problem in reply["problems"]]
+                    kind = ERRORS.get(reply["error"], WorkerError)
+                    raise kind(problems[0].what, problems=problems)
+                else:
+                    answer: dict[str, Any] = reply["answer"]
+                    return answer
+        except BrokenPipeError:
+            pass
+        raise WorkerError(
+            f"The helper process ended in the middle of {errand} "
+            f"(exit code {self._process.wait()}).",
+            where=self._last_words() or "it said nothing",
+            next_step="if it was killed, memory may have run out; try again with less at a time",
+        )
+
+    def close(self) -> None:
+        """Let the child go; it ends by itself when its input is closed."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None and not stream.closed:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def run_errand(
+    errand: str, request: dict[str, Any], progress: Callable[[str], None] = _ignore
+) -> dict[str, Any]:
+    """Have a single errand done by a child of its own."""
+    with ErrandProcess() as child:
+        return child.ask(errand, request, progress)

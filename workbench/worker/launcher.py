@@ -1,0 +1,86 @@
+"""Start a worker that outlives whoever starts it.
+
+A session of its own, standard input closed, both outputs in the run's log file, no pipe: nothing
+ties it to the terminal. Where logind ends all processes of a user who logs out, that is not
+enough; this is not looked at here yet.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from workbench.paths import DATABASE_VARIABLE, Location
+from workbench.store.records import ProcessIdentity
+from workbench.worker.liveness import identity_of
+
+LOG_NAME = "worker.log"
+PROGRAM: tuple[str, ...] = (sys.executable, "-P", "-m", "workbench.worker")
+"""-P: the current folder is not searched for modules, so that no file there is run by accident."""
+
+_children: list[subprocess.Popen[bytes]] = []
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A worker that was started just now."""
+
+    process: ProcessIdentity
+    child: subprocess.Popen[bytes]
+
+    def exit_code(self) -> int | None:
+        """What it ended with; None while it lives."""
+        return self.child.poll()
+
+
+def launch(run_id: str, location: Location) -> Launch:
+    """Start the worker of a run, whose folder exists.
+
+    Raises:
+        OSError: The process or its log file cannot be made.
+    """
+    reap()
+    arguments = [*PROGRAM, "run", run_id]
+    environment = _environment()
+    if make_url(location.url).password:
+        environment[DATABASE_VARIABLE] = location.url  # everybody can read a command line
+    else:
+        arguments += ["--db", location.url]
+    log = location.run_folder(run_id) / LOG_NAME
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        child = subprocess.Popen(
+            arguments,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            close_fds=True,
+            env=environment,
+        )
+    finally:
+        os.close(descriptor)
+    _children.append(child)
+    return Launch(identity_of(child.pid), child)
+
+
+def reap() -> None:
+    """Ask after children that may have ended, so that no zombie stays."""
+    _children[:] = [child for child in _children if child.poll() is None]
+
+
+def _environment() -> dict[str, str]:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment.pop("TOKENIZERS_PARALLELISM", None)
+    package_root = Path(__file__).resolve().parents[2]
+    if package_root != Path(sysconfig.get_path("purelib")).resolve():
+        # A checkout that may have been found through the current folder, which -P leaves out.
+        before = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(package_root), before]))
+    return environment

@@ -1,0 +1,277 @@
+"""Whether a run is alive, from facts: a state is computed each time, and nowhere stored.
+
+Three proofs, each for what the others cannot tell: the process (pid and start time on this boot
+of this machine), the lock file that the kernel frees when the worker dies however it dies, and
+the heartbeat, which also tells of a worker that hangs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from workbench.store.records import ExitRecord, ProcessIdentity, RunFacts
+
+LOCK_NAME = "worker.lock"
+START_TOLERANCE_SECONDS = 2.0
+"""psutil counts from the wall clock's boot time, which wobbles when the clock is set."""
+LAUNCH_GRACE_SECONDS = 60.0
+HEARTBEAT_GRACE_SECONDS = 10.0
+
+
+class RunState(StrEnum):
+    """What a run is doing, as far as facts tell."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    SILENT = "silent"
+    CRASHED = "crashed"
+    LOST = "lost"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no process is or will be at work on it."""
+        return self in _OVER
+
+
+_OVER = {
+    RunState.CRASHED,
+    RunState.LOST,
+    RunState.STOPPED,
+    RunState.FINISHED,
+    RunState.FAILED,
+}
+
+
+class Sighting(StrEnum):
+    """What a look at a process found."""
+
+    ALIVE = "alive"
+    GONE = "gone"
+    OTHER_BOOT = "other boot"
+    """The machine was started anew since: the process cannot be there."""
+    ELSEWHERE = "elsewhere"
+    """It is on another machine, which cannot be looked at from here."""
+
+
+@dataclass(frozen=True)
+class Here:
+    """This machine on this boot."""
+
+    host: str
+    boot_id: str
+
+
+@cache
+def here() -> Here:
+    """Which machine this is, and which start of it."""
+    try:
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        boot_id = f"boot-{psutil.boot_time():.0f}"
+    return Here(socket.gethostname(), boot_id)
+
+
+def current_identity() -> ProcessIdentity:
+    """The identity of this very process."""
+    return identity_of(os.getpid())
+
+
+def identity_of(pid: int) -> ProcessIdentity:
+    """The identity of a process on this machine.
+
+    Raises:
+        ProcessLookupError: There is none of that number.
+    """
+    try:
+        started_at = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess as error:
+        raise ProcessLookupError(pid) from error
+    return ProcessIdentity(pid, started_at, here().boot_id, here().host)
+
+
+def is_alive(identity: ProcessIdentity) -> bool | None:
+    """Whether that process, and not another of its number, is at work; None: cannot be seen."""
+    sighting = see(identity)
+    return None if sighting is Sighting.ELSEWHERE else sighting is Sighting.ALIVE
+
+
+def see(identity: ProcessIdentity, *, lock: Path | None = None) -> Sighting:
+    """Look for a process.
+
+    Args:
+        identity: The process.
+        lock: The lock file that it holds while it lives. Held beats all doubt about the start
+            time, which a jump of the clock moves.
+    """
+    if identity.host != here().host:
+        return Sighting.ELSEWHERE
+    if identity.boot_id != here().boot_id:
+        return Sighting.OTHER_BOOT
+    if _matches(identity) or (lock is not None and is_held(lock)):
+        return Sighting.ALIVE
+    return Sighting.GONE
+
+
+def _matches(identity: ProcessIdentity) -> bool:
+    try:
+        process = psutil.Process(identity.pid)
+        apart = abs(process.create_time() - identity.started_at)
+        # A zombie has ended; only its parent has not asked yet.
+        return bool(apart <= START_TOLERANCE_SECONDS and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a living process holds the lock file."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def send_signal(identity: ProcessIdentity, signal_number: signal.Signals) -> bool:
+    """Signal a process after making sure, right before, that it is still the same.
+
+    Returns:
+        Whether it was sent. Never to another machine, nor to another process of that number.
+    """
+    if not is_alive(identity):
+        return False
+    try:
+        # Through a descriptor of the process where the kernel has them: it cannot change hands.
+        descriptor = os.pidfd_open(identity.pid)
+    except (AttributeError, OSError):
+        return _kill(identity.pid, signal_number)
+    try:
+        if not _matches(identity):
+            return False
+        signal.pidfd_send_signal(descriptor, signal_number)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _kill(pid: int, signal_number: signal.Signals) -> bool:
+    try:
+        os.kill(pid, signal_number)
+    except OSError:
+        return False
+    return True
+
+
+def process_to_see(facts: RunFacts) -> ProcessIdentity | None:
+    """The process whose sighting `compute_state` needs; None if it needs none."""
+    if facts.exit is not None:
+        return None
+    return facts.process or facts.launched
+
+
+def compute_state(
+    facts: RunFacts, *, created_at: datetime, now: datetime, sighting: Sighting | None
+) -> tuple[RunState, str]:
+    """The state that the facts amount to, and why, as a sentence.
+
+    Args:
+        facts: What is stored.
+        created_at: When the run was asked for.
+        now: The moment to judge at.
+        sighting: What a look at `process_to_see(facts)` found, made after the facts were read.
+    """
+    if facts.exit is not None:
+        return _ended(facts.exit)
+    process = facts.process or facts.launched
+    if process is None:
+        return _never_launched(now - created_at)
+    if sighting is Sighting.OTHER_BOOT:
+        return RunState.LOST, (
+            f"The machine {process.host} was restarted while process {process.pid} was at work."
+        )
+    if facts.process is None:
+        return _launched(process, now - (facts.launched_at or created_at), sighting)
+    if sighting is Sighting.GONE:
+        return RunState.CRASHED, (
+            f"Process {process.pid} is gone and left no word of how it ended; see its log."
+        )
+    return _at_work(facts, process, now, sighting)
+
+
+def _ended(exit: ExitRecord) -> tuple[RunState, str]:
+    if exit.outcome == "failed":
+        return RunState.FAILED, exit.what or "It said that it failed."
+    if exit.outcome == "stopped":
+        return RunState.STOPPED, exit.what or "It was asked to stop, and did."
+    return RunState.FINISHED, "It made all its steps."
+
+
+def _never_launched(age: timedelta) -> tuple[RunState, str]:
+    if age.total_seconds() > LAUNCH_GRACE_SECONDS:
+        return RunState.CRASHED, "No process was ever started for it."
+    return RunState.QUEUED, "No process was started for it yet."
+
+
+def _launched(
+    process: ProcessIdentity, age: timedelta, sighting: Sighting | None
+) -> tuple[RunState, str]:
+    if sighting is Sighting.GONE:
+        return RunState.CRASHED, (
+            f"Process {process.pid} was started for it and ended before it began; see its log."
+        )
+    if sighting is Sighting.ELSEWHERE and age.total_seconds() > LAUNCH_GRACE_SECONDS:
+        return RunState.SILENT, (
+            f"Process {process.pid} was started on {process.host} "
+            f"{_duration(age)} ago and has not begun."
+        )
+    return RunState.STARTING, f"Process {process.pid} was started and has not begun yet."
+
+
+def _at_work(
+    facts: RunFacts, process: ProcessIdentity, now: datetime, sighting: Sighting | None
+) -> tuple[RunState, str]:
+    beat = facts.heartbeat
+    at = beat.at if beat else facts.claimed_at or now
+    expected = beat.expected_within_seconds if beat else LAUNCH_GRACE_SECONDS
+    whose = f"Process {process.pid}"
+    if sighting is Sighting.ELSEWHERE:
+        whose += f" on {process.host}"
+    if now > at + timedelta(seconds=expected + HEARTBEAT_GRACE_SECONDS):
+        seen = "cannot be seen from here" if sighting is Sighting.ELSEWHERE else "is alive"
+        doing = f" while {beat.phase}" if beat else ""
+        return RunState.SILENT, (
+            f"{whose} {seen}, but gave no sign for {_duration(now - at)}{doing}."
+        )
+    return RunState.RUNNING, f"{whose} gave a sign of life {_duration(now - at)} ago."
+
+
+def _duration(span: timedelta) -> str:
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 2 * 3600:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h" if seconds < 48 * 3600 else f"{seconds // 86400} days"

@@ -1,0 +1,238 @@
+"""The child's side of a run: claim it, run the engine, see to it that the end is known.
+
+This is the one place where engine and store meet. The run is claimed before torch is imported, so
+that whoever started it knows within a moment that it lives.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import fcntl
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Protocol
+
+from workbench.config.experiment import ExperimentConfig
+from workbench.errors import WorkbenchError
+from workbench.events import (
+    CheckpointSaved,
+    EvaluationFinished,
+    Event,
+    PhaseStarted,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    Warned,
+)
+from workbench.paths import find_database
+from workbench.store.records import CommandKind, ExitRecord, ProcessIdentity
+from workbench.store.run_store import RunStore
+from workbench.worker.launcher import LOG_NAME
+from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
+from workbench.worker.recorder import UNSENT_NAME, Recorder, Unsent
+from workbench.worker.stopping import StopRequest
+
+STOP_NOW_SECONDS = 5.0
+"""After "stop now" the engine has this long to leave by itself."""
+LAST_WRITE_SECONDS = 10.0
+"""When it leaves at once, the last rows have this long to reach the store."""
+
+
+class StopQuestion(Protocol):
+    """What the engine asks at each update: None, "stop" or "stop now"."""
+
+    def __call__(self) -> CommandKind | None: ...
+
+
+class Engine(Protocol):
+    """Config in, events out: `workbench.training.loop.train`, or a script in a test."""
+
+    def __call__(
+        self, config: ExperimentConfig, *, folder: Path, should_stop: StopQuestion
+    ) -> Iterator[Event]: ...
+
+
+def run(run_id: str, url: str, *, engine: Engine | None = None) -> int:
+    """Claim a stored run and run it to its end.
+
+    Args:
+        run_id: The run.
+        url: SQLAlchemy URL of the store.
+        engine: What makes the events; the training loop by default.
+
+    Returns:
+        Exit code: 0 if it finished or was stopped, 1 if it failed or could not be begun.
+    """
+    faulthandler.enable()
+    os.umask(0o077)  # what a run writes may hold tokens
+    stop = StopRequest()
+    signals = _Signals(stop)
+    folder = find_database(url).run_folder(run_id)
+    try:
+        store = RunStore.open(url)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        config = store.run(run_id).config
+        if not _take_lock(folder / LOCK_NAME) or not store.claim(
+            run_id, current_identity(), is_live=_may_be_at_work
+        ):
+            _say(f"run {run_id} is over, or another process is at work on it")
+            return 1
+        Unsent(folder / UNSENT_NAME).send(store, run_id)
+    except (WorkbenchError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    recorder = Recorder(store, run_id, folder, stop)
+    recorder.start()
+    Thread(target=_leave_when_told, args=(stop, recorder, signals), daemon=True).start()
+    exit = _run_engine(engine, config, folder, stop, recorder)
+    recorder.close(exit)
+    store.close()
+    _say(exit.outcome)
+    return 1 if exit.outcome == "failed" else 0
+
+
+def _run_engine(
+    engine: Engine | None, config: ExperimentConfig, folder: Path, stop: StopRequest, out: Recorder
+) -> ExitRecord:
+    last: Event | None = None
+    try:
+        if engine is None:
+            from workbench.training.loop import train  # torch: the claim must not wait for it
+
+            engine = train
+        for event in engine(config, folder=folder, should_stop=stop):
+            _log(event)
+            out.put(event)
+            last = event
+        failure = last if isinstance(last, RunFailed) else None
+    except WorkbenchError as error:
+        failure = RunFailed(error.what, error.where, error.next_step, traceback.format_exc())
+        if len(error.problems) > 1:
+            failure = RunFailed(str(error), "", "", failure.traceback)
+    except BaseException as error:
+        failure = RunFailed(
+            what=f"{type(error).__name__}: {error}",
+            where=str(folder / LOG_NAME),
+            next_step="this is a fault of the program: report it with the end of the log",
+            traceback=traceback.format_exc(),
+        )
+    if failure is None and not isinstance(last, RunFinished) and stop() is None:
+        failure = RunFailed(
+            what="The training ended without a word of how.",
+            where=str(folder / LOG_NAME),
+            next_step="this is a fault of the program: report it with the end of the log",
+            traceback="",
+        )
+    if failure is not None:
+        if failure is not last:
+            _log(failure)
+            out.put(failure)
+        return ExitRecord(
+            "failed",
+            datetime.now(UTC),
+            failure.what,
+            failure.where,
+            failure.next_step,
+            failure.traceback,
+        )
+    is_whole = isinstance(last, RunFinished) and not last.stopped
+    return ExitRecord("finished" if is_whole else "stopped", datetime.now(UTC))
+
+
+def _may_be_at_work(process: ProcessIdentity) -> bool:
+    # Our lock already keeps out other workers on this machine; one elsewhere it may not.
+    return see(process) in (Sighting.ALIVE, Sighting.ELSEWHERE)
+
+
+def _take_lock(file: Path) -> bool:
+    """Lock the file for the life of this process; whether it was free."""
+    descriptors = [os.open(file, os.O_RDWR | os.O_CREAT, 0o600)]
+
+    def let_go() -> None:
+        if descriptors:
+            os.close(descriptors.pop())
+
+    # A forked helper that outlives this process would go on holding the lock.
+    os.register_at_fork(after_in_child=let_go)
+    for _attempt in range(20):
+        try:
+            fcntl.flock(descriptors[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)  # somebody may just be looking whether it is held
+        else:
+            return True
+    return False
+
+
+class _Signals:
+    """SIGTERM asks to stop, a second one to leave at once; SIGHUP is not for us.
+
+    Python runs a handler only between two bytecodes of the main thread, which may be inside one
+    long matrix product: the signal is read from a pipe by a thread of its own instead.
+    """
+
+    def __init__(self, stop: StopRequest) -> None:
+        self.count = 0
+        self._stop = stop
+        self._read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: None)
+        Thread(target=self._listen, name="signals", daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            for number in os.read(self._read_end, 16):
+                if number in (signal.SIGTERM, signal.SIGINT):
+                    self.count += 1
+                    self._stop.ask("stop" if self.count == 1 else "stop now")
+
+
+def _leave_when_told(stop: StopRequest, recorder: Recorder, signals: _Signals) -> None:
+    """See to it that "stop now" ends the process, even if the engine does not listen."""
+    stop.wait_for_now()
+    until = time.monotonic() + STOP_NOW_SECONDS
+    while time.monotonic() < until and signals.count < 2:
+        time.sleep(0.05)
+    _say("leaving at once")
+    exit = ExitRecord("stopped", datetime.now(UTC), "It was told to stop now, and did.")
+    recorder.close(exit, timeout_seconds=LAST_WRITE_SECONDS)
+    os._exit(0)
+
+
+def _log(event: Event) -> None:
+    """The rare events, as lines of the log: it should tell by itself what happened."""
+    match event:
+        case PhaseStarted():
+            _say(event.phase)
+        case RunStarted():
+            _say(
+                f"{event.total_steps} steps on {event.device} in {event.precision}, "
+                f"{event.trainable_parameters:,} of {event.total_parameters:,} parameters move"
+            )
+        case EvaluationFinished():
+            for task, metrics in event.metrics.items():
+                values = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+                _say(f"step {event.step}  {event.split}  {task}: {values}")
+        case CheckpointSaved():
+            _say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
+        case Warned():
+            _say(f"warning: {event.message}")
+        case RunFailed():
+            _say(f"failed: {event.what}")
+            print(event.traceback, file=sys.stderr, flush=True)
+        case _:
+            pass
+
+
+def _say(line: str) -> None:
+    print(f"{datetime.now():%H:%M:%S} {line}", file=sys.stderr, flush=True)

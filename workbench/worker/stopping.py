@@ -1,0 +1,31 @@
+"""The wish to stop, where the loop can ask for it at every update without a cost."""
+
+from __future__ import annotations
+
+from threading import Event
+
+from workbench.store.records import CommandKind
+
+
+class StopRequest:
+    """Nothing, then perhaps "stop", then perhaps "stop now"; it never goes back."""
+
+    def __init__(self) -> None:
+        self._wish: CommandKind | None = None
+        self._now = Event()
+
+    def __call__(self) -> CommandKind | None:
+        """What is asked for at this moment."""
+        return self._wish
+
+    def ask(self, wish: CommandKind) -> None:
+        """Ask for it; the stronger of the wishes stays."""
+        if wish == "stop now":
+            self._wish = wish
+            self._now.set()
+        elif self._wish is None:
+            self._wish = wish
+
+    def wait_for_now(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until "stop now" is asked for; whether it was."""
+        return self._now.wait(timeout_seconds)
