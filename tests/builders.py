@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,15 @@ def some_encoded_examples(count: int = 6) -> list[EncodedExample]:
         )
         for number in range(count)
     ]
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that was trained in this process. Read it, change nothing."""
+
+    config: ExperimentConfig
+    folder: Path
+    events: tuple[Event, ...]
 
 
 def events_of(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from workbench.config.experiment import ExperimentConfig
-    from workbench.events import Event
+    from builders import TrainedRun
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other on a busy machine
 _CACHE = tempfile.TemporaryDirectory(prefix="mtl-workbench-tests-")
@@ -55,22 +53,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
-@dataclass(frozen=True)
-class TrainedRun:
-    """A run that was trained in this process. Read it, change nothing."""
-
-    config: ExperimentConfig
-    folder: Path
-    events: tuple[Event, ...]
-
-
 @pytest.fixture(scope="session")
-def trained(
-    bert: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TrainedRun]:
+def trained(bert: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedRun:
     """Moods and names, learned by a tiny BERT in a few steps."""
-    from builders import an_experiment, events_of
+    from builders import TrainedRun, an_experiment, events_of
 
     config = an_experiment(backbone=bert, folder=corpus, training={"epochs": 6})
     folder = tmp_path_factory.mktemp("run")
-    yield TrainedRun(config, folder, tuple(events_of(config, folder)))
+    return TrainedRun(config, folder, tuple(events_of(config, folder)))

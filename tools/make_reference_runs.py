@@ -22,8 +22,11 @@ RUNS: list[tuple[str, list[str]]] = [
     ("notebook", []),
     (
         "quickstart",
-        ["--name", "quickstart-frozen-backbone", "--set", "freezing.mode=backbone"]
-        + ["--set", "optimization.head_learning_rate=1e-2"],
+        [
+            *("--name", "quickstart-frozen-backbone"),
+            *("--set", "freezing.mode=backbone"),
+            *("--set", "optimization.head_learning_rate=1e-2"),
+        ],
     ),
     ("quickstart", []),
 ]

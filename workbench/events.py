@@ -16,7 +16,7 @@ class PhaseStarted:
     """The run does something else from now on, which may keep it silent for a while."""
 
     phase: str
-    """One of: starting, reading data, training, evaluating, saving, showcase, finishing."""
+    """In words: reading data, loading the backbone, training, evaluating, saving, showcase."""
     expected_seconds: float
     """How long it may stay in this phase without another sign of life."""
 

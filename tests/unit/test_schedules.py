@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -22,8 +24,8 @@ def test_factors_rise_to_one_in_the_warmup_and_never_rise_again(
     warm = warmup_steps(warmup, total)
 
     assert all(0.0 <= factor <= 1.0 for factor in factors)
-    assert all(one < two for one, two in zip(factors[:warm], factors[1:warm], strict=False))
-    assert all(one >= two for one, two in zip(factors[warm:], factors[warm + 1 :], strict=False))
+    assert all(one < two for one, two in pairwise(factors[:warm]))
+    assert all(one >= two for one, two in pairwise(factors[warm:]))
     if warm:
         assert factors[0] == pytest.approx(1 / warm)
         assert factors[warm - 1] == 1.0

@@ -60,4 +60,7 @@ class ExperimentConfig(Settings):
                     f'selection names a task "{name}" that is not there; '
                     f"{nearest(name, self.tasks)}"
                 )
+        deciding = self.selection.task
+        if deciding is not None and self.tasks[deciding].data.dev is None:
+            raise ValueError(f'the task "{deciding}" is to decide, but it has no dev data')
         return self

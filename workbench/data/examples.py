@@ -75,20 +75,24 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
 
 def read_evaluation_split(
     config: ExperimentConfig, name: str, labels: Mapping[str, LabelSpace]
-) -> Split:
+) -> tuple[Split, Mapping[str, int]]:
     """Read one split of every task that has it, to be evaluated with known label spaces.
+
+    Returns:
+        The split, and the rows without a label, by `task/split`.
 
     Raises:
         DataError: No task has such a split, or a label is not in the label space.
     """
-    split = _read(config, name, {}, labels)
+    unlabelled: dict[str, int] = {}
+    split = _read(config, name, unlabelled, labels)
     if not split.examples:
         raise DataError(
             f"No task of this experiment has a {name} split.",
             where=f"[tasks.….data], {name}",
             next_step=f'add {name} = "…" to a task, or evaluate another split',
         )
-    return split
+    return split, unlabelled
 
 
 def _read(

@@ -186,8 +186,8 @@ def _jsonl_rows(path: Path, data: DataConfig) -> Iterator[Row]:
                 continue
             place = f"{path}:{number}"
             try:
-                values = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
+                values = json.loads(line, parse_constant=_no_constant)
+            except (ValueError, RecursionError) as error:
                 raise DataError(
                     f"The line is not JSON: {error}.",
                     where=place,
@@ -200,6 +200,10 @@ def _jsonl_rows(path: Path, data: DataConfig) -> Iterator[Row]:
                     next_step='write one JSON object a line, like {"text": "…", "label": "…"}',
                 )
             yield Row(values, place)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def _csv_rows(path: Path, data: DataConfig) -> Iterator[Row]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from workbench.errors import CheckpointError, nearest
 from workbench.export.sentence_transformers import write_sentence_transformers
 from workbench.export.transformers import write_transformers
@@ -70,9 +72,9 @@ def export_model(
         if target.exists():
             target.rmdir()
         written.rename(target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors wraps a full disk in its own
         raise CheckpointError(
-            f"The export cannot be written: {error.strerror or error}",
+            f"The export cannot be written: {getattr(error, 'strerror', None) or error}",
             where=str(target),
             next_step="make room on the disk, or name another folder with --to",
         ) from error

@@ -99,7 +99,7 @@ def load_backbone(model: str, *, max_length: int) -> LoadedBackbone:
             where="[backbone] model",
             next_step="fetch the model's files again, or name a folder that save_pretrained wrote",
         )
-    max_length = min(max_length, _positions(config))
+    max_length = min(max_length, _positions(config, Path(source)))
     return LoadedBackbone(Backbone(encoder), load_tokenizer(source, config, max_length))
 
 
@@ -205,13 +205,20 @@ def _without_pooler(encoder_class: Any) -> dict[str, bool]:
     return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}
 
 
-def _positions(config: Any) -> int:
+def _positions(config: Any, folder: Path) -> int:
+    """The longest text that the positions allow."""
+    settings = folder / "tokenizer_config.json"
+    stated = (
+        json.loads(settings.read_text()).get("model_max_length") if settings.is_file() else None
+    )
+    # Tokenizers without a limit write 1e30.
+    stated = int(stated) if isinstance(stated, (int, float)) and 0 < stated < 1e6 else 1_000_000
     limit = int(getattr(config, "max_position_embeddings", 0) or 0)
     # RoBERTa's positions begin after the padding id, so two of them carry no token.
     offset = (
         2 if getattr(config, "model_type", "") in {"roberta", "xlm-roberta", "camembert"} else 0
     )
-    return limit - offset if limit > 0 else 1_000_000
+    return min(stated, limit - offset if limit > 0 else stated)
 
 
 def _first_line(error: Exception) -> str:

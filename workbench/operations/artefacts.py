@@ -155,9 +155,11 @@ def evaluate(
         progress,
     )
     metrics: dict[str, dict[str, float]] = answer["metrics"]
+    # Dev metrics replace those of training at this step: what was selected by stays known.
+    selection = chosen.selection if split == "dev" else None
     ws.store.append(
         record.id,
-        [EvaluationFinished(chosen.step, split, metrics, None, time.monotonic() - begin)],
+        [EvaluationFinished(chosen.step, split, metrics, selection, time.monotonic() - begin)],
     )
     return metrics
 

@@ -232,25 +232,26 @@ def _update(run: _Run, batch: Batch) -> _Update:
 
     with run.arithmetic.autocast():
         logits = run.loaded.model(batch)
-    if not logits:  # all that was labelled here was cut off
-        run.step += 1
-        nothing = torch.zeros(())
-        return _Update(run.step, {}, nothing, nothing, rates, batch)
     losses = {}
     for task, scores in logits.items():
         head: Head = run.loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
         losses[task] = head.loss_sum(scores, batch.targets[task]) / len(scores)
-    total = torch.stack([losses[task] * run.config.tasks[task].weight for task in losses]).sum()
+    # Weight 0 means not trained: a zero gradient would still decay the head, and 0 x NaN is NaN.
+    weights = {task: run.config.tasks[task].weight for task in losses}
+    weighted = [losses[task] * weight for task, weight in weights.items() if weight > 0]
 
-    run.optimizer.zero_grad(set_to_none=True)
-    run.scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch's is untyped
-    run.scaler.unscale_(run.optimizer)
-    norm = torch.nn.utils.clip_grad_norm_(
-        trained_parameters(run.optimizer), optimization.max_gradient_norm or math.inf
-    )
-    run.scaler.step(run.optimizer)
-    run.scaler.update()
     run.step += 1
+    total = norm = torch.zeros(())
+    if weighted:  # else all that was labelled here was cut off
+        total = torch.stack(weighted).sum()
+        run.optimizer.zero_grad(set_to_none=True)
+        run.scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch's is untyped
+        run.scaler.unscale_(run.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(
+            trained_parameters(run.optimizer), optimization.max_gradient_norm or math.inf
+        )
+        run.scaler.step(run.optimizer)
+        run.scaler.update()
     return _Update(
         step=run.step,
         losses={task: loss.detach() for task, loss in losses.items()},

@@ -154,7 +154,11 @@ class WorkbenchApp(App[None]):
 
     @on(RunStarted)
     def _run_started(self, message: RunStarted) -> None:
-        self.open_run(message.record.id)
+        if self.current_mode == "new":
+            self.open_run(message.record.id)
+        else:
+            # Whoever went elsewhere while the worker started is not torn away.
+            self.notify(f'"{visible(message.record.name)}" is started.', markup=False)
 
     @on(ComparisonWanted)
     def _comparison_wanted(self, message: ComparisonWanted) -> None:
@@ -168,10 +172,15 @@ class WorkbenchApp(App[None]):
 
     @on(StopWanted)
     def _stop_wanted(self, message: StopWanted) -> None:
+        run_id, name = message.run.record.id, visible(message.run.record.name)
+        if message.run.state.is_over:
+            self.notify(f'"{name}" is over: {message.run.state.value}.', markup=False)
+            return
+
         def answered(is_yes: bool | None) -> None:
             if is_yes:
                 self.run_worker(
-                    lambda: self._stop(message.run_id, message.name),
+                    lambda: self._stop(run_id, name),
                     name="stop",
                     group="stop",
                     thread=True,
@@ -181,7 +190,7 @@ class WorkbenchApp(App[None]):
 
         self.push_screen(
             ConfirmScreen(
-                f'Stop "{visible(message.name)}"?',
+                f'Stop "{name}"?',
                 "It saves a checkpoint after the step it is in, and ends. What it learned stays.",
                 yes="stop it",
             ),
@@ -199,7 +208,7 @@ class WorkbenchApp(App[None]):
 
     @on(StopSent)
     def _stop_sent(self, message: StopSent) -> None:
-        self.notify(f'"{visible(message.name)}" was told to stop; it is {message.state} now.',
+        self.notify(f'"{message.name}" was told to stop; it is {message.state} now.',
                     markup=False)  # fmt: skip
 
     @on(WorkFailed)

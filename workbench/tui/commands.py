@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from textual.app import App
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.screen import Screen
 from textual.types import IgnoreReturnCallbackType
 
 from workbench.tui.visible import visible
@@ -44,7 +46,12 @@ class WorkbenchCommands(Provider):
 
     def _actions(self) -> Iterator[_Command]:
         seen = set()
-        for node, binding, is_enabled, tooltip in self.screen.active_bindings.values():
+        # What the screen does first, then the ways elsewhere, then moving about in a widget.
+        bindings = sorted(
+            self.screen.active_bindings.values(),
+            key=lambda one: (not isinstance(one.node, Screen), not isinstance(one.node, App)),
+        )
+        for node, binding, is_enabled, tooltip in bindings:
             words = tooltip or binding.tooltip or binding.description
             if not binding.id or not is_enabled or not words or binding.action in seen:
                 continue

@@ -17,7 +17,7 @@ from typing import Any
 from workbench.config import checks
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.fields import FieldSpec, coerce, equivalent_command, experiment_fields
-from workbench.config.loading import find_source, load_experiment, read_source, validate
+from workbench.config.loading import find_source, load_experiment, read_source, to_toml, validate
 from workbench.errors import ConfigError, Problem, WorkbenchError
 
 SECTION_TITLES = {
@@ -97,7 +97,8 @@ class Verdict:
 
     config: ExperimentConfig | None
     problems: tuple[Problem, ...]
-    command: str
+    command: str = ""
+    toml: str = ""
 
 
 def plain_specs() -> list[FieldSpec]:
@@ -197,10 +198,10 @@ def judge(entries: FormEntries) -> Verdict:
         config = validate(values)
     except ConfigError as error:
         problems += [problem for problem in error.problems if problem.where not in known]
-        return Verdict(None, tuple(problems), "")
+        return Verdict(None, tuple(problems))
     if problems:
-        return Verdict(None, tuple(problems), "")
-    return Verdict(config, (), equivalent_command(config, entries.source))
+        return Verdict(None, tuple(problems))
+    return Verdict(config, (), equivalent_command(config, entries.source), to_toml(config))
 
 
 def _typed(spec: FieldSpec, path: str, raw: str) -> object:

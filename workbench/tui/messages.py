@@ -133,8 +133,10 @@ class FormChecked(FrozenMessage):
     config: ExperimentConfig | None
     """The experiment, if it is valid."""
     problems: tuple[Problem, ...]
-    command: str
+    command: str = ""
     """The command line that does the same, empty if the form is not valid."""
+    toml: str = ""
+    """The experiment as a file, empty if the form is not valid."""
 
 
 @dataclass(eq=False)
@@ -201,5 +203,4 @@ class CheckpointsWanted(FrozenMessage):
 class StopWanted(FrozenMessage):
     """Stop a run, after asking."""
 
-    run_id: str
-    name: str
+    run: RunSummary

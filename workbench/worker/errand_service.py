@@ -56,8 +56,13 @@ def serve() -> int:
     return 0
 
 
-@lru_cache(maxsize=2)
 def _predictor(folder: str) -> Predictor:
+    # With its age: a folder may be exported anew while this process lives.
+    return _open(folder, Path(folder).stat().st_mtime_ns if Path(folder).is_dir() else 0)
+
+
+@lru_cache(maxsize=2)
+def _open(folder: str, changed_at: int) -> Predictor:
     return Predictor.open(_checked(Path(folder)))
 
 
@@ -91,7 +96,10 @@ def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> 
         task: LabelSpace(task, head.labels) for task, head in predictor.description.heads.items()
     }
     tell(f"reading {split}")
-    examples = read_evaluation_split(ExperimentConfig.model_validate(config), split, labels)
+    experiment = ExperimentConfig.model_validate(config, strict=False)
+    examples, unlabelled = read_evaluation_split(experiment, split, labels)
+    for place, rows in unlabelled.items():
+        tell(f"{place}: {rows} row(s) have no label and are left out of this task")
     tell(f"evaluating {len(examples.examples)} texts")
     encoded = encode_split(examples, predictor.loaded.tokenizer, labels)
     return {"metrics": evaluate(predictor.loaded, encoded, labels, predictor.arithmetic)}

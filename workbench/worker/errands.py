@@ -87,7 +87,10 @@ class ErrandProcess:
             self._process.stdin.write(json.dumps({"errand": errand} | request) + "\n")
             self._process.stdin.flush()
             for line in self._process.stdout:
-                reply = json.loads(line)
+                try:
+                    reply = json.loads(line)
+                except ValueError:  # printed by a library while it was imported
+                    continue
                 if "progress" in reply:
                     progress(reply["progress"])
                 elif "error" in reply:

@@ -78,6 +78,9 @@ def reap() -> None:
 def _environment() -> dict[str, str]:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment.pop("TOKENIZERS_PARALLELISM", None)
+    # Waiting threads yield early instead of spinning: on a CPU that others use too, training was
+    # 1.6 times as fast (37 against 22 texts/s beside one busy process); alone it is the same.
+    environment.setdefault("GOMP_SPINCOUNT", "1000")
     package_root = Path(__file__).resolve().parents[2]
     if package_root != Path(sysconfig.get_path("purelib")).resolve():
         # A checkout that may have been found through the current folder, which -P leaves out.

@@ -71,7 +71,7 @@ def test_a_damaged_backbone_is_an_error_that_names_it(bert: Path, tmp_path: Path
     (folder / "config.json").write_text('{"model_type": "no such model"}')
 
     with pytest.raises(
-        CheckpointError, match='The backbone ".*damaged" cannot be loaded'
+        CheckpointError, match=r'The backbone ".*damaged" cannot be loaded'
     ) as caught:
         load_backbone(str(folder), max_length=40)
 

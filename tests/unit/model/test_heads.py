@@ -48,24 +48,24 @@ def test_a_tasks_loss_moves_only_its_head_and_the_backbone(task: str, bert: Path
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("frozen", [False, True])
 def test_one_batch_can_be_overfitted(task: str, frozen: bool, bert: Path) -> None:
-    model = a_model(bert, tasks=(task,)).model.requires_grad_(True)
+    model = a_model(bert, tasks=TASKS).model
     model.backbone.requires_grad_(not frozen)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.1 if frozen else 5e-3, weight_decay=0.0)
     batch = a_batch()
 
-    for _ in range(150 if frozen else 80):
+    for _ in range(120 if frozen else 50):
         optimizer.zero_grad()
         loss = loss_of(model, batch, task)
         loss.backward()
         optimizer.step()
 
-    assert loss_of(model, batch, task).item() < 0.05
+    assert loss_of(model, batch, task).item() < 0.1
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_loss_is_in_float32_under_autocast(task: str, bert: Path) -> None:
-    model, batch = a_model(bert, tasks=(task,)).model, a_batch()
+    model, batch = a_model(bert, tasks=TASKS).model, a_batch()
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(batch)[task]

@@ -49,7 +49,7 @@ class ExportDialog(ModalScreen[None]):
         align: center middle;
         background: $background 60%;
         & > Vertical {
-            width: 76; max-width: 96%; height: auto; padding: 1 2;
+            width: 90; max-width: 96%; height: auto; padding: 1 2;
             background: $surface; border: round $primary;
             border-title-color: $text-primary; border-title-style: bold;
             border-subtitle-color: $text-muted;

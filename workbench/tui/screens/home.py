@@ -195,7 +195,7 @@ class HomeScreen(LiveScreen):
         """Ask whether to stop the run under the cursor."""
         run = self.chosen_run
         if run is not None:
-            self.post_message(StopWanted(run.record.id, run.record.name))
+            self.post_message(StopWanted(run))
 
     def action_filter(self) -> None:
         """Type words to filter by."""

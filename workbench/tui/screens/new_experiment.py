@@ -124,6 +124,8 @@ class NewExperimentScreen(Screen[None]):
         .section { height: auto; }
         .heading { height: 2; padding-top: 1; color: $text-primary; text-style: bold; }
         #task { margin-left: 2; }
+        #toml { height: 1fr; margin-top: 1; border-top: solid $border-blurred; color: $text-muted;
+                border-title-color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
         #about { height: auto; color: $text-muted; margin: 1 0; }
         #no-task { display: none; color: $text-muted; padding-left: 2; }
     }
@@ -163,6 +165,7 @@ class NewExperimentScreen(Screen[None]):
             with Vertical(id="side"):
                 yield Static(id="about")
                 yield RateChart()
+                yield Static(id="toml")
         yield FormFoot()
         yield KeyBar()
 
@@ -183,6 +186,7 @@ class NewExperimentScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show an empty form at once; the presets come from a thread."""
+        self.query_one("#toml", Static).border_title = "as a file"
         self._show_draft()
         self.run_worker(self._read_presets, group="presets", thread=True, exclusive=True,
                         exit_on_error=False)  # fmt: skip
@@ -364,10 +368,10 @@ class NewExperimentScreen(Screen[None]):
             try:
                 verdict = judge(entries)
             except Exception as error:  # Said on the screen: nobody sees a thread die.
-                self.post_message(FormChecked(serial, None, problems_of(error), ""))
+                self.post_message(FormChecked(serial, None, problems_of(error)))
                 return
             self.post_message(
-                FormChecked(serial, verdict.config, verdict.problems, verdict.command)
+                FormChecked(serial, verdict.config, verdict.problems, verdict.command, verdict.toml)
             )
 
         self.run_worker(check, group="check", thread=True, exclusive=True, exit_on_error=False)
@@ -382,6 +386,8 @@ class NewExperimentScreen(Screen[None]):
         settings = message.config.optimization if message.config is not None else None
         self.query_one(RateLine).show_settings(settings)
         self.query_one(RateChart).show_settings(settings)
+        if message.toml:
+            self.query_one("#toml", Static).update(Content(visible_lines(message.toml)))
         if self._start_when_checked:
             self._start_when_checked = False
             self.action_start()

@@ -224,7 +224,7 @@ class RunScreen(LiveScreen):
     def action_stop(self) -> None:
         """Ask whether to stop."""
         if self._summary is not None:
-            self.post_message(StopWanted(self._summary.record.id, self._summary.record.name))
+            self.post_message(StopWanted(self._summary))
 
     def action_checkpoints(self) -> None:
         """Go to the checkpoints."""

@@ -135,7 +135,8 @@ class Choice(Widget, can_focus=True):
             is_flagged = word in self._flagged
             glyph = "✗" if is_flagged else "●" if is_taken else "○"
             text = f"{glyph} {visible(word)} "
-            if used + cell_len(text) > self.size.width:
+            # The last cell is for the sign that there is more.
+            if used + cell_len(text) > self.size.width - (word != words[-1]):
                 parts.append(("…", "$foreground 65%"))
                 break
             colour = "$text-error" if is_flagged else "$text-primary"

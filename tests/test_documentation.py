@@ -1,0 +1,47 @@
+"""The README is complete: every command, every preset, every setting."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import typer.main
+
+from workbench.cli.app import app
+from workbench.config.presets import list_presets
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def tool(name: str) -> ModuleType:
+    """A script of the tools folder, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_command_is_in_the_readme() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    table = README.split("## Commands")[1].split("## Exports")[0]
+
+    assert [name for name in commands if not re.search(rf"`{name}\b", table)] == []
+
+
+def test_every_preset_is_in_the_readme() -> None:
+    assert [preset.name for preset in list_presets() if f"`{preset.name}`" not in README] == []
+
+
+def test_the_table_of_settings_is_that_of_the_schema() -> None:
+    assert tool("document_settings").documented(README) == README
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"`?make ([a-z-]+)", README)) <= targets

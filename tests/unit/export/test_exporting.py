@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from builders import KINDS, TrainedRun, a_model
+
+from workbench.errors import CheckpointError
+from workbench.events import CheckpointSaved
+from workbench.export import exporting, verification
+from workbench.export.exporting import FORMATS, export_model
+from workbench.inference.predictor import Predictor, TextScores
+from workbench.model.building import HeadSettings, build_model
+from workbench.model.folder import LoadedModel, ModelDescription, save_model_folder
+from workbench.model.pooling import POOLINGS
+
+FAMILIES = ["bert", "roberta", "electra", "distilbert"]
+TEXTS = ["Great movie.", "Ada loves the rain in Paris, and the old town as well."]
+
+
+def ignore(message: str) -> None:
+    return None
+
+
+def save(loaded: LoadedModel, folder: Path) -> Path:
+    folder.mkdir()
+    save_model_folder(loaded, folder)
+    return folder
+
+
+def best_model(trained: TrainedRun) -> Path:
+    best = [one for one in trained.events if isinstance(one, CheckpointSaved) and one.is_best][-1]
+    return trained.folder / best.folder / "model"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_sentence_transformers_export_says_the_same(
+    family: str, pooling: str, backbones: Callable[[str], Path], tmp_path: Path
+) -> None:
+    loaded = a_model(backbones(family), tasks=tuple(KINDS), pooling=pooling)
+    model = save(loaded, tmp_path / "model")
+
+    done = export_model(model, "sentence-transformers", tmp_path / "out", ignore)
+
+    assert done.largest_difference < 1e-5
+    theirs, ours = Predictor.open(done.folder), Predictor(loaded)
+    assert np.abs(theirs.encode(TEXTS) - ours.encode(TEXTS)).max() < 1e-6
+    for one, two in zip(theirs.predict(TEXTS), ours.predict(TEXTS), strict=True):
+        assert one.tasks["entity"] == two.tasks["entity"]
+        mine, other = one.tasks["mood"], two.tasks["mood"]
+        assert isinstance(mine, TextScores)
+        assert isinstance(other, TextScores)
+        assert mine.logits == pytest.approx(other.logits, abs=1e-6)
+
+
+@pytest.mark.parametrize("task", KINDS)
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_transformers_export_says_the_same_or_is_refused_with_a_reason(
+    family: str, pooling: str, task: str, backbones: Callable[[str], Path], tmp_path: Path
+) -> None:
+    model = save(a_model(backbones(family), tasks=(task,), pooling=pooling), tmp_path / "model")
+    is_possible = (
+        KINDS[task] == "tagging"
+        or pooling == "cls"
+        or (pooling == "mean" and family != "distilbert")
+    )
+
+    if is_possible:
+        done = export_model(model, "transformers", tmp_path / "out", ignore)
+
+        # Single sums in float32, through a layer that scales by 2^13 or adds 64.
+        assert done.largest_difference < 1e-4
+    else:
+        with pytest.raises(CheckpointError, match=f'head of "{task}" cannot .* {family}') as caught:
+            export_model(model, "transformers", tmp_path / "out", ignore)
+
+        assert "--format sentence-transformers" in caught.value.next_step
+        assert list(tmp_path.iterdir()) == [model]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_a_head_that_is_very_sure_is_exported_as_truly(
+    family: str, pooling: str, backbones: Callable[[str], Path], tmp_path: Path
+) -> None:
+    # The layers between are straight only in the middle: logits of 20 must still be there.
+    if (family, pooling) == ("distilbert", "mean"):
+        return
+    loaded = a_model(backbones(family), tasks=("mood",), pooling=pooling)
+    logits = [
+        found.tasks["mood"].logits  # type: ignore[union-attr]  # a classification
+        for found in Predictor(loaded).predict(verification.TEXTS)
+    ]
+    with torch.no_grad():
+        loaded.model.heads["mood"].linear.weight.mul_(20.0 / np.abs(logits).max())
+    model = save(loaded, tmp_path / "model")
+
+    assert export_model(model, "transformers", tmp_path / "out", ignore).largest_difference < 1e-3
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_more_classes_than_dimensions_are_refused(pooling: str, bert: Path, tmp_path: Path) -> None:
+    loaded = a_model(bert)
+    heads = {"many": HeadSettings("classification", tuple(f"c{n:02}" for n in range(40)), 0.0)}
+    model = build_model(loaded.backbone, heads, pooling=pooling, seed=1)
+    folder = save(
+        LoadedModel(model, loaded.tokenizer, ModelDescription("many", pooling, 48, heads)),
+        tmp_path / "model",
+    )
+
+    with pytest.raises(CheckpointError, match="too narrow for 40 classes"):
+        export_model(folder, "transformers", tmp_path / "out", ignore)
+
+
+def test_a_stranger_opens_the_transformers_export_of_a_trained_run(
+    trained: TrainedRun, tmp_path: Path
+) -> None:
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoModelForTokenClassification,
+        AutoTokenizer,
+    )
+
+    done = export_model(best_model(trained), "transformers", tmp_path / "out", ignore)
+
+    predictor = Predictor.open(best_model(trained))
+    mood = AutoModelForSequenceClassification.from_pretrained(done.folder / "mood")
+    entity = AutoModelForTokenClassification.from_pretrained(done.folder / "entity")
+    tokenizer = AutoTokenizer.from_pretrained(done.folder / "mood")
+    inputs = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        logits = mood(**inputs).logits
+    expected = [
+        found.tasks["mood"].logits  # type: ignore[union-attr]  # a classification
+        for found in predictor.predict(TEXTS)
+    ]
+    assert np.abs(logits.numpy() - np.array(expected)).max() < 1e-4
+    assert mood.config.id2label == {0: "bad", 1: "good", 2: "plain"}
+    assert entity.config.id2label[1] == "B-LOC"
+    assert tokenizer.model_max_length == 48
+
+
+def test_an_export_does_not_change_the_model_that_is_exported(bert: Path, tmp_path: Path) -> None:
+    loaded = a_model(bert, tasks=tuple(KINDS))
+    before = json.dumps(loaded.model.backbone.config.to_dict(), default=str)
+    vectors = Predictor(loaded).encode(TEXTS)
+
+    for form, write in FORMATS.items():
+        (tmp_path / form).mkdir()
+        write(loaded, tmp_path / form)
+
+    assert json.dumps(loaded.model.backbone.config.to_dict(), default=str) == before
+    assert np.array_equal(Predictor(loaded).encode(TEXTS), vectors)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_export_has_a_card_and_nothing_that_runs(
+    form: str, trained: TrainedRun, tmp_path: Path
+) -> None:
+    done = export_model(best_model(trained), form, tmp_path / "out", ignore)
+
+    files = [file for file in done.folder.rglob("*") if file.is_file()]
+    assert {file.suffix for file in files} == {".json", ".safetensors", ".md"}
+    card = next(file for file in files if file.name == "README.md").read_text()
+    assert "| mood | classification | bad, good, plain |" in card
+    assert "mtl-workbench" in card
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_export_that_says_something_else_is_not_kept(
+    form: str, trained: TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = FORMATS[form]
+
+    def spoil(loaded: LoadedModel, folder: Path) -> None:
+        write(loaded, folder)
+        for file in folder.rglob("model.safetensors"):
+            from safetensors.torch import load_file, save_file
+
+            weights = {name: value * 1.05 for name, value in load_file(file).items()}
+            save_file(weights, file, metadata={"format": "pt"})
+
+    monkeypatch.setitem(exporting.FORMATS, form, spoil)
+
+    with pytest.raises(CheckpointError, match="differs from the checkpoint by"):
+        export_model(best_model(trained), form, tmp_path / "out", ignore)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_difference_that_is_no_number_is_no_export(
+    trained: TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(verification.VERIFIERS, "transformers", lambda *_: float("nan"))
+
+    with pytest.raises(CheckpointError, match="differs from the checkpoint by nan"):
+        export_model(best_model(trained), "transformers", tmp_path / "out", ignore)
+
+
+def test_an_unknown_format_is_an_error_with_the_nearest(
+    trained: TrainedRun, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match='no export format "transformer"') as caught:
+        export_model(best_model(trained), "transformer", tmp_path / "out", ignore)
+
+    assert 'did you mean "transformers"?' in caught.value.next_step
+
+
+def test_a_folder_in_use_is_left_alone(trained: TrainedRun, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+
+    with pytest.raises(CheckpointError, match="is there already and not empty"):
+        export_model(best_model(trained), "sentence-transformers", tmp_path, ignore)
+
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_empty_folder_is_a_fine_target(trained: TrainedRun, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    said: list[str] = []
+
+    done = export_model(best_model(trained), "sentence-transformers", tmp_path / "out", said.append)
+
+    assert (done.folder / "modules.json").is_file()
+    assert len(said) == 3
+
+
+@pytest.mark.slow
+def test_sentence_transformers_opens_the_export_and_gives_the_same_vectors(
+    trained: TrainedRun, tmp_path: Path
+) -> None:
+    # ENGINE_NOTES trap 20.
+    from sentence_transformers import SentenceTransformer
+
+    done = export_model(best_model(trained), "sentence-transformers", tmp_path / "out", ignore)
+
+    stranger = SentenceTransformer(str(done.folder), device="cpu")
+
+    texts = [*TEXTS, "rain again " * 60]
+    vectors = stranger.encode(texts)
+    expected = Predictor.open(best_model(trained)).encode(texts)
+    assert np.abs(vectors - expected).max() < 1e-5
+    assert np.abs(stranger.encode(texts[:1])[0] - vectors[0]).max() < 1e-5
+    assert stranger.max_seq_length == 48
