@@ -70,9 +70,9 @@ def test_describe_start_lose_the_terminal_come_back_compare_export_and_load(tmp_
     terminal.wait("tutorial-ner-trec")
     terminal.press("enter")
     terminal.wait("✓ valid")
-    for _ in range(6):
+    for section in ("Backbone", "Tasks", "Pooling", "Freezing", "Learning rates", "Training"):
         terminal.press("pagedown")
-    terminal.wait("training.epochs  default")
+        terminal.wait(f"▌{section}")
     terminal.press("1")
     terminal.wait("mtl-workbench train quickstart --set training.epochs=1")
     terminal.press("f5")
