@@ -29,7 +29,9 @@ class OptimizationConfig(Settings):
         description="Steps in which the rate rises from 0; below 1 a share of all steps.",
     )
     weight_decay: float = Field(
-        default=0.01, ge=0.0, description="Decoupled decay; biases and norms are left out."
+        default=0.01,
+        ge=0.0,
+        description="Decoupled decay; biases, norms and embeddings are left out.",
     )
     max_gradient_norm: float = Field(
         default=1.0, ge=0.0, description="Gradients longer than this are shortened; 0 = never."

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,9 +41,11 @@ from workbench.events import (
 from workbench.model.arithmetic import Arithmetic, choose_arithmetic, choose_matrix_backend
 from workbench.model.backbone import load_backbone
 from workbench.model.building import build_model, head_settings
+from workbench.model.dropout import MaskSource, make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import freeze, frozen_checksum
 from workbench.model.heads import Head
+from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.schedules import rate_factor
 from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
 from workbench.training.evaluation import evaluate
@@ -105,6 +108,10 @@ class _Run:
     arithmetic: Arithmetic
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    masks: MaskSource | None
+    """Where dropout's masks come from, if not from torch."""
+    trainable_parameters: int
+    total_parameters: int
     total_steps: int
     step: int = 0
     best_selection: float | None = None
@@ -132,11 +139,16 @@ def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _
     heads = head_settings(config, corpus.labels)
     model = build_model(backbone, heads, pooling=config.pooling.mode, seed=config.seed)
     freeze(model, config.freezing.mode)
-    model.to(arithmetic.device)
     train_split, dev_split = (
         encode_split(split, backbone.tokenizer, corpus.labels)
         for split in (corpus.train, corpus.dev)
     )
+    trainable, total = _count_parameters(model)
+    encoder = backbone.backbone.encoder
+    train_only_occurring_rows(encoder, _pieces_of(train_split, backbone.tokenizer.pad_id))
+    on_cpu = arithmetic.device.type == "cpu"
+    masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
+    model.to(arithmetic.device)
     rate = config.optimization.learning_rate
     run = _Run(
         config=config,
@@ -159,6 +171,9 @@ def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _
             weight_decay=config.optimization.weight_decay,
         ),
         scaler=arithmetic.scaler(),
+        masks=masks,
+        trainable_parameters=trainable,
+        total_parameters=total,
         total_steps=config.training.epochs
         * steps_per_epoch(len(train_split.examples), config.training.batch_size),
     )
@@ -229,6 +244,8 @@ def _update(run: _Run, batch: Batch) -> _Update:
         warmup=optimization.warmup,
     )
     rates = set_rates(run.optimizer, factor)
+    if run.masks is not None:
+        run.masks.start_step(run.step)
 
     with run.arithmetic.autocast():
         logits = run.loaded.model(batch)
@@ -378,10 +395,22 @@ def _started(run: _Run) -> RunStarted:
         ),
         device=str(run.arithmetic.device),
         precision=run.arithmetic.precision,
-        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        total_parameters=sum(p.numel() for p in model.parameters()),
+        trainable_parameters=run.trainable_parameters,
+        total_parameters=run.total_parameters,
         frozen_checksum=frozen_checksum(model),
     )
+
+
+def _count_parameters(model: torch.nn.Module) -> tuple[int, int]:
+    """Trained parameters, and all."""
+    parameters = list(model.parameters())
+    return sum(p.numel() for p in parameters if p.requires_grad), sum(p.numel() for p in parameters)
+
+
+def _pieces_of(split: EncodedSplit, pad_id: int) -> Tensor:
+    """All pieces that occur in a split, and padding."""
+    texts = [example.ids for example in split.examples]
+    return torch.from_numpy(np.unique(np.concatenate([*texts, np.array([pad_id])])))
 
 
 def _warnings(run: _Run) -> Iterator[str]:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from workbench.model.multitask import MultiTaskModel
+from workbench.model.vocabulary import OccurringRows
 
 BACKBONE, HEADS = "backbone", "heads"
 
@@ -23,13 +24,13 @@ def build_optimizer(
     """An optimizer of the parameters that are trained.
 
     Every group carries its `name` and its highest rate as `peak`. Vectors (biases, the
-    weights of norms) are in groups without decay.
+    weights of norms) and embeddings are in groups without decay.
 
     Args:
         model: Frozen where it shall be frozen.
         learning_rate: Highest rate of the backbone.
         head_learning_rate: Highest rate of the heads.
-        weight_decay: Decoupled decay of matrices.
+        weight_decay: Decoupled decay of the matrices of layers.
     """
     groups: list[dict[str, Any]] = []
     for name, module, rate in (
@@ -37,8 +38,8 @@ def build_optimizer(
         (HEADS, model.heads, head_learning_rate),
     ):
         for parameters, decay in (
-            (_trained(module, matrices=True), weight_decay),
-            (_trained(module, matrices=False), 0.0),
+            (_trained(module, decayed=True), weight_decay),
+            (_trained(module, decayed=False), 0.0),
         ):
             if parameters:
                 groups.append(
@@ -71,9 +72,16 @@ def trained_parameters(optimizer: torch.optim.Optimizer) -> Iterable[nn.Paramete
     return (parameter for group in optimizer.param_groups for parameter in group["params"])
 
 
-def _trained(module: nn.Module, *, matrices: bool) -> list[nn.Parameter]:
+def _trained(module: nn.Module, *, decayed: bool) -> list[nn.Parameter]:
+    embeddings = {
+        id(parameter)
+        for part in module.modules()
+        if isinstance(part, (nn.Embedding, OccurringRows))
+        for parameter in part.parameters(recurse=False)
+    }
     return [
         parameter
         for parameter in module.parameters()
-        if parameter.requires_grad and (parameter.ndim > 1) == matrices
+        if parameter.requires_grad
+        and (parameter.ndim > 1 and id(parameter) not in embeddings) == decayed
     ]

@@ -16,7 +16,7 @@ def an_optimizer(model: MultiTaskModel) -> torch.optim.AdamW:
     return build_optimizer(model, learning_rate=0.1, head_learning_rate=0.4, weight_decay=0.5)
 
 
-def test_only_matrices_decay(bert: Path) -> None:
+def test_only_the_matrices_of_layers_decay(bert: Path) -> None:
     # ENGINE_NOTES trap 8.
     model = a_model(bert).model
 
@@ -30,7 +30,7 @@ def test_only_matrices_decay(bert: Path) -> None:
     }
     for name, module in model.named_modules():
         for kind, parameter in module.named_parameters(recurse=False):
-            plain = isinstance(module, nn.LayerNorm) or kind == "bias"
+            plain = isinstance(module, (nn.LayerNorm, nn.Embedding)) or kind == "bias"
             assert (id(parameter) in decayed) is not plain, f"{name}.{kind}"
 
 
