@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt torch==2.13.0
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help venv dev demo test format lint types contracts tests wheel reference lock clean
+.PHONY: help venv dev demo test format lint types contracts tests wheel reference screenshots lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -53,6 +53,10 @@ wheel: dev  ## build the wheel into dist/
 
 reference: venv  ## make experiments.db anew by running the shipped presets (DATA=folder of the corpora)
 	$(BIN)/python tools/make_reference_runs.py $(if $(DATA),--data-root $(DATA))
+	@git update-index --no-skip-worktree experiments.db 2>/dev/null || true
+
+screenshots: dev  ## make the pictures of the README anew from the reference runs
+	$(BIN)/python tools/make_screenshots.py
 
 lock:  ## write constraints.txt anew from what pyproject.toml allows
 	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
