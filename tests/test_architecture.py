@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -82,6 +83,20 @@ def test_nothing_is_pickled() -> None:
     ]
 
     assert found == []
+
+
+def test_files_are_utf8_whatever_the_locale_says() -> None:
+    without = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in sorted((ROOT / "workbench").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("read_text", "write_text")
+        and not any(keyword.arg == "encoding" for keyword in node.keywords)
+    ]
+
+    assert without == []
 
 
 def test_every_module_says_what_it_is_for() -> None:

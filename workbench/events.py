@@ -70,7 +70,7 @@ class StepFinished:
     tokens: int
     """Word pieces, padding left out."""
     seconds: float
-    """Duration of this update, data loading included."""
+    """Duration of this update, data loading included; on a GPU the mean of a block of updates."""
 
 
 @dataclass(frozen=True)

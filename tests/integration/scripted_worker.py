@@ -24,7 +24,7 @@ from workbench.events import (
 )
 from workbench.worker import process
 
-FINISHES, FAILS, BREAKS, DIES, LOOPS, HANGS, ENDS_MUTE = range(7)
+FINISHES, FAILS, BREAKS, DIES, LOOPS, HANGS, ENDS_MUTE, SWELLS = range(8)
 QUICK_STEPS = 25
 
 
@@ -43,6 +43,8 @@ def engine(
             raise DataError("A row is odd.", where="train.csv, line 7", next_step="mend it")
         if step == 20 and config.seed == BREAKS:
             raise ZeroDivisionError("nothing to divide by")
+        if step == 20 and config.seed == SWELLS:
+            raise MemoryError
         if step == 20 and config.seed == DIES:
             time.sleep(1.5)
             os._exit(9)

@@ -217,6 +217,17 @@ def test_evaluating_dev_again_does_not_change_which_checkpoint_was_selected(ws: 
     assert (after.best_step, after.selection) == (before.best_step, before.selection)
 
 
+def test_evaluating_train_leaves_the_curves_of_training_alone(ws: Workspace) -> None:
+    before = ws.store.curves("abc")
+
+    metrics = artefacts.evaluate(ws, "abc", split="train")
+
+    after = ws.store.curves("abc")
+    assert metrics["mood"]["accuracy"] > 0
+    assert after.keys() == before.keys()
+    assert all((after[key].values == before[key].values).all() for key in before)
+
+
 def test_a_split_that_cannot_be_read_is_the_childs_data_error(
     ws: Workspace, trained: TrainedRun
 ) -> None:

@@ -187,6 +187,16 @@ def test_any_other_error_ends_the_run_as_failed_with_its_traceback(ws: Workspace
     assert any("ZeroDivisionError" in line for line in reading.log_tail(ws, record.id))
 
 
+def test_a_run_without_enough_memory_is_told_what_to_lower(ws: Workspace) -> None:
+    record = lifecycle.start(ws, a_config(scripted.SWELLS))
+
+    exit = end_of(ws, record).exit
+
+    assert exit is not None
+    assert (exit.outcome, exit.what) == ("failed", "MemoryError")
+    assert "lower training.batch_size" in exit.next_step
+
+
 def test_an_engine_that_ends_mute_has_failed(ws: Workspace) -> None:
     record = lifecycle.start(ws, a_config(scripted.ENDS_MUTE))
 

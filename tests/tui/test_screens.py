@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from recorded_runs import a_config, a_run, data_files, evaluation, finish, steps, train
+from recorded_runs import a_config, a_run, data_files, evaluation, finish, steps, train, write_log
 from textual.pilot import Pilot
 
 from workbench.config.experiment import ExperimentConfig
@@ -163,9 +163,9 @@ async def test_new_steps_are_added_to_the_charts_of_an_open_run(
         recorded.store.append(record.id, evaluation(record, 160, 240))
         await wait(pilot, lambda: "160" in grid.charts[0].summary())
 
-        assert "160" in grid.charts[3].summary()
+        assert "160" in grid.charts[4].summary()
         assert [chart.chart_title for chart in grid.charts] == [
-            "topic loss", "sentiment loss", "entity loss", "dev metrics", "learning rate",
+            "topic loss", "sentiment loss", "entity loss", "learning rate", "dev metrics",
         ]  # fmt: skip
 
 
@@ -241,6 +241,51 @@ async def test_a_failed_run_says_what_where_and_what_next(recorded: Workspace, w
     assert 'Task "entity": the loss is nan at step 88.' in text
     assert "where  step 88, batch of 32 texts" in text
     assert "next   lower optimization.learning_rate" in text
+
+
+async def test_the_log_stands_in_for_the_charts_until_the_first_step(
+    workspace: Workspace, wait: Any, screen_text: Text
+) -> None:
+    record = a_run(workspace, "b4loads2")
+    write_log(workspace, record.id, "loading the backbone", "Retrying in 8s")
+    app = WorkbenchApp(workspace, run_id=record.id)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: "Retrying in 8s" in screen_text(pilot))
+
+        train(workspace, record, upto=40)
+
+        await wait(pilot, lambda: "topic loss" in screen_text(pilot))
+        assert "Retrying in 8s" not in screen_text(pilot)
+        await wait(pilot, lambda: isinstance(app.focused, Chart))
+
+
+async def test_only_a_run_that_goes_on_can_be_stopped(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    app = WorkbenchApp(recorded, run_id="k7fp3x2a")
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: "x Stop" in screen_text(pilot))
+
+        app.open_run("n2rt5c8w")
+
+        await wait(pilot, lambda: "✓ finished" in screen_text(pilot))
+        await wait(pilot, lambda: "x Stop" not in screen_text(pilot))
+
+
+async def test_checkpoints_whose_files_are_elsewhere_are_told(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    kept = recorded.location.run_folder("n2rt5c8w") / "checkpoints" / "240"
+    kept.mkdir(parents=True)
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        await pilot.press("down", "k")
+        await wait(pilot, is_front(app, CheckpointsScreen))
+        table = app.screen.query_one("#checkpoints", Table)
+        await wait(pilot, lambda: len(table.rows) == 6)
+
+    assert [line.endswith("not here") for line in table.plain_lines()] == [True] * 5 + [False]
 
 
 async def test_escape_sequences_and_markup_in_the_log_are_shown(
@@ -465,6 +510,9 @@ async def test_a_data_file_that_is_not_there_is_told_beside_its_field(
         await pilot.press("end", "z")
 
         await wait(pilot, lambda: row.has_class("-wrong"))
+
+        assert screen.verdict is not None
+        assert "the field data root" in screen.verdict.problems[0].next_step
 
 
 async def test_a_task_is_added_renamed_and_removed(

@@ -20,6 +20,7 @@ from workbench.cli.options import (
     Texts,
     workspace,
 )
+from workbench.data.labels import is_bio
 from workbench.errors import DataError, nearest
 
 FORMATS = ("sentence-transformers", "transformers")
@@ -93,7 +94,7 @@ def predict(
         return
     for text, prediction in zip(wanted, output.plain(found), strict=True):
         output.line(text)
-        for task, value in _tasks_of(prediction).items():
+        for task, value in prediction["tasks"].items():
             output.line(f"  {task}  {_words(value)}")
 
 
@@ -124,8 +125,15 @@ def encode(
     if out is not None:
         import numpy as np
 
-        with out.open("wb") as opened:  # by name, numpy would add its ending to another one
-            np.save(opened, vectors, allow_pickle=False)
+        try:
+            with out.open("wb") as opened:  # by name, numpy would add its ending to another one
+                np.save(opened, vectors, allow_pickle=False)
+        except OSError as error:
+            raise DataError(
+                f"{out} cannot be written: {error.strerror}.",
+                where="--out",
+                next_step="name a file in a folder that is there and may be written",
+            ) from error
         output.note(f"Wrote {len(vectors)} vectors to {out}.")
     if json:
         rows = vectors.tolist()
@@ -142,23 +150,27 @@ def encode(
 def evaluate(
     context: typer.Context,
     run: Run,
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="dev or test.")] = "test",
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="test, dev, or train.")] = "test",
     checkpoint: Checkpoint = "best",
     json: AsJson = False,
     db: Database = None,
 ) -> None:
     """Measure a checkpoint on a split, as test.
 
-    The test split is read for this only.
+    The test split is read for this only. Metrics on test and dev are kept with the run.
 
     With --json an object with the metrics by task, by metric.
     """
     if split not in SPLITS:
-        raise typer.BadParameter(f"{nearest(split, SPLITS)}", param_hint="--split")
+        raise typer.BadParameter(
+            f"there is no split {split!r}; {nearest(split, SPLITS)}", param_hint="--split"
+        )
     from workbench.cli.report import print_metrics
     from workbench.operations import artefacts
 
-    metrics = artefacts.evaluate(workspace(context, db), run, split, checkpoint)
+    metrics = artefacts.evaluate(
+        workspace(context, db), run, split, checkpoint, progress=output.note
+    )
     if json:
         output.json_document(metrics)
     else:
@@ -199,28 +211,18 @@ def _lines(file: Path) -> list[str]:
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 
-def _tasks_of(prediction: Mapping[str, Any]) -> Mapping[str, Any]:
-    tasks = prediction.get("tasks", prediction)
-    return {task: value for task, value in tasks.items() if task != "text"}
-
-
-def _words(value: Any) -> str:
+def _words(value: Mapping[str, Any]) -> str:
     """One task's prediction in a line."""
-    if not isinstance(value, Mapping):
-        return str(value)
     if "entities" in value:
-        found = ", ".join(_entity(entity) for entity in value["entities"])
-        return found or "nothing found"
-    scores = value.get("probabilities") or value.get("scores") or {}
-    if isinstance(scores, Mapping) and scores:
-        ranked = sorted(scores.items(), key=lambda pair: -pair[1])[:3]
-        listed = "  ".join(f"{label} {score:.3f}" for label, score in ranked)
-        return f"{value.get('label', ranked[0][0])}  ({listed})"
-    return str(value.get("label", value))
+        found = ", ".join(f"{entity['text']} ({entity['label']})" for entity in value["entities"])
+        return found or _tags(value["words"], value["tags"])
+    ranked = sorted(value["probabilities"].items(), key=lambda pair: -pair[1])[:3]
+    listed = "  ".join(f"{label} {probability:.3f}" for label, probability in ranked)
+    return f"{value['label']}  ({listed})"
 
 
-def _entity(entity: Any) -> str:
-    if isinstance(entity, Mapping):
-        surface = entity.get("text", entity.get("surface", ""))
-        return f"{surface} ({entity.get('label', entity.get('type', ''))})"
-    return f"{entity[0]} ({entity[1]})"
+def _tags(words: Sequence[str], tags: Sequence[str]) -> str:
+    """The words with their tags, where the tags say something without being those of spans."""
+    if is_bio(tags) or set(tags) <= {"O"}:
+        return "nothing found"
+    return " ".join(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))

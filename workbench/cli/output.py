@@ -55,11 +55,6 @@ def line(text: str = "") -> None:
     _write(sys.stdout, "\n".join(visible(part) for part in text.split("\n")))
 
 
-def raw(text: str) -> None:
-    """Data for another program, which is not changed in any way but for encoding."""
-    _write(sys.stdout, text)
-
-
 def note(text: str) -> None:
     """One line for the person, beside the data."""
     _write(sys.stderr, "\n".join(visible(part) for part in text.split("\n")))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 def print_run(document: Mapping[str, Any]) -> None:
     """The document of `show`, for a person."""
+    from workbench.operations.reading import flat_settings  # SQLAlchemy, 0.2 s
+
     values = output.plain(document)
     output.heading(f"{values['name']}  {values['id']}  {values['state']}")
     _pairs(
@@ -54,7 +56,7 @@ def print_run(document: Mapping[str, Any]) -> None:
         output.line(f"  next   {values['error']['next_step']}")
     output.line()
     output.heading("settings")
-    for key, value in _flat(values["config"]):
+    for key, value in flat_settings(values["config"]).items():
         output.line(f"  {key} = {value}")
 
 
@@ -124,7 +126,9 @@ def print_end(workspace: Workspace, run: RunSummary) -> None:
 
 def failure(workspace: Workspace, run: RunSummary) -> WorkerError:
     """The error that a failed, crashed or lost run ended with."""
-    log = workspace.location.run_folder(run.record.id) / "worker.log"
+    from workbench.operations.reading import run_log_file  # SQLAlchemy, 0.2 s
+
+    log = run_log_file(workspace, run.record.id)
     exit = run.exit
     if exit is not None and exit.what:
         return WorkerError(exit.what, where=exit.where or str(log), next_step=exit.next_step)
@@ -202,13 +206,3 @@ def _checksum(sums: Mapping[str, str | None]) -> str:
         return f"{sums['start'][:16]} at the start"
     same = sums["start"] == sums["end"]
     return f"{sums['start'][:16]} " + ("unchanged" if same else f"CHANGED to {sums['end'][:16]}")
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    flat = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat += _flat(value, f"{prefix}{key}.")
-        else:
-            flat.append((f"{prefix}{key}", "none" if value is None else str(value)))
-    return flat

@@ -77,7 +77,8 @@ def _read(text: str, problems: list[Problem]) -> Override | None:
 def _apply(values: dict[str, Any], override: Override) -> None:
     key = override.key
     if len(key) == 2 and key[0] == "tasks" and override.raw.strip().lower() == NONE_WORD:
-        values["tasks"].pop(key[1], None)
+        if _has_tasks(values):
+            values["tasks"].pop(key[1], None)
         return
     value = coerce(override.path, override.raw)
     section = values

@@ -43,10 +43,6 @@ class Split:
     name: str
     examples: tuple[Example, ...]
 
-    def count(self, task: str) -> int:
-        """How many examples carry a label of `task`."""
-        return sum(task in example.labels for example in self.examples)
-
 
 @dataclass(frozen=True)
 class Corpus:
@@ -163,7 +159,13 @@ def _parse_words(name: str, task: TaggingTask, row: Row) -> tuple[str, Label] | 
                 where=row.place,
                 next_step='write them as ["Ada", "lives", …]',
             )
-    if len(tokens) != len(tags) or not tokens:
+    if not tokens:
+        raise DataError(
+            f'Task "{name}": the sentence has no words.',
+            where=row.place,
+            next_step="give it words and tags, or remove the row",
+        )
+    if len(tokens) != len(tags):
         raise DataError(
             f'Task "{name}": {len(tokens)} words but {len(tags)} tags.',
             where=row.place,
@@ -223,9 +225,10 @@ def _label_space(name: str, task: TaskConfig, train: Split) -> LabelSpace:
         return space
     tags = {tag for label in labels if isinstance(label, Words) for tag in label.tags}
     if task.metric == "span_f1" and not is_bio(tags):
-        odd = next((tag for tag in sorted(tags) if tag != "O" and tag[:2] not in ("B-", "I-")), "O")
+        odd = next((tag for tag in sorted(tags) if tag != "O" and not is_bio([tag])), None)
+        found = "only O" if odd is None else f'"{odd}"'
         raise DataError(
-            f'Task "{name}": span_f1 needs BIO tags, but train has "{odd}".',
+            f'Task "{name}": span_f1 needs BIO tags, but train has {found}.',
             where=task.data.train,
             next_step='set metric = "accuracy" for plain tags, or write B-…, I-… and O',
         )

@@ -187,6 +187,14 @@ def _jsonl_rows(path: Path, data: DataConfig) -> Iterator[Row]:
             place = f"{path}:{number}"
             try:
                 values = json.loads(line, parse_constant=_no_constant)
+                if "\\ud" in line.lower():  # else there is nothing to look for
+                    json.dumps(values, ensure_ascii=False).encode()
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    "The line has half a character in it: a \\ud… escape without its other half.",
+                    where=place,
+                    next_step="remove the escape, or write the whole character",
+                ) from error
             except (ValueError, RecursionError) as error:
                 raise DataError(
                     f"The line is not JSON: {error}.",

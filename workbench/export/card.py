@@ -24,5 +24,6 @@ def write_card(
         f"Trained and exported with mtl-workbench. Texts are cut at {description.max_length} "
         f"word pieces; text vectors are pooled by `{description.pooling}`.\n\n"
         f"| task | kind | labels |\n| --- | --- | --- |\n{tasks}\n"
-        f"```python\n{use}\n```\n"
+        f"```python\n{use}\n```\n",
+        encoding="utf-8",
     )

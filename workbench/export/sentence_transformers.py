@@ -65,4 +65,4 @@ def write_sentence_transformers(loaded: LoadedModel, folder: Path) -> None:
 
 
 def _write(file: Path, content: object) -> None:
-    file.write_text(json.dumps(content, indent=2))
+    file.write_text(json.dumps(content, indent=2), encoding="utf-8")

@@ -61,7 +61,7 @@ def _verify_sentence_transformers(loaded: LoadedModel, folder: Path) -> float:
     ours = Predictor(loaded)
     inputs = _tokenize(folder)
     encoder = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
-    flags = json.loads((folder / "1_Pooling" / "config.json").read_text())
+    flags = json.loads((folder / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
     mode = next(mode for mode, flag in POOLING_FLAGS.items() if flags[flag])
     with torch.inference_mode():
         hidden = encoder(**inputs).last_hidden_state

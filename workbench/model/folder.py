@@ -70,7 +70,8 @@ def save_heads(loaded: LoadedModel, folder: Path) -> None:
     }
     save_file(state, folder / "heads.safetensors")
     description = {"format": FORMAT} | asdict(loaded.description)
-    (folder / "model.json").write_text(json.dumps(description, indent=2, ensure_ascii=False))
+    content = json.dumps(description, indent=2, ensure_ascii=False)
+    (folder / "model.json").write_text(content, encoding="utf-8")
 
 
 def save_weights(module: nn.Module, file: Path) -> None:
@@ -104,7 +105,7 @@ def load_model_folder(folder: Path) -> LoadedModel:
 
 def _read_description(file: Path) -> ModelDescription:
     try:
-        values = json.loads(file.read_text())
+        values = json.loads(file.read_text(encoding="utf-8"))
         if values.pop("format") > FORMAT:
             raise CheckpointError(
                 "The model was written by a newer version of mtl-workbench.",

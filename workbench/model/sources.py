@@ -29,6 +29,9 @@ ALIASES = {
     )
 }
 
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""Weights in one file; of those in several it cannot be told here whether all are in the cache."""
+
 
 def locate(model: str) -> str:
     """What `from_pretrained` should be given for a backbone's name.
@@ -37,7 +40,8 @@ def locate(model: str) -> str:
         model: Alias, folder or hub id.
 
     Returns:
-        A folder if there is one (an installed package's, or the named one), else the hub id.
+        A folder if there is one (an installed package's, the named one, or a hub model's in the
+        local cache, so that no network is asked), else the hub id.
 
     Raises:
         CheckpointError: The installed package's weights are not the published ones.
@@ -47,7 +51,7 @@ def locate(model: str) -> str:
         alias = ALIASES[model]
         folder = _package_folder(alias.package)
         if folder is None:
-            return alias.hub_id
+            return _cached(alias.hub_id) or alias.hub_id
         _check_weights(folder / "model.safetensors", alias.sha256)
         return str(folder)
     path = Path(model).expanduser()
@@ -65,7 +69,24 @@ def locate(model: str) -> str:
             where="[backbone] model",
             next_step="correct the path, or give an alias or a hub id; " + nearest(model, ALIASES),
         )
-    return model
+    return _cached(model) or model
+
+
+def _cached(hub_id: str) -> str | None:
+    """The folder of a hub model that is wholly in the local cache."""
+    # Here, not above: 0.2 s that a folder or the package does without.
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        config = try_to_load_from_cache(hub_id, "config.json")
+    except HFValidationError:  # no name that the hub could have
+        return None
+    if not isinstance(config, str):
+        return None
+    folder = Path(config).parent
+    has_weights = any((folder / name).is_file() for name in _WEIGHTS)
+    return str(folder) if has_weights and (folder / "tokenizer.json").is_file() else None
 
 
 def _package_folder(package: str) -> Path | None:

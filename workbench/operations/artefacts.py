@@ -126,7 +126,7 @@ def evaluate(
     checkpoint: str = BEST,
     progress: Progress = _ignore,
 ) -> Mapping[str, Mapping[str, float]]:
-    """Metrics of a checkpoint on a split, which are kept with the run.
+    """Metrics of a checkpoint on a split; those on dev and test are kept with the run.
 
     Args:
         ws: Where.
@@ -155,6 +155,8 @@ def evaluate(
         progress,
     )
     metrics: dict[str, dict[str, float]] = answer["metrics"]
+    if split == "train":
+        return metrics  # its curves hold the losses of the updates, which these must not replace
     # Dev metrics replace those of training at this step: what was selected by stays known.
     selection = chosen.selection if split == "dev" else None
     ws.store.append(

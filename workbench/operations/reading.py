@@ -7,6 +7,7 @@ import math
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,6 @@ from workbench.store.records import (
     SeriesKey,
     StepTable,
 )
-from workbench.worker.launcher import LOG_NAME
 from workbench.worker.liveness import (
     LOCK_NAME,
     RunState,
@@ -32,6 +32,7 @@ from workbench.worker.liveness import (
     process_to_see,
     see,
 )
+from workbench.worker.log import LOG_NAME
 from workbench.worker.recorder import UNSENT_NAME, Unsent
 
 LATEST = "@last"
@@ -149,13 +150,21 @@ def _state(
 
 
 def _has_left_rows(ws: Workspace, record: RunRecord, state: RunState) -> bool:
-    is_dead = state in (RunState.CRASHED, RunState.LOST)
-    return is_dead and (ws.location.run_folder(record.id) / UNSENT_NAME).exists()
+    if state not in (RunState.CRASHED, RunState.LOST):
+        return False
+    try:
+        return (ws.location.run_folder(record.id) / UNSENT_NAME).is_file()
+    except OSError:  # another person's run, whose folder is closed to us
+        return False
 
 
 def _send_left_rows(ws: Workspace, record: RunRecord) -> None:
-    """Write what a worker could not write before it ended, perhaps how it ended among it."""
-    Unsent(ws.location.run_folder(record.id) / UNSENT_NAME).send(ws.store, record.id)
+    """Write what a worker could not write before it ended, perhaps how it ended among it.
+
+    Where that cannot be done, the rows stay for somebody else: nobody came here to do it.
+    """
+    with suppress(OSError, WorkbenchError):
+        Unsent(ws.location.run_folder(record.id) / UNSENT_NAME).send(ws.store, record.id)
 
 
 def _summary(
@@ -360,17 +369,18 @@ def compare(ws: Workspace, refs: Sequence[str]) -> Comparison:
 
 
 def _differing_settings(configs: Sequence[ExperimentConfig]) -> list[tuple[str, tuple[str, ...]]]:
-    flat = [_flatten(config.model_dump(mode="json", exclude={"name"})) for config in configs]
+    flat = [flat_settings(config.model_dump(mode="json", exclude={"name"})) for config in configs]
     keys = dict.fromkeys(key for settings in flat for key in settings)
     rows = [(key, tuple(settings.get(key, ABSENT) for settings in flat)) for key in keys]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
-def _flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+def flat_settings(settings: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    """Nested settings by their dotted keys, each value as text."""
     flat: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{key}."))
+            flat.update(flat_settings(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = _as_text(value)
     return flat

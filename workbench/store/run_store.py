@@ -1,31 +1,36 @@
 """All that is known of all runs: events go in, frozen records come out.
 
 Synchronous and safe to use from several threads and processes: every call is one short
-transaction on a connection of its own. How an event becomes rows is in `event_rows`, the queries
-behind the list of runs are in `overviews`; how a schema is made and kept up is in `schema`.
+transaction on a connection of its own. Here is what can be asked; the SQL behind it is in
+
+- `event_rows`: how an event becomes rows;
+- `life`: launches, claims, heartbeats, exits;
+- `curves`: points and steps, out again as arrays;
+- `overviews`: the queries behind the list of runs.
+
+How a schema is made and kept up is in `schema`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from threading import Lock
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, func, select, text, update
+from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.errors import NotFoundError, StoreError
 from workbench.events import Event, RunFinished, RunStarted, ShowcaseComputed
-from workbench.store import event_json, event_rows, overviews, schema
+from workbench.store import curves, event_json, event_rows, life, overviews, schema
 from workbench.store.database import Database
 from workbench.store.records import (
     CheckpointRecord,
@@ -48,7 +53,6 @@ from workbench.store.tables import (
     commands,
     exits,
     exports,
-    heartbeats,
     launches,
     messages,
     points,
@@ -56,7 +60,6 @@ from workbench.store.tables import (
     series,
     steps,
 )
-from workbench.store.upsert import upsert
 
 EventKind = TypeVar("EventKind", RunStarted, RunFinished, ShowcaseComputed)
 
@@ -170,7 +173,7 @@ class RunStore:
     def record_launch(self, run_id: str, process: ProcessIdentity) -> None:
         """Note which process was started for a run."""
         with self._database.write() as connection:
-            _note_process(connection, launches, run_id, process)
+            life.note_process(connection, launches, run_id, process)
 
     def claim(
         self,
@@ -198,40 +201,36 @@ class RunStore:
                 raise _no_run(run_id)
             if connection.execute(select(exits.c.run_id).where(exits.c.run_id == run_id)).first():
                 return False
-            earlier = connection.execute(
-                select(claims).where(claims.c.run_id == run_id)
-            ).one_or_none()
-            if earlier is not None:
-                owner = ProcessIdentity(
-                    earlier.pid, earlier.started_at, earlier.boot_id, earlier.host
-                )
-                if owner != process and is_live(owner):
-                    return False
-            _note_process(connection, claims, run_id, process)
+            owner = life.owner_of(connection, run_id)
+            if owner is not None and owner != process and is_live(owner):
+                return False
+            life.note_process(connection, claims, run_id, process)
         return True
 
     def facts(self, run_id: str) -> RunFacts:
         """What is known of the life of one run."""
         with self._database.read() as connection:
-            row = connection.execute(_FACTS.where(runs.c.id == run_id)).mappings().one_or_none()
+            row = connection.execute(life.FACTS.where(runs.c.id == run_id)).mappings().one_or_none()
         if row is None:
             raise _no_run(run_id)
-        return _facts(row)
+        return life.facts_of(row)
 
     def all_facts(self) -> dict[str, RunFacts]:
         """The same for all runs, in one query."""
         with self._database.read() as connection:
-            return {row["id"]: _facts(row) for row in connection.execute(_FACTS).mappings()}
+            return {
+                row["id"]: life.facts_of(row) for row in connection.execute(life.FACTS).mappings()
+            }
 
     def beat(self, run_id: str, heartbeat: Heartbeat) -> None:
         """Replace the last sign of life."""
         with self._database.write() as connection:
-            _note_heartbeat(connection, run_id, heartbeat)
+            life.note_heartbeat(connection, run_id, heartbeat)
 
     def record_exit(self, run_id: str, exit: ExitRecord) -> None:
         """Note how a run ended."""
         with self._database.write() as connection:
-            _note_exit(connection, run_id, exit)
+            life.note_exit(connection, run_id, exit)
 
     # Commands
 
@@ -296,12 +295,12 @@ class RunStore:
                 raise _no_run(run_id)
             missing = rows.points.keys() - known.keys()
             if missing:
-                known = _series_ids(connection, run_id, missing)
+                known = curves.series_ids(connection, run_id, missing)
             event_rows.write(connection, run_id, rows, series_ids=known)
             if heartbeat is not None:
-                _note_heartbeat(connection, run_id, heartbeat)
+                life.note_heartbeat(connection, run_id, heartbeat)
             if exit is not None:
-                _note_exit(connection, run_id, exit)
+                life.note_exit(connection, run_id, exit)
         if missing:  # only now: ids of a transaction that was rolled back do not exist
             with self._lock:
                 self._series_ids[run_id] = known
@@ -325,7 +324,7 @@ class RunStore:
     def series(self, run_id: str) -> list[SeriesKey]:
         """Which curves there are, in the order in which they first had a point."""
         with self._database.read() as connection:
-            return list(_series_ids(connection, run_id))
+            return list(curves.series_ids(connection, run_id))
 
     def curves(
         self,
@@ -346,30 +345,18 @@ class RunStore:
         """
         after = after or {}
         with self._database.read() as connection:
-            ids = _series_ids(connection, run_id)
+            ids = curves.series_ids(connection, run_id)
             wanted = [key for key in ids if keys is None or key in keys]
-            curves = {
-                key: _read_curve(connection, ids[key], after=after.get(key, -1)) for key in wanted
+            found = {
+                key: curves.read_curve(connection, ids[key], after=after.get(key, -1))
+                for key in wanted
             }
-        return {key: curve for key, curve in curves.items() if curve.steps.size}
+        return {key: curve for key, curve in found.items() if curve.steps.size}
 
     def steps(self, run_id: str, *, after: int = 0) -> StepTable:
         """What each update after step `after` cost."""
-        columns = (steps.c.step, steps.c.epoch, steps.c.seconds, steps.c.texts, steps.c.tokens)
-        query = (
-            select(*columns)
-            .where(steps.c.run_id == run_id, steps.c.step > after)
-            .order_by(steps.c.step)
-        )
         with self._database.read() as connection:
-            step, epoch, seconds, texts, tokens = _read_columns(connection, query)
-        return StepTable(
-            steps=step.astype(np.int64),
-            epochs=epoch,
-            seconds=seconds,
-            texts=texts.astype(np.int64),
-            tokens=tokens.astype(np.int64),
-        )
+            return curves.read_steps(connection, run_id, after=after)
 
     def latest_step(self, run_id: str) -> int:
         """The last step of which there is a record; 0 before the first."""
@@ -492,112 +479,6 @@ class RunStore:
                 return int(cursor.execute("PRAGMA data_version").fetchone()[0])
             finally:
                 cursor.close()
-
-
-_FACTS: Select[Any] = select(
-    runs.c.id,
-    *(
-        column.label(f"{table.name}_{column.name}")
-        for table in (launches, claims, heartbeats, exits)
-        for column in table.c
-    ),
-).select_from(runs.outerjoin(launches).outerjoin(claims).outerjoin(heartbeats).outerjoin(exits))
-
-
-def _facts(row: Mapping[Any, Any]) -> RunFacts:
-    def process(table: str) -> ProcessIdentity | None:
-        if row[f"{table}_run_id"] is None:
-            return None
-        return ProcessIdentity(
-            *(row[f"{table}_{name}"] for name in ("pid", "started_at", "boot_id", "host"))
-        )
-
-    heartbeat = None
-    if row["heartbeats_run_id"] is not None:
-        heartbeat = Heartbeat(
-            at=row["heartbeats_at"],
-            phase=row["heartbeats_phase"],
-            step=row["heartbeats_step"],
-            expected_within_seconds=row["heartbeats_expected_within_seconds"],
-        )
-    exit = None
-    if row["exits_run_id"] is not None:
-        exit = ExitRecord(
-            **{name: row[f"exits_{name}"] for name in exits.c.keys() if name != "run_id"}  # noqa: SIM118
-        )
-    return RunFacts(
-        process=process("claims"),
-        claimed_at=row["claims_at"],
-        heartbeat=heartbeat,
-        exit=exit,
-        launched=process("launches"),
-        launched_at=row["launches_at"],
-    )
-
-
-def _note_process(
-    connection: Connection, table: Table, run_id: str, process: ProcessIdentity
-) -> None:
-    row = {"run_id": run_id, "at": datetime.now(UTC), **process._asdict()}
-    connection.execute(upsert(connection, table), row)
-
-
-def _note_heartbeat(connection: Connection, run_id: str, heartbeat: Heartbeat) -> None:
-    row = {
-        "run_id": run_id,
-        "at": heartbeat.at,
-        "phase": heartbeat.phase,
-        "step": heartbeat.step,
-        "expected_within_seconds": heartbeat.expected_within_seconds,
-    }
-    connection.execute(upsert(connection, heartbeats), row)
-
-
-def _note_exit(connection: Connection, run_id: str, exit: ExitRecord) -> None:
-    row = {
-        "run_id": run_id,
-        "outcome": exit.outcome,
-        "at": exit.at,
-        "what": exit.what,
-        "where": exit.where,
-        "next_step": exit.next_step,
-        "traceback": exit.traceback,
-    }
-    connection.execute(upsert(connection, exits), row)
-
-
-def _series_ids(
-    connection: Connection, run_id: str, make: Iterable[SeriesKey] = ()
-) -> dict[SeriesKey, int]:
-    """The ids of all curves of a run by their keys, after those in `make` were made."""
-    new = [{"run_id": run_id, **key._asdict()} for key in sorted(make)]
-    if new:
-        connection.execute(upsert(connection, series, replace=False), new)
-    query = select(series).where(series.c.run_id == run_id).order_by(series.c.id)
-    return {SeriesKey(row.split, row.task, row.metric): row.id for row in connection.execute(query)}
-
-
-def _read_curve(connection: Connection, series_id: int, *, after: int) -> Curve:
-    # NULL cannot go into an array of floats, and SQLite has no NaN: infinity, which is never
-    # stored either, travels in its place.
-    query = (
-        select(points.c.step, func.coalesce(points.c.value, bindparam("nothing", math.inf)))
-        .where(points.c.series_id == series_id, points.c.step > after)
-        .order_by(points.c.step)
-    )
-    found, values = _read_columns(connection, query)
-    values[np.isinf(values)] = np.nan
-    return Curve(found.astype(np.int64), values)
-
-
-def _read_columns(connection: Connection, query: Select[Any]) -> list[NDArray[np.float64]]:
-    """A query of numbers as one array per column. Floats are exact for steps up to 2**53."""
-    # The driver's own tuples, straight into one flat array: of the ways tried the quickest,
-    # at 0.9 s for a million points. SQLAlchemy's rows alone would double that.
-    rows = cast(Iterable[Sequence[float]], connection.execute(query).cursor)
-    flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64)
-    width = len(query.selected_columns)
-    return [np.ascontiguousarray(flat[column::width]) for column in range(width)]
 
 
 def _no_run(run_id: str) -> NotFoundError:

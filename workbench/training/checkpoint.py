@@ -41,7 +41,7 @@ def save_checkpoint(run_folder: Path, step: int, loaded: LoadedModel) -> int:
         save_model_folder(loaded, aside / "model")
         files = {str(file.relative_to(aside)): _sha256(file) for file in _files(aside)}
         manifest = {"step": step, "sha256": files}
-        (aside / MANIFEST).write_text(json.dumps(manifest, indent=2))
+        (aside / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         size = sum(_sync(file) for file in _files(aside))
         shutil.rmtree(final, ignore_errors=True)
         aside.rename(final)
@@ -74,7 +74,7 @@ def check_checkpoint(folder: Path) -> None:
         CheckpointError: A file is absent or changed.
     """
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         for name, expected in manifest["sha256"].items():
             if _sha256(folder / name) != expected:
                 raise CheckpointError(

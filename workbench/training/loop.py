@@ -57,6 +57,8 @@ from workbench.training.showcase import compute_showcase
 STEPS_PER_BLOCK_ON_GPU = 20
 """Losses stay on a GPU for this many updates and are fetched together: reading a value waits
 for all work queued before it. On a CPU it costs nothing, so there each update is looked at."""
+BLOCK_SECONDS = 1.0
+"""A block ends after this time even if it has fewer updates: slow ones are to be seen, too."""
 
 
 def train(
@@ -207,7 +209,7 @@ def _train_epochs(
             examples = [run.train_split.examples[index] for index in indices]
             batch = collate(examples, indices.tolist(), pad_id=run.loaded.tokenizer.pad_id)
             update = _update(run, batch.to(run.arithmetic.device))
-            reader.add(update, epoch + number / per_epoch, time.perf_counter() - begin)
+            reader.add(update, epoch + number / per_epoch, begin)
             why = should_stop()
             due = number in evaluations
             if why or due or reader.is_full:
@@ -217,7 +219,8 @@ def _train_epochs(
             if why or due:
                 yield from _evaluate_and_save(run)
                 if why:
-                    return why
+                    # Who asks at the last update gets a whole run.
+                    return why if run.step < run.total_steps else None
                 yield PhaseStarted("training", 120)
     return None
 
@@ -284,14 +287,19 @@ class _BlockReader:
 
     def __init__(self, block: int) -> None:
         self._block = block
-        self._waiting: list[tuple[_Update, float, float]] = []
+        self._begin = 0.0
+        self._waiting: list[tuple[_Update, float]] = []
 
     @property
     def is_full(self) -> bool:
-        return len(self._waiting) >= self._block
+        is_old = time.perf_counter() - self._begin >= BLOCK_SECONDS
+        return len(self._waiting) >= self._block or (bool(self._waiting) and is_old)
 
-    def add(self, update: _Update, epoch: float, seconds: float) -> None:
-        self._waiting.append((update, epoch, seconds))
+    def add(self, update: _Update, epoch: float, begin: float) -> None:
+        """Take an update that began at `begin` on `time.perf_counter`."""
+        if not self._waiting:
+            self._begin = begin
+        self._waiting.append((update, epoch))
 
     def read(self, run: _Run) -> Iterator[Event]:
         """Yield the waiting updates.
@@ -300,7 +308,13 @@ class _BlockReader:
             WorkerError: A loss is not finite; the updates up to it have been yielded.
         """
         waiting, self._waiting = self._waiting, []
-        for update, epoch, seconds in waiting:
+        if not waiting:
+            return
+        # A GPU has only been told what to do so far. Its time is what passes until the last
+        # number is there, and the updates of a block have equal shares of it.
+        waiting[-1][0].gradient_norm.item()
+        seconds = (time.perf_counter() - self._begin) / len(waiting)
+        for update, epoch in waiting:
             losses = {task: loss.item() for task, loss in update.losses.items()}
             yield StepFinished(
                 step=update.step,
@@ -420,10 +434,15 @@ def _warnings(run: _Run) -> Iterator[str]:
     for split in (run.train_split, run.dev_split):
         for task, texts in split.cut.items():
             if texts:
+                longest = run.loaded.tokenizer.max_length
+                advice = (
+                    "Raise backbone.max_length to keep them."
+                    if longest == run.config.backbone.max_length
+                    else "The backbone takes no longer ones."
+                )
                 yield (
-                    f"{task}/{split.name}: {texts} text(s) are longer than "
-                    f"{run.loaded.tokenizer.max_length} pieces and were cut; words that were cut "
-                    f"off count as missed. Raise backbone.max_length to keep them."
+                    f"{task}/{split.name}: {texts} text(s) are longer than {longest} pieces and "
+                    f"were cut; words that were cut off count as missed. {advice}"
                 )
     for name, settings in run.config.tasks.items():
         if settings.data.dev is None:

@@ -7,12 +7,14 @@ It reads and starts; the runs are processes of their own. Quitting, or a closed 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
+from textual.screen import Screen
 
 from workbench.operations import lifecycle
 from workbench.operations.reading import RunSummary
@@ -28,6 +30,7 @@ from workbench.tui.messages import (
     StopWanted,
     WorkFailed,
 )
+from workbench.tui.painting import CroppedUpdate
 from workbench.tui.screens.checkpoints import CheckpointsScreen
 from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.confirm import ConfirmScreen
@@ -107,6 +110,12 @@ class WorkbenchApp(App[None]):
             self.open_run(self._first_run)
         else:
             self.switch_mode("home")
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Send less of what changed; see `painting`."""
+        if isinstance(renderable, ChopsUpdate):
+            renderable = CroppedUpdate(renderable)
+        super()._display(screen, renderable)
 
     def open_run(self, run_id: str) -> None:
         """Show a run's curves."""

@@ -33,9 +33,11 @@ def metric(value: float | None) -> str:
 
 
 def rate(value: float) -> str:
-    """A learning rate, as short as it can be written: `2e-5`."""
-    mantissa, _, exponent = f"{value:.3g}".partition("e")
-    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+    """A learning rate, as short as it can be written: `2e-5`, `0.01`."""
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    with_exponent = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    plain = f"{value:.3g}"
+    return plain if "e" not in plain and len(plain) <= len(with_exponent) else with_exponent
 
 
 def size(count: int) -> str:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,9 @@ def shown(spec: FieldSpec, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return re.sub(r"e([+-])0*(\d)", _short_exponent, f"{value:g}")
+        is_small = 0 < abs(value) < 1e-3  # Learning rates: 2e-4, not 0.0002.
+        text = re.sub(r"\.?0*e", "e", f"{value:.5e}") if is_small else f"{value:g}"
+        return re.sub(r"e([+-])0*(\d)", _short_exponent, text)
     return str(value)
 
 
@@ -224,7 +226,9 @@ def _find_files(values: dict[str, Any], entries: FormEntries) -> list[Problem]:
     problems = []
     if folders[0] is not folders[-1] and not folders[0].is_dir():
         problems.append(
-            Problem(f"There is no folder {folders[0]}.", "data root", "correct it or clear it")
+            Problem(
+                f"There is no folder {folders[0]}.", "the field data root", "correct it or clear it"
+            )
         )
     if entries.source:
         # A preset that is gone: its files may be found without it.
@@ -234,8 +238,16 @@ def _find_files(values: dict[str, Any], entries: FormEntries) -> list[Problem]:
         path = checks.find_file(written, folders)
         _put(values, key, str(path))
         if not checks.is_file(path):
-            problems.append(checks.missing_file(key, path, written, folders, ".".join))
+            problem = checks.missing_file(key, path, written, folders, ".".join)
+            problems.append(replace(problem, next_step=_advice(written)))
     return problems
+
+
+def _advice(written: str) -> str:
+    """What to do about a missing file here, where there is a field for what is an option there."""
+    if Path(written).is_absolute():
+        return "Correct the path."
+    return "Correct it, or fill in the field data root above: the folder that holds it."
 
 
 def _write_as_in_source(values: dict[str, Any], source: str) -> None:

@@ -108,6 +108,8 @@ class CheckpointsRead(FrozenMessage):
     summary: RunSummary
     checkpoints: tuple[CheckpointRecord, ...]
     exports: tuple[ExportRecord, ...]
+    missing: frozenset[int]
+    """Steps of the checkpoints whose files are not on this machine."""
 
 
 @dataclass(eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 from workbench.operations.reading import RunSummary
 from workbench.store.records import CheckpointRecord, Curve, SeriesKey
 from workbench.tui.charts.series import ChartEvent, ChartSeries, EventKind, SeriesRole
+from workbench.tui.charts.view import View
 from workbench.tui.history import CurveHistory
 from workbench.tui.visible import visible
 from workbench.tui.widgets.chart_grid import ChartSpec
@@ -18,10 +19,15 @@ RATES = "rates"
 _RATE = "learning_rate/"
 _FIRST_METRIC_COLOUR = 2
 """After train and dev, so that no colour means two things on one screen."""
+_SPANS = (1 / 16, 3 / 32, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0)
+"""Parts of all steps that the charts of a live run span, one after the other."""
 
 
 def chart_specs(run: RunSummary) -> list[ChartSpec]:
-    """One chart per task, then the dev metrics of all, then the learning rates."""
+    """One chart per task, then the learning rates, then the dev metrics of all.
+
+    The last one gets what room is left over, and the metrics deserve it more than the rates.
+    """
     waiting = "no values yet: the first steps bring them"
     specs = [
         ChartSpec(f"task:{task}", f"{visible(task)} loss", "loss", waiting) for task in run.tasks
@@ -30,9 +36,22 @@ def chart_specs(run: RunSummary) -> list[ChartSpec]:
         specs[0] = ChartSpec(specs[0].key, "loss", "loss", waiting)
     return [
         *specs,
-        ChartSpec(METRICS, "dev metrics", "metric", "no evaluation yet"),
         ChartSpec(RATES, "learning rate", "rate", waiting),
+        ChartSpec(METRICS, "dev metrics", "metric", "no evaluation yet"),
     ]
+
+
+def span_of_steps(run: RunSummary) -> View | None:
+    """The range of steps that all charts show: what was done, widened rarely while it grows.
+
+    Each widening draws every cell anew, and at most a third of the width waits for values.
+    """
+    if run.step <= 0:
+        return None
+    if run.state.is_over or run.step > run.total_steps:
+        return (0.0, float(run.step))
+    part = next(part for part in _SPANS if run.step <= part * run.total_steps)
+    return (0.0, part * run.total_steps)
 
 
 def chart_series(chart: str, run: RunSummary, history: CurveHistory) -> list[ChartSeries]:

@@ -8,9 +8,7 @@ input is closed; so a caller that asks often loads the model once.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from types import TracebackType
@@ -26,6 +24,7 @@ from workbench.errors import (
     WorkbenchError,
     WorkerError,
 )
+from workbench.worker.launcher import PROGRAM, environment
 
 ERRORS: dict[str, type[WorkbenchError]] = {
     kind.__name__: kind
@@ -44,12 +43,11 @@ class ErrandProcess:
         # Its messages go to a file, not to a pipe: a pipe that nobody reads would stop it.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the child
         self._process = subprocess.Popen(
-            # -P: no file of the current folder is run by accident.
-            [sys.executable, "-P", "-m", "workbench.worker", "errands"],
+            [*PROGRAM, "errands"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=environment(),
             encoding="utf-8",
         )
 

@@ -19,8 +19,8 @@ from sqlalchemy.engine import make_url
 from workbench.paths import DATABASE_VARIABLE, Location
 from workbench.store.records import ProcessIdentity
 from workbench.worker.liveness import identity_of
+from workbench.worker.log import LOG_NAME
 
-LOG_NAME = "worker.log"
 PROGRAM: tuple[str, ...] = (sys.executable, "-P", "-m", "workbench.worker")
 """-P: the current folder is not searched for modules, so that no file there is run by accident."""
 
@@ -47,9 +47,9 @@ def launch(run_id: str, location: Location) -> Launch:
     """
     reap()
     arguments = [*PROGRAM, "run", run_id]
-    environment = _environment()
+    variables = environment()
     if make_url(location.url).password:
-        environment[DATABASE_VARIABLE] = location.url  # everybody can read a command line
+        variables[DATABASE_VARIABLE] = location.url  # everybody can read a command line
     else:
         arguments += ["--db", location.url]
     log = location.run_folder(run_id) / LOG_NAME
@@ -62,7 +62,7 @@ def launch(run_id: str, location: Location) -> Launch:
             stdout=descriptor,
             stderr=descriptor,
             close_fds=True,
-            env=environment,
+            env=variables,
         )
     finally:
         os.close(descriptor)
@@ -75,15 +75,16 @@ def reap() -> None:
     _children[:] = [child for child in _children if child.poll() is None]
 
 
-def _environment() -> dict[str, str]:
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    environment.pop("TOKENIZERS_PARALLELISM", None)
+def environment() -> dict[str, str]:
+    """The variables of every child: those of this process, and what makes it find the package."""
+    variables = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    variables.pop("TOKENIZERS_PARALLELISM", None)
     # Waiting threads yield early instead of spinning: on a CPU that others use too, training was
     # 1.6 times as fast (37 against 22 texts/s beside one busy process); alone it is the same.
-    environment.setdefault("GOMP_SPINCOUNT", "1000")
+    variables.setdefault("GOMP_SPINCOUNT", "1000")
     package_root = Path(__file__).resolve().parents[2]
     if package_root != Path(sysconfig.get_path("purelib")).resolve():
         # A checkout that may have been found through the current folder, which -P leaves out.
-        before = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(package_root), before]))
-    return environment
+        before = variables.get("PYTHONPATH")
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(package_root), before]))
+    return variables

@@ -80,7 +80,7 @@ class Here:
 def here() -> Here:
     """Which machine this is, and which start of it."""
     try:
-        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
         boot_id = f"boot-{psutil.boot_time():.0f}"
     return Here(socket.gethostname(), boot_id)

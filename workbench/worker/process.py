@@ -34,8 +34,8 @@ from workbench.events import (
 from workbench.paths import find_database
 from workbench.store.records import CommandKind, ExitRecord, ProcessIdentity
 from workbench.store.run_store import RunStore
-from workbench.worker.launcher import LOG_NAME
 from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
+from workbench.worker.log import LOG_NAME, say
 from workbench.worker.recorder import UNSENT_NAME, Recorder, Unsent
 from workbench.worker.stopping import StopRequest
 
@@ -43,6 +43,11 @@ STOP_NOW_SECONDS = 5.0
 """After "stop now" the engine has this long to leave by itself."""
 LAST_WRITE_SECONDS = 10.0
 """When it leaves at once, the last rows have this long to reach the store."""
+REPORT_IT = "this is a fault of the program: report it with the end of the log"
+LESS_MEMORY = (
+    "memory ran out: lower training.batch_size or backbone.max_length, take a smaller backbone, "
+    "or see what else uses the memory; the checkpoints written before are intact"
+)
 
 
 class StopQuestion(Protocol):
@@ -82,7 +87,7 @@ def run(run_id: str, url: str, *, engine: Engine | None = None) -> int:
         if not _take_lock(folder / LOCK_NAME) or not store.claim(
             run_id, current_identity(), is_live=_may_be_at_work
         ):
-            _say(f"run {run_id} is over, or another process is at work on it")
+            say(f"run {run_id} is over, or another process is at work on it")
             return 1
         Unsent(folder / UNSENT_NAME).send(store, run_id)
     except (WorkbenchError, OSError) as error:
@@ -94,7 +99,7 @@ def run(run_id: str, url: str, *, engine: Engine | None = None) -> int:
     exit = _run_engine(engine, config, folder, stop, recorder)
     recorder.close(exit)
     store.close()
-    _say(exit.outcome)
+    say(exit.outcome)
     return 1 if exit.outcome == "failed" else 0
 
 
@@ -118,16 +123,16 @@ def _run_engine(
             failure = RunFailed(str(error), "", "", failure.traceback)
     except BaseException as error:
         failure = RunFailed(
-            what=f"{type(error).__name__}: {error}",
+            what=f"{type(error).__name__}: {error}".removesuffix(": "),
             where=str(folder / LOG_NAME),
-            next_step="this is a fault of the program: report it with the end of the log",
+            next_step=LESS_MEMORY if _is_out_of_memory(error) else REPORT_IT,
             traceback=traceback.format_exc(),
         )
     if failure is None and not isinstance(last, RunFinished) and stop() is None:
         failure = RunFailed(
             what="The training ended without a word of how.",
             where=str(folder / LOG_NAME),
-            next_step="this is a fault of the program: report it with the end of the log",
+            next_step=REPORT_IT,
             traceback="",
         )
     if failure is not None:
@@ -144,6 +149,13 @@ def _run_engine(
         )
     is_whole = isinstance(last, RunFinished) and not last.stopped
     return ExitRecord("finished" if is_whole else "stopped", datetime.now(UTC))
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # By name, since torch may not be imported here: on a GPU it has a class for this, on a CPU
+    # only a message.
+    is_torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return isinstance(error, MemoryError) or is_torchs
 
 
 def _may_be_at_work(process: ProcessIdentity) -> bool:
@@ -203,7 +215,7 @@ def _leave_when_told(stop: StopRequest, recorder: Recorder, signals: _Signals) -
     until = time.monotonic() + STOP_NOW_SECONDS
     while time.monotonic() < until and signals.count < 2:
         time.sleep(0.05)
-    _say("leaving at once")
+    say("leaving at once")
     exit = ExitRecord("stopped", datetime.now(UTC), "It was told to stop now, and did.")
     recorder.close(exit, timeout_seconds=LAST_WRITE_SECONDS)
     os._exit(0)
@@ -213,26 +225,22 @@ def _log(event: Event) -> None:
     """The rare events, as lines of the log: it should tell by itself what happened."""
     match event:
         case PhaseStarted():
-            _say(event.phase)
+            say(event.phase)
         case RunStarted():
-            _say(
+            say(
                 f"{event.total_steps} steps on {event.device} in {event.precision}, "
                 f"{event.trainable_parameters:,} of {event.total_parameters:,} parameters move"
             )
         case EvaluationFinished():
             for task, metrics in event.metrics.items():
                 values = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-                _say(f"step {event.step}  {event.split}  {task}: {values}")
+                say(f"step {event.step}  {event.split}  {task}: {values}")
         case CheckpointSaved():
-            _say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
+            say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
         case Warned():
-            _say(f"warning: {event.message}")
+            say(f"warning: {event.message}")
         case RunFailed():
-            _say(f"failed: {event.what}")
+            say(f"failed: {event.what}")
             print(event.traceback, file=sys.stderr, flush=True)
         case _:
             pass
-
-
-def _say(line: str) -> None:
-    print(f"{datetime.now():%H:%M:%S} {line}", file=sys.stderr, flush=True)

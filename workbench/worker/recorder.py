@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from workbench.events import Event, PhaseStarted, StepFinished
 from workbench.store import event_json
 from workbench.store.records import ExitRecord, Heartbeat
 from workbench.store.run_store import RunStore
+from workbench.worker.log import say
 from workbench.worker.stopping import StopRequest
 
 BATCH_ROWS = 200
@@ -144,11 +144,11 @@ class Recorder:
                 self._run_id, batch.events, exit=batch.exit, at=batch.at, heartbeat=self._due_beat()
             )
         except NotFoundError:
-            _say("the run was deleted: leaving")
+            say("the run was deleted: leaving")
             self._unsent.forget()
             self._stop.ask("stop now")
         except Exception as error:  # whatever it is, the run is worth more than its record
-            _say(f"the database cannot be written, rows wait in {self._unsent.file}: {error}")
+            say(f"the database cannot be written, rows wait in {self._unsent.file}: {error}")
             self._next_retry = monotonic() + RETRY_SECONDS
             self._unsent.add(batch)
 
@@ -160,7 +160,7 @@ class Recorder:
             try:
                 self._unsent.send(self._store, self._run_id)
             except Exception as error:
-                _say(f"the database cannot be written: {error}")
+                say(f"the database cannot be written: {error}")
 
     def _beat(self) -> None:
         heartbeat = self._due_beat()
@@ -171,7 +171,7 @@ class Recorder:
             if heartbeat is not None:
                 self._store.beat(self._run_id, heartbeat)
         except Exception as error:
-            _say(f"no heartbeat could be written: {error}")
+            say(f"no heartbeat could be written: {error}")
 
     def _due_beat(self) -> Heartbeat | None:
         # This thread would beat for ever beside a loop that hangs. It vouches for the loop only
@@ -187,7 +187,7 @@ class Recorder:
             for command in self._store.take_commands(self._run_id):
                 self._stop.ask(command)
         except Exception as error:
-            _say(f"no commands could be read: {error}")
+            say(f"no commands could be read: {error}")
 
 
 class Unsent:
@@ -215,7 +215,7 @@ class Unsent:
                     file.truncate(end)  # a full disk takes half a line; it must not stay
                     raise
         except OSError as error:
-            _say(f"{self.file} cannot be written, rows wait in memory: {error}")
+            say(f"{self.file} cannot be written, rows wait in memory: {error}")
         else:
             self._memory.clear()
 
@@ -250,11 +250,6 @@ def _send(line: bytes, store: RunStore, run_id: str) -> None:
     try:
         batch = Batch.from_line(line)
     except (ValueError, KeyError, TypeError) as error:
-        _say(f"rows that cannot be read are left out ({error}): {line[:200]!r}")
+        say(f"rows that cannot be read are left out ({error}): {line[:200]!r}")
         return
     store.append(run_id, batch.events, exit=batch.exit, at=batch.at)
-
-
-def _say(line: str) -> None:
-    """Into the run's log."""
-    print(f"{datetime.now():%H:%M:%S} {line}", file=sys.stderr, flush=True)

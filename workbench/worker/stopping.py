@@ -11,20 +11,18 @@ class StopRequest:
     """Nothing, then perhaps "stop", then perhaps "stop now"; it never goes back."""
 
     def __init__(self) -> None:
-        self._wish: CommandKind | None = None
+        self._soon = Event()
         self._now = Event()
 
     def __call__(self) -> CommandKind | None:
         """What is asked for at this moment."""
-        return self._wish
+        if self._now.is_set():
+            return "stop now"
+        return "stop" if self._soon.is_set() else None
 
     def ask(self, wish: CommandKind) -> None:
         """Ask for it; the stronger of the wishes stays."""
-        if wish == "stop now":
-            self._wish = wish
-            self._now.set()
-        elif self._wish is None:
-            self._wish = wish
+        (self._now if wish == "stop now" else self._soon).set()
 
     def wait_for_now(self, timeout_seconds: float | None = None) -> bool:
         """Wait until "stop now" is asked for; whether it was."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from workbench import operations
-from workbench.cli.artefacts import read_texts
+from workbench.cli.artefacts import _words, read_texts
 from workbench.errors import DataError
 from workbench.store.records import ExportRecord
 
@@ -45,8 +45,11 @@ class Artefacts(ModuleType):
     def encode(self, space: Any, source: str, texts: Any, checkpoint: str = "best") -> Any:
         return np.arange(12 * len(texts), dtype=np.float32).reshape(len(texts), 12)
 
-    def evaluate(self, space: Any, ref: str, split: str, checkpoint: str = "best") -> Any:
+    def evaluate(
+        self, space: Any, ref: str, split: str, checkpoint: str = "best", *, progress: Any
+    ) -> Any:
         self.asked.append((ref, split, checkpoint))
+        progress("question/test: 3 row(s) have no label")
         return {"question": {"accuracy": 0.9, "loss": float("nan")}}
 
 
@@ -76,6 +79,18 @@ def test_predictions_are_printed_task_by_task(run_command: Any, artefacts: Any) 
     assert run_command("predict", "r", "One.", "--json").json[0]["text"] == "One."
 
 
+@pytest.mark.parametrize(
+    ("tags", "line"),
+    [
+        (["O", "O"], "nothing found"),
+        (["I-LOC", "O"], "nothing found"),
+        (["NN", "O"], "rain/NN ./O"),
+    ],
+)
+def test_tags_without_spans_are_printed_word_by_word(tags: list[str], line: str) -> None:
+    assert _words({"words": ["rain", "."], "tags": tags, "entities": []}) == line
+
+
 def test_vectors_are_printed_short_and_written_whole(
     run_command: Any, artefacts: Any, tmp_path: Path
 ) -> None:
@@ -89,11 +104,21 @@ def test_vectors_are_printed_short_and_written_whole(
     assert run_command("encode", "r", "One.", "--json").json[0]["vector"][-1] == 11.0
 
 
+def test_vectors_that_cannot_be_written_are_an_error_in_words(
+    run_command: Any, artefacts: Any, tmp_path: Path
+) -> None:
+    result = run_command("encode", "r", "One.", "--out", str(tmp_path / "gone" / "vectors.npy"))
+
+    assert result.code == 1
+    assert "vectors.npy cannot be written: No such file or directory." in result.err
+
+
 def test_a_split_is_measured(run_command: Any, artefacts: Any) -> None:
     result = run_command("evaluate", "r", "--split", "test", "--checkpoint", "last", "--json")
 
     assert result.json == {"question": {"accuracy": 0.9, "loss": None}}
     assert artefacts.asked == [("r", "test", "last")]
+    assert "3 row(s) have no label" in result.err
     assert run_command("evaluate", "r", "--split", "tset").code == 2
 
 

@@ -24,7 +24,7 @@ def test_a_finished_run_is_told_in_the_order_of_its_steps(run_command: Any, add_
     steps = [line for line in lines if line.startswith("step ")]
     assert result.code == 0
     assert steps[0].startswith("step 4/20  epoch 0.40  loss question ")
-    assert "lr 2e-5/0.0001  64 texts/s  ETA 8s" in steps[0]
+    assert "lr 2e-5/1e-4  64 texts/s  ETA 8s" in steps[0]
     assert steps[-1].startswith("step 20/20")
     first_evaluation = lines.index("evaluation  dev at step 10  selection 0.250")
     assert lines[first_evaluation - 1].startswith("step 10/20")

@@ -397,6 +397,14 @@ def test_overrides_change_settings() -> None:
     assert config.selection.weights == {"entity": 3.0}
 
 
+def test_a_task_is_taken_out_where_there_is_none_yet() -> None:
+    overrides = ["tasks.mood=none", "tasks.mood.kind=classification", "tasks.mood.data.train=m.csv"]
+
+    config = parse("", overrides=overrides)
+
+    assert list(config.tasks) == ["mood"]
+
+
 def test_a_task_can_be_added_and_taken_out() -> None:
     config = parse(
         GOOD,

@@ -45,7 +45,8 @@ def test_a_text_that_one_task_labels_lacks_the_others_label(tmp_path: Path) -> N
 
     labels = {example.text: dict(example.labels) for example in train.examples}
     assert labels == {"both": {"a": "x", "b": "1"}, "a": {"a": "y"}, "b": {"b": "2"}}
-    assert (train.count("a"), train.count("b")) == (2, 2)
+    labelled = [tuple(example.labels) for example in train.examples]
+    assert sum("a" in tasks for tasks in labelled) == sum("b" in tasks for tasks in labelled) == 2
 
 
 def test_the_second_occurrence_of_a_text_pairs_with_the_second_in_the_other_task(
@@ -106,7 +107,7 @@ def test_a_row_that_is_no_example_is_an_error_with_its_line(
     ("row", "what"),
     [
         ({"tokens": ["a", "b"], "tags": ["O"]}, "2 words but 1 tags"),
-        ({"tokens": [], "tags": []}, "0 words but 0 tags"),
+        ({"tokens": [], "tags": []}, "the sentence has no words"),
         ({"tokens": "a b", "tags": ["O", "O"]}, "the words are no list of strings"),
         ({"tokens": ["a"], "tags": [1]}, "the tags are no list of strings"),
         ({"text": "a c", "tokens": ["a", "b"], "tags": ["O", "O"]}, "'b' does not follow"),

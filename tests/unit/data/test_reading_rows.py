@@ -134,6 +134,7 @@ def test_the_word_hash_is_no_comment(tmp_path: Path) -> None:
         ("a.conll", "Ada\tB-PER\nleft\t\n", "A word or its tag is empty", 2),
         ("a.jsonl", '{"text": "x"}\n{"text": \n', "The line is not JSON", 2),
         ("a.jsonl", '{"text": "x"}\n\n["x"]\n', "The line is list, not an object", 3),
+        ("a.jsonl", '{"text": "\\ud83d\\ude00"}\n{"text": "\\uD83D"}\n', "half a character", 2),
         ("a.csv", "text,label\nx,y\nz\n", "has 1 fields where the header has 2", 3),
         ("a.csv", "text,label\nx,y,z\n", "has 3 fields where the header has 2", 2),
         ("a.csv", 'text,label\n"x" y,z\n', "cannot be split", 2),

@@ -159,6 +159,13 @@ def test_an_export_does_not_change_the_model_that_is_exported(bert: Path, tmp_pa
     assert np.array_equal(Predictor(loaded).encode(TEXTS), vectors)
 
 
+def test_commands_and_screens_offer_the_formats_that_there_are() -> None:
+    from workbench.cli import artefacts
+    from workbench.tui.screens import export_dialog
+
+    assert set(artefacts.FORMATS) == set(export_dialog.FORMATS) == set(FORMATS)
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_export_has_a_card_and_nothing_that_runs(
     form: str, trained: TrainedRun, tmp_path: Path

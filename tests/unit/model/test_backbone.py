@@ -78,6 +78,41 @@ def test_a_damaged_backbone_is_an_error_that_names_it(bert: Path, tmp_path: Path
     assert caught.value.where == "[backbone] model"
 
 
+@pytest.mark.parametrize("spoiled", ["model.safetensors", "tokenizer.json"])
+def test_a_damaged_file_of_a_backbone_is_an_error_in_words(
+    spoiled: str, bert: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(bert, folder)
+    (folder / spoiled).write_bytes(b"\x00not what it should be")
+
+    with pytest.raises(CheckpointError, match=r"cannot be (loaded|read)"):
+        load_backbone(str(folder), max_length=40)
+
+
+def test_a_backbone_without_a_tokenizer_is_an_error_in_words(bert: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mute"
+    shutil.copytree(bert, folder, ignore=shutil.ignore_patterns("tokenizer*"))
+
+    with pytest.raises(CheckpointError, match="has no tokenizer"):
+        load_backbone(str(folder), max_length=40)
+
+
+def test_a_hub_model_in_the_cache_is_its_folder_so_that_no_network_is_asked(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "models--org--mini"
+    snapshot = repository / "snapshots" / ("a" * 40)
+    shutil.copytree(bert, snapshot)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("a" * 40)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+
+    assert locate("org/mini") == str(snapshot)
+    (snapshot / "model.safetensors").unlink()
+    assert locate("org/mini") == "org/mini"  # the hub is asked for the rest
+
+
 def test_a_hub_id_that_is_not_in_the_cache_is_an_error_without_a_network() -> None:
     with pytest.raises(CheckpointError, match='"nobody/nothing" cannot be loaded') as caught:
         load_backbone("nobody/nothing", max_length=40)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,15 +10,18 @@ import numpy as np
 import pytest
 import torch
 from builders import (
+    POSITIONS,
     TrainedRun,
     a_task,
     an_experiment,
     events_of,
     sentences,
+    some_encoded_examples,
     write_corpus,
     write_jsonl,
 )
 
+from workbench.data.batching import collate
 from workbench.errors import DataError, WorkerError
 from workbench.events import (
     CheckpointRemoved,
@@ -35,6 +39,7 @@ from workbench.inference.predictor import Predictor
 from workbench.model.folder import load_model_folder
 from workbench.model.heads import ClassificationHead
 from workbench.schedules import rate_factor
+from workbench.training import loop
 from workbench.training.checkpoint import check_checkpoint, checkpoint_name
 from workbench.training.loop import train
 
@@ -403,6 +408,40 @@ def test_a_run_that_is_asked_to_stop_leaves_at_the_next_update(
     assert len(of(ShowcaseComputed, events)) == evaluations
 
 
+def test_who_asks_to_stop_at_the_last_update_gets_a_whole_run(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(backbone=bert, folder=corpus, training=QUICK)
+    answers = iter([None, None, "stop"])
+
+    events = events_of(config, tmp_path, should_stop=lambda: next(answers))
+
+    assert of(RunFinished, events)[0].stopped is False
+    assert len(of(CheckpointSaved, events)) == 1
+
+
+def test_updates_that_are_read_together_share_the_time_until_they_were_read(
+    trained: TrainedRun,
+) -> None:
+    # A GPU is told of an update in no time; what it takes shows when its numbers are fetched.
+    numbers = torch.zeros(())
+    batch = collate(some_encoded_examples(2), [0, 1], pad_id=0)
+    reader = loop._BlockReader(block=20)
+    begin = time.perf_counter()
+    for step in (1, 2):
+        reader.add(loop._Update(step, {}, numbers, numbers, {}, batch), 0.0, begin - 0.3)
+    is_full_at_once = reader.is_full
+    run: Any = None  # looked at only if a number is not finite
+
+    told = list(reader.read(run))
+
+    assert sum(event.seconds for event in of(StepFinished, told)) == pytest.approx(0.3, abs=0.2)
+    assert told[0].seconds == told[1].seconds  # type: ignore[union-attr]
+    assert not is_full_at_once
+    reader.add(loop._Update(3, {}, numbers, numbers, {}, batch), 0.0, begin - 5.0)
+    assert reader.is_full
+
+
 def test_a_run_that_is_not_asked_to_stop_says_so(trained: TrainedRun) -> None:
     assert of(RunFinished, trained.events)[0].stopped is False
 
@@ -436,6 +475,22 @@ def test_cut_words_are_told_and_count_as_missed(bert: Path, tmp_path: Path) -> N
     assert of(RunStarted, events)[0].tasks[0].truncated == {"train": 8, "dev": 2}
     warnings = [one.message for one in of(Warned, events)]
     assert any("entity/train: 8 text(s) are longer than 8 pieces" in text for text in warnings)
+    assert all("Raise backbone.max_length" in text for text in warnings)
+
+
+def test_nobody_is_told_to_raise_a_length_that_the_backbone_does_not_take(
+    bert: Path, tmp_path: Path
+) -> None:
+    write_jsonl(tmp_path / "train.jsonl", [*sentences(8), {"text": "rain " * 200, "mood": "good"}])
+    write_jsonl(tmp_path / "dev.jsonl", sentences(4))
+    config = an_experiment(backbone=bert, tasks={"mood": a_task(tmp_path)}, training=QUICK)
+    longer = config.backbone.model_copy(update={"max_length": 4 * POSITIONS})
+
+    events = events_of(config.model_copy(update={"backbone": longer}), tmp_path / "run")
+
+    warnings = [one.message for one in of(Warned, events)]
+    assert len(warnings) == 1
+    assert warnings[0].endswith("The backbone takes no longer ones.")
 
 
 def test_unlabelled_rows_are_told(bert: Path, tmp_path: Path) -> None:

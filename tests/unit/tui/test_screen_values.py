@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from textual.content import Content
 
 from workbench.config.optimization import OptimizationConfig
 from workbench.store.records import Curve, SeriesKey
@@ -14,6 +15,7 @@ from workbench.tui.history import CurveHistory
 from workbench.tui.visible import visible
 from workbench.tui.widgets.chart_grid import arrange
 from workbench.tui.widgets.rate_preview import rate_curve, rate_words
+from workbench.tui.widgets.run_header import changed_spans
 
 KEY = SeriesKey("train", "topic", "loss")
 
@@ -45,11 +47,36 @@ def test_nothing_new_changes_no_curve() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "width", "rows"),
-    [(5, 80, [2, 2, 1]), (5, 120, [3, 2]), (4, 80, [2, 2]), (3, 30, [1, 1, 1]), (5, 200, [5])],
+    ("count", "size", "columns", "last_span"),
+    [
+        (5, (78, 19), 2, 2),
+        (5, (118, 26), 3, 2),
+        (6, (118, 26), 3, 1),
+        (4, (78, 19), 2, 1),
+        (3, (30, 19), 1, 1),
+        (5, (198, 45), 3, 2),
+        (1, (78, 19), 1, 1),
+    ],
 )
-def test_charts_fill_every_row(count: int, width: int, rows: list[int]) -> None:
-    assert arrange(count, width) == rows
+def test_charts_fill_every_row_and_are_wider_than_high(
+    count: int, size: tuple[int, int], columns: int, last_span: int
+) -> None:
+    assert arrange(count, *size) == (columns, last_span)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "spans"),
+    [
+        ("step  9/240  ETA 19s", "step 10/240  ETA 18s", [(5, 7), (18, 19)]),
+        ("same", "same", []),
+        ("short", "short and long", [(6, 14)]),
+        ("损 1", "损 2", [(0, 4)]),
+    ],
+)
+def test_of_a_line_only_what_differs_is_painted(
+    old: str, new: str, spans: list[tuple[int, int]]
+) -> None:
+    assert changed_spans(Content(old), Content(new)) == spans
 
 
 @pytest.mark.parametrize(
@@ -82,4 +109,4 @@ def test_the_preview_is_the_schedule_that_trains() -> None:
 
     assert factors.max() == 1.0
     assert factors.argmax() == 19
-    assert rate_words(settings) == "up to 0.0001 in 10% of the steps, then down a line to 0"
+    assert rate_words(settings) == "up to 1e-4 in 10% of the steps, then down a line to 0"

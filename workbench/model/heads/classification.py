@@ -11,9 +11,6 @@ from workbench.data.batching import Targets, TextTargets
 class ClassificationHead(nn.Module):
     """Dropout and one linear layer over the pooled vector."""
 
-    level = "text"
-    """Sees pooled vectors."""
-
     def __init__(self, hidden_size: int, *, classes: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)

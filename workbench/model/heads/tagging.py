@@ -11,9 +11,6 @@ from workbench.data.batching import Targets, WordTargets
 class TaggingHead(nn.Module):
     """Dropout and one linear layer over the first piece of each word."""
 
-    level = "word"
-    """Sees the vectors of words."""
-
     def __init__(self, hidden_size: int, *, classes: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)

@@ -12,6 +12,10 @@ from workbench.tui.charts.raster import FAINT
 CellLength = Callable[[str], int]
 """Counts the cells of a text; handed in, since only the interface knows its terminal."""
 
+FAR_CELLS = 4
+"""Differences further apart are painted one by one: to move the terminal's cursor costs 8 bytes,
+to paint what lies between at least 40, since every change of colour is spelled out."""
+
 CONTINUED = 0
 """Code point of a cell that the wide character to its left covers too."""
 
@@ -95,7 +99,7 @@ class Canvas:
         return "\n".join(_decode(row).rstrip() for row in self.codes)
 
     def changed_spans(self, old: "Canvas") -> list[Span]:
-        """Return, for each row that differs, the cells from the first to the last difference.
+        """Return the cells that differ, with what lies between two that are close together.
 
         Raises:
             ValueError: The sizes differ.
@@ -106,12 +110,13 @@ class Canvas:
         spans = []
         for row in np.flatnonzero(differs.any(axis=1)).tolist():
             places = np.flatnonzero(differs[row])
-            start, end = int(places[0]), int(places[-1]) + 1
-            while start and CONTINUED in (self.codes[row, start], old.codes[row, start]):
-                start -= 1
-            while end < self.width and CONTINUED in (self.codes[row, end], old.codes[row, end]):
-                end += 1
-            spans.append(Span(row, start, end))
+            for group in np.split(places, np.flatnonzero(np.diff(places) > FAR_CELLS) + 1):
+                start, end = int(group[0]), int(group[-1]) + 1
+                while start and CONTINUED in (self.codes[row, start], old.codes[row, start]):
+                    start -= 1
+                while end < self.width and CONTINUED in (self.codes[row, end], old.codes[row, end]):
+                    end += 1
+                spans.append(Span(row, start, end))
         return spans
 
 

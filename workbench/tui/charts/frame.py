@@ -22,7 +22,7 @@ from workbench.tui.charts.canvas import (
 )
 from workbench.tui.charts.glyphs import Glyphs
 from workbench.tui.charts.layout import lay_out
-from workbench.tui.charts.legend import GAP, write_legend
+from workbench.tui.charts.legend import GAP, shortest_legend, write_legend
 from workbench.tui.charts.plot import Nothing, Plot, PlotOptions
 from workbench.tui.charts.raster import NO_OWNER, pixel_columns, pixel_rows
 from workbench.tui.charts.reading import Curve, is_at
@@ -250,7 +250,11 @@ def _write_texts(
         canvas.write(0, 0, canvas.shorten(text.title, end, glyphs.ellipsis), INK_TITLE)
         end = canvas.width
     elif cursor is None or canvas.width >= LEAST_WIDTH_FOR_TITLE_AT_CURSOR:
-        title = canvas.shorten(text.title, min(end, canvas.width // 3), glyphs.ellipsis)
+        where_cells = 0 if cursor is None else len(f"{text.x_label} {format_place(cursor)}{GAP}")
+        legend_cells = shortest_legend(canvas, curves, cursor, glyphs)
+        # The words of the legend go first, since the letters stand beside their curves too.
+        room = max(canvas.width // 3, end - legend_cells - where_cells - len(GAP))
+        title = canvas.shorten(text.title, min(end, room), glyphs.ellipsis)
         column = canvas.write(0, 0, title, INK_TITLE) + len(GAP)
     if cursor is not None:
         where = f"{text.x_label} {format_place(cursor)}{GAP}"

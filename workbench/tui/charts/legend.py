@@ -28,6 +28,9 @@ FITS = (
 )
 """From all words to a letter and two digits."""
 
+READABLE = Fit(0, digits=3)
+"""The fewest words that a title may leave to the legend beside it."""
+
 GAP = "  "
 NO_VALUE = "-"
 
@@ -74,6 +77,13 @@ def write_legend(
         if _cells(canvas, [*shown, more]) <= room:
             return _write(canvas, row, column, [*shown, more], end)
     return column
+
+
+def shortest_legend(
+    canvas: Canvas, curves: Sequence[Curve], cursor: float | None, glyphs: Glyphs
+) -> int:
+    """Count the cells of the legend with no labels, and with values that can still be read."""
+    return _cells(canvas, legend_items(curves, cursor, glyphs, canvas, READABLE))
 
 
 def _key(curve: Curve, glyphs: Glyphs) -> str:

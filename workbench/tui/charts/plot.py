@@ -47,6 +47,8 @@ class PlotOptions:
     log_y: bool = False
     view: tuple[float, float] | None = None
     """Range of x, or None for all."""
+    whole: tuple[float, float] | None = None
+    """What "all" is, or None for what the curves span, widened a little."""
     is_ascii: bool = False
 
 
@@ -77,7 +79,7 @@ def draw_plot(
 ) -> Plot | Nothing:
     """Choose axes and draw the curves, or say why there is nothing to draw."""
     layout = lay_out(height)
-    x_axis = _x_axis(curves, options.view)
+    x_axis = _x_axis(curves, options.view or options.whole)
     if x_axis is None:
         return Nothing.NO_VALUES
     extremes = _extremes(curves, x_axis, options)
@@ -100,12 +102,12 @@ def draw_plot(
     return Plot(layout, left, plot_width, x_axis, y_axis, ticks, image, left_out)
 
 
-def _x_axis(curves: Sequence[Curve], view: tuple[float, float] | None) -> Axis | None:
+def _x_axis(curves: Sequence[Curve], wanted: tuple[float, float] | None) -> Axis | None:
     found = x_range(curves)
     if found is None:
         return None
-    if view is not None:
-        return exact_axis(*view)
+    if wanted is not None:
+        return exact_axis(*wanted)
     first, last = found
     return linear_axis(first, last if last > first else first + 1, X_PARTS)
 

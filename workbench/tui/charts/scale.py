@@ -16,6 +16,8 @@ ROUND_FACTORS = (1.0, 2.0, 2.5, 5.0, 10.0)
 LOG_FACTORS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 6, 7, 8, 9))
 """Places of ticks inside a decade, sparse to dense."""
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+SMALL = 0.01
+"""Below, numbers are written with an exponent where that is shorter."""
 LARGEST_LIMIT = 1e300
 """Values beyond are outside every chart: a span of two of them would overflow."""
 SMALLEST_RELATIVE_SPAN = 1e-9
@@ -114,7 +116,12 @@ def format_ticks(values: list[float], step: float) -> list[str]:
         return [_exponent_label(value, step) for value in values]
     unit, suffix = _unit(largest)
     digits = _decimals(step / unit)
-    return ["0" if value == 0 else f"{value / unit:.{digits}f}{suffix}" for value in values]
+    plain = ["0" if value == 0 else f"{value / unit:.{digits}f}{suffix}" for value in values]
+    if largest >= SMALL:
+        return plain
+    # Learning rates: 7.5e-4 tells more in a narrow gutter than 0.00075.
+    short = [_exponent_label(value, step) for value in values]
+    return short if max(map(len, short)) < max(map(len, plain)) else plain
 
 
 def format_value(value: float, digits: int = 4) -> str:

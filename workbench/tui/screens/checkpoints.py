@@ -118,6 +118,11 @@ class CheckpointsScreen(LiveScreen):
                 reading.summarize(workspace, run_id),
                 tuple(reading.checkpoints(workspace, run_id)),
                 tuple(workspace.store.exports(run_id)),
+                frozenset(
+                    one.step
+                    for one in workspace.store.checkpoints(run_id)
+                    if not (workspace.location.run_folder(run_id) / one.folder).is_dir()
+                ),
             )
 
         return read
@@ -134,7 +139,10 @@ class CheckpointsScreen(LiveScreen):
         self.set_class(not message.checkpoints, "-bare")
         table = self.query_one("#checkpoints", Table)
         table.show(
-            [Row(str(one.step), _cells(run, one)) for one in message.checkpoints],
+            [
+                Row(str(one.step), _cells(run, one, is_here=one.step not in message.missing))
+                for one in message.checkpoints
+            ],
             columns=_columns(run),
         )
         best = next((one for one in message.checkpoints if one.is_best), None)
@@ -142,7 +150,8 @@ class CheckpointsScreen(LiveScreen):
             table.move_to(str(best.step))
         if self.focused is None:
             table.focus()
-        self.query_one("#exports", Static).update(_export_lines(message.exports))
+        are_gone = len(message.missing) == len(message.checkpoints) > 0
+        self.query_one("#exports", Static).update(_export_lines(message.exports, are_gone))
 
     @property
     def chosen(self) -> CheckpointRecord | None:
@@ -183,13 +192,13 @@ def _columns(run: RunSummary) -> list[Column]:
         Column("what"),
         Column("selection", is_right=True),
         *metrics,
-        Column("size", importance=1, is_right=True),
-        Column("saved", importance=2, is_right=True),
-        Column("folder", importance=4, smallest=10),
+        Column("size", importance=2, is_right=True),
+        Column("saved", importance=4, is_right=True),
+        Column("files", importance=1, smallest=8),
     ]
 
 
-def _cells(run: RunSummary, one: CheckpointRecord) -> tuple[Content, ...]:
+def _cells(run: RunSummary, one: CheckpointRecord, *, is_here: bool) -> tuple[Content, ...]:
     words = [("★ best", "bold $text-success")] if one.is_best else []
     if one.is_last:
         words.append(("  last", "$foreground 65%"))
@@ -204,11 +213,18 @@ def _cells(run: RunSummary, one: CheckpointRecord) -> tuple[Content, ...]:
         *metrics,
         Content.styled(figures.size(one.bytes), "$foreground 65%"),
         Content.styled(figures.moment(one.saved_at), "$foreground 65%"),
-        Content.styled(visible(one.folder), "$foreground 65%"),
+        Content.styled(visible(one.folder.removeprefix("checkpoints/")), "$foreground 65%")
+        if is_here
+        else Content.styled("not here", "$text-warning"),
     )
 
 
-def _export_lines(exports: tuple[ExportRecord, ...]) -> Content:
+def _export_lines(exports: tuple[ExportRecord, ...], are_gone: bool) -> Content:
+    if not exports and are_gone:
+        return Content.styled(
+            "nothing to export: the files of these checkpoints are not on this machine",
+            "$foreground 65%",
+        )
     if not exports:
         return Content.styled(
             "nothing exported yet: e exports the checkpoint above", "$foreground 65%"

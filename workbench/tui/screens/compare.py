@@ -91,8 +91,8 @@ class CompareScreen(LiveScreen):
             yield Choice((), label="task  ", id="task", classes="switch")
             yield Choice((), label="metric", id="metric", classes="switch")
             yield Chart(id="chart", empty_text="none of these runs has such values yet")
-            yield Table((), id="metrics")
-            yield Table((), id="settings")
+            yield Table((), is_for_reading=True, id="metrics")
+            yield Table((), is_for_reading=True, id="settings")
         yield EmptyState(
             "Nothing to compare yet",
             "Mark two or more runs on the first screen, then press c.",

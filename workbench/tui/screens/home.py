@@ -30,6 +30,9 @@ from workbench.tui.widgets.run_detail import RunDetail
 from workbench.tui.widgets.run_table import RunTable
 from workbench.tui.widgets.table import Table
 
+_ROOM_FOR_DETAIL = 30
+"""Rows from which the settings and tasks of a run are shown under the table."""
+
 
 class HomeScreen(LiveScreen):
     """The table of runs; the cursor and the marks belong to runs, not to rows."""
@@ -65,6 +68,7 @@ class HomeScreen(LiveScreen):
         EmptyState { display: none; }
         &.-empty EmptyState { display: block; }
         &.-empty RunTable, &.-empty RunDetail { display: none; }
+        &.-high RunDetail { height: 12; }
     }
     """
 
@@ -89,6 +93,10 @@ class HomeScreen(LiveScreen):
         )
         yield RunDetail()
         yield KeyBar()
+
+    def on_resize(self) -> None:
+        """More about the run under the cursor where there is room."""
+        self.set_class(self.size.height >= _ROOM_FOR_DETAIL, "-high")
 
     # ── looking ───────────────────────────────────────────────────────────────
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
@@ -16,24 +15,14 @@ from textual.widget import Widget
 from textual.widgets import Input, Label, Select, Static
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.fields import FieldSpec
 from workbench.config.presets import PresetInfo, list_presets
-from workbench.errors import Problem
 from workbench.operations import lifecycle
 from workbench.operations.workspace import Workspace
 from workbench.tui.form import (
-    KIND,
-    SECTION_TITLES,
-    TASK_PREFIX,
     FormDraft,
-    TaskDraft,
     empty_draft,
     judge,
     load_draft,
-    plain_specs,
-    section_of,
-    shown,
-    task_specs,
 )
 from workbench.tui.messages import (
     DraftLoaded,
@@ -45,25 +34,20 @@ from workbench.tui.messages import (
 )
 from workbench.tui.screens.live import problems_of
 from workbench.tui.visible import visible
-from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.field_row import FieldRow
+from workbench.tui.widgets.form_fields import FormFields, count_by_section, section_titles
 from workbench.tui.widgets.form_foot import FormFoot
 from workbench.tui.widgets.jump_bar import JumpBar
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.notice import Notice
-from workbench.tui.widgets.rate_preview import RateChart, RateLine
+from workbench.tui.widgets.rate_preview import RateChart
 from workbench.tui.widgets.section_rail import SectionRail
+from workbench.tui.widgets.task_editor import NAME, TaskEditor
 
 FIRST_PRESET = "quickstart"
 _CHECK_SECONDS = 0.15
 _WIDE = 112
 """Columns from which there is room for a panel at the side."""
-_NAME = "name of the task"
-_NAME_SPEC = FieldSpec(
-    path="tasks.*", kind="text", choices=(), default=None, required=True, task_kinds=(),
-    help="What the task is called: a letter, then letters, digits, - or _.",
-)  # fmt: skip
-"""The one thing about a task that is no setting of it."""
 _ABOUT_OTHERS = {
     "preset": ("preset", "Where to begin: enter shows the list, and a choice fills the form. "
                "Go on with tab."),
@@ -71,10 +55,6 @@ _ABOUT_OTHERS = {
     "task": ("tasks", "Left and right show another task, ^t adds one, ^r removes the one shown."),
 }  # fmt: skip
 """Help for what is no setting, by id."""
-
-
-class _Fields(VerticalScroll, inherit_bindings=False, can_focus=False):
-    """Scrolls as the focus moves; its keys belong to the form."""
 
 
 class NewExperimentScreen(Screen[None]):
@@ -115,19 +95,14 @@ class NewExperimentScreen(Screen[None]):
         #preset:focus > SelectCurrent { background: $primary 22%; }
         #root { width: 1fr; background: $background; }
         #root:focus { background: $primary 15%; }
-        .root-label { padding-left: 2; }
+        #begin .root-label { padding: 0 1 0 2; }
         #middle { height: 1fr; }
-        #fields { width: 1fr; height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
         #side { display: none; width: 40; height: 1fr; padding: 0 1;
                 border-left: solid $border-blurred; }
         &.-wide #side { display: block; }
-        .section { height: auto; }
-        .heading { height: 2; padding-top: 1; color: $text-primary; text-style: bold; }
-        #task { margin-left: 2; }
         #toml { height: 1fr; margin-top: 1; border-top: solid $border-blurred; color: $text-muted;
                 border-title-color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
         #about { height: auto; color: $text-muted; margin: 1 0; }
-        #no-task { display: none; color: $text-muted; padding-left: 2; }
     }
     """
 
@@ -136,7 +111,6 @@ class NewExperimentScreen(Screen[None]):
         self._workspace = workspace
         self._draft = empty_draft()
         self._presets: tuple[PresetInfo, ...] = ()
-        self._task_at = 0
         self._serial = 0
         self._timer: Timer | None = None
         self._verdict: FormChecked | None = None
@@ -156,33 +130,14 @@ class NewExperimentScreen(Screen[None]):
                         id="root")  # fmt: skip
         yield Notice()
         with Horizontal(id="middle"):
-            yield SectionRail(_titles())
-            with _Fields(id="fields"):
-                for section, title in _titles().items():
-                    with Vertical(classes="section", name=section):
-                        yield Static(Content(title), classes="heading")
-                        yield from self._section(section)
+            yield SectionRail(section_titles())
+            yield FormFields()
             with Vertical(id="side"):
                 yield Static(id="about")
                 yield RateChart()
                 yield Static(id="toml")
         yield FormFoot()
         yield KeyBar()
-
-    def _section(self, section: str) -> ComposeResult:
-        if section == "tasks":
-            yield Choice((), id="task")
-            yield Static(Content("No task yet: ctrl+t adds one."), id="no-task")
-            yield FieldRow(_NAME_SPEC, key=_NAME, label="name")
-            for spec in task_specs():
-                key = spec.path.removeprefix(TASK_PREFIX)
-                yield FieldRow(spec, key=key, label=_label(key.removeprefix("data.")))
-            return
-        for spec in plain_specs():
-            if section_of(spec.path) == section:
-                yield FieldRow(spec, key=spec.path, label=_label(spec.path.rpartition(".")[2]))
-        if section == "optimization":
-            yield RateLine()
 
     def on_mount(self) -> None:
         """Show an empty form at once; the presets come from a thread."""
@@ -236,7 +191,6 @@ class NewExperimentScreen(Screen[None]):
     def _draft_loaded(self, message: DraftLoaded) -> None:
         self._draft = message.draft
         self._draft.data_root = self.query_one("#root", Input).value
-        self._task_at = 0
         self.query_one(Notice).tell(())
         self._show_draft()
 
@@ -253,76 +207,28 @@ class NewExperimentScreen(Screen[None]):
         return self._verdict
 
     @property
-    def shown_task(self) -> TaskDraft | None:
-        """The task whose fields are shown."""
-        return self._draft.tasks[self._task_at] if self._draft.tasks else None
+    def _fields(self) -> FormFields:
+        return self.query_one(FormFields)
 
     def row(self, key: str) -> FieldRow:
         """The row of a field that applies: by path, or by key within the task shown."""
-        return next(row for row in self.query(FieldRow) if row.key == key and row.display)
+        return self._fields.row(key)
 
     def _show_draft(self) -> None:
-        for row in self.query(FieldRow):
-            if row.spec.path in self._draft.values and row.key != _NAME:
-                row.raw = self._draft.values[row.spec.path]
-        self._show_task()
+        self._fields.show(self._draft)
         about = next((one for one in self._presets if one.name == self._draft.source), None)
         self.query_one("#about", Static).update(Content(visible_lines(about.header))
                                                 if about else Content())  # fmt: skip
         self._check_soon(0)
 
-    def _show_task(self) -> None:
-        names = _distinct([task.name for task in self._draft.tasks])
-        picker = self.query_one("#task", Choice)
-        picker.offer(names)
-        if names:
-            picker.value = names[self._task_at]
-        picker.display = bool(names)
-        self.query_one("#no-task").display = not names
-        task = self.shown_task
-        for row in self.query(FieldRow):
-            if row.key == _NAME:
-                row.display = task is not None
-                row.raw = task.name if task is not None else ""
-            elif row.spec.path.startswith(TASK_PREFIX):
-                kind = task.values.get(KIND, "") if task is not None else None
-                row.display = kind in row.spec.task_kinds
-                if task is not None and row.display:
-                    if row.key not in task.values:
-                        task.values[row.key] = shown(row.spec, row.spec.default)
-                    row.raw = task.values[row.key]
-
     # ── editing ───────────────────────────────────────────────────────────────
 
-    @on(FieldRow.Edited)
-    def _edited(self, message: FieldRow.Edited) -> None:
-        row, raw, task = message.row, message.raw, self.shown_task
-        if row.key == _NAME and task is not None:
-            task.name = raw
-            picker = self.query_one("#task", Choice)
-            names = _distinct([one.name for one in self._draft.tasks])
-            picker.offer(names)
-            picker.value = names[self._task_at]
-        elif row.spec.path.startswith(TASK_PREFIX) and task is not None:
-            task.values[row.key] = raw
-            if row.key == KIND:
-                self._fit_values_to_kind(task)
-                self._show_task()
-        else:
-            self._draft.values[row.key] = raw
+    @on(FormFields.Edited)
+    def _edited(self) -> None:
         self._check_soon()
 
-    def _fit_values_to_kind(self, task: TaskDraft) -> None:
-        """Words that the new kind does not know go back to its default."""
-        for spec in task_specs(task.values[KIND]):
-            key = spec.path.removeprefix(TASK_PREFIX)
-            if spec.choices and task.values.get(key) not in spec.choices:
-                task.values[key] = shown(spec, spec.default)
-
-    @on(Choice.Changed, "#task")
-    def _task_chosen(self, message: Choice.Changed) -> None:
-        self._task_at = message.choice.words.index(message.value)
-        self._show_task()
+    @on(TaskEditor.Shown)
+    def _task_shown(self) -> None:
         self._show_problems()
 
     @on(Input.Changed, "#root")
@@ -336,22 +242,13 @@ class NewExperimentScreen(Screen[None]):
 
     def action_add_task(self) -> None:
         """Add a task and go to its name."""
-        self._draft.new_task()
-        self._task_at = len(self._draft.tasks) - 1
-        self._show_task()
-        self.row(_NAME).focus_editor()
-        self._check_soon()
+        self._fields.task_editor.add()
 
     def action_remove_task(self) -> None:
         """Remove the task that is shown."""
-        task = self.shown_task
-        if task is None:
-            return
-        self._draft.tasks.remove(task)
-        self._task_at = max(0, min(self._task_at, len(self._draft.tasks) - 1))
-        self._show_task()
-        self._check_soon()
-        self.notify(f'Task "{visible(task.name)}" is removed.', markup=False)
+        removed = self._fields.task_editor.remove_task()
+        if removed is not None:
+            self.notify(f'Task "{visible(removed)}" is removed.', markup=False)
 
     # ── checking ──────────────────────────────────────────────────────────────
 
@@ -384,7 +281,7 @@ class NewExperimentScreen(Screen[None]):
         self._show_problems()
         self.query_one(FormFoot).show_outcome(message)
         settings = message.config.optimization if message.config is not None else None
-        self.query_one(RateLine).show_settings(settings)
+        self._fields.show_rates(settings)
         self.query_one(RateChart).show_settings(settings)
         if message.toml:
             self.query_one("#toml", Static).update(Content(visible_lines(message.toml)))
@@ -395,47 +292,12 @@ class NewExperimentScreen(Screen[None]):
     def _show_problems(self) -> None:
         """Put each problem beside its field, and count them by section."""
         problems = self._verdict.problems if self._verdict is not None else ()
-        task = self.shown_task
-        placed: set[str] = set()
-        for row in self.query(FieldRow):
-            path = self._path_of(row)
-            found = next((one for one in problems if one.where == path), None) if path else None
-            row.tell(found)
-            if found is not None:
-                placed.add(found.where)
-        names = [one.name for one in self._draft.tasks]
-        bad = {one.where.split(".")[1] for one in problems if one.where.startswith("tasks.")}
-        flagged = [name for name, own in zip(_distinct(names), names, strict=True) if own in bad]
-        self.query_one("#task", Choice).flag(frozenset(flagged))
-        shown_task = f"tasks.{task.name}" if task is not None else ""
-        elsewhere = [
-            one
-            for one in problems
-            if one.where not in placed and not self._is_in_hidden_task(one, shown_task)
-        ]
-        self.query_one(Notice).tell(elsewhere)
+        self.query_one(Notice).tell(self._fields.tell(problems))
         self._show_rail()
-
-    def _is_in_hidden_task(self, problem: Problem, shown_task: str) -> bool:
-        if not problem.where.startswith("tasks.") or problem.where.startswith(f"{shown_task}."):
-            return False
-        return any(problem.where.startswith(f"tasks.{one.name}.") for one in self._draft.tasks)
-
-    def _path_of(self, row: FieldRow) -> str:
-        if row.key != _NAME and not row.spec.path.startswith(TASK_PREFIX):
-            return row.key
-        if self.shown_task is None or not row.display:
-            return ""
-        own = f"tasks.{self.shown_task.name}"
-        return own if row.key == _NAME else f"{own}.{row.key}"
 
     def _show_rail(self) -> None:
         problems = self._verdict.problems if self._verdict is not None else ()
-        known = _titles()
-        counts = Counter(
-            section if (section := one.where.partition(".")[0]) in known else "" for one in problems
-        )
-        self.query_one(SectionRail).show(self._section_in_focus(), counts)
+        self.query_one(SectionRail).show(self._section_in_focus(), count_by_section(problems))
 
     # ── moving about ──────────────────────────────────────────────────────────
 
@@ -447,34 +309,22 @@ class NewExperimentScreen(Screen[None]):
         if about is not None:
             foot.show_words(*about)
         if row is not None:
-            task = self.shown_task.name if self.shown_task is not None else ""
-            foot.show_help(row.spec, "" if row.key == _NAME else task)
+            task = self._fields.task_editor.shown_task
+            foot.show_help(row.spec, task.name if task is not None and row.key != NAME else "")
         self._show_rail()
 
     def _section_in_focus(self) -> str:
-        node = self.focused
-        for parent in node.ancestors_with_self if node is not None else ():
-            if isinstance(parent, Widget) and parent.has_class("section"):
-                return parent.name or ""
-        return ""
+        return self._fields.section_around(self.focused)
 
     def action_section(self, places: int) -> None:
         """Go to the first field of another section."""
-        sections = list(_titles())
+        sections = list(section_titles())
         at = sections.index(self._section_in_focus())
-        self._go_to(sections[(at + places) % len(sections)])
+        self._fields.go_to(sections[(at + places) % len(sections)])
 
     @on(SectionRail.Wanted)
     def _section_wanted(self, message: SectionRail.Wanted) -> None:
-        self._go_to(message.section)
-
-    def _go_to(self, section: str) -> None:
-        for box in self.query(".section"):
-            if box.name == section:
-                editors = [one for one in box.query("Input, Choice, TextArea") if one.focusable]
-                if editors:
-                    editors[0].focus(scroll_visible=False)
-                self.query_one("#fields").scroll_to_widget(box, top=True, animate=False)
+        self._fields.go_to(message.section)
 
     def action_home(self) -> None:
         """Back to the runs."""
@@ -491,7 +341,10 @@ class NewExperimentScreen(Screen[None]):
             self._start_when_checked = True
             return
         if verdict.config is None:
-            self._go_to_first_problem(verdict.problems)
+            count = len(verdict.problems)
+            self._fields.go_to_first_problem(verdict.problems)
+            self.notify(f"Not started: {count} problem{'s' if count > 1 else ''} in the form.",
+                        severity="warning", markup=False)  # fmt: skip
             return
         self._is_starting = True
         self.query_one(FormFoot).show_waiting("starting the worker …")
@@ -522,46 +375,10 @@ class NewExperimentScreen(Screen[None]):
         if self._verdict is not None:
             self.query_one(FormFoot).show_outcome(self._verdict)
 
-    def _go_to_first_problem(self, problems: tuple[Problem, ...]) -> None:
-        names = [task.name for task in self._draft.tasks]
-        for problem in problems:
-            parts = problem.where.split(".")
-            if parts[0] == "tasks" and len(parts) > 1 and parts[1] in names:
-                self._task_at = names.index(parts[1])
-                self._show_task()
-                self._show_problems()
-            wrong = [row for row in self.query(FieldRow) if row.has_class("-wrong") and row.display]
-            if wrong:
-                wrong[0].focus_editor()
-                break
-        count = len(problems)
-        self.notify(f"Not started: {count} problem{'s' if count > 1 else ''} in the form.",
-                    severity="warning", markup=False)  # fmt: skip
-
 
 def visible_lines(text: str) -> str:
     """Several lines, each made safe."""
     return "\n".join(visible(line) for line in text.splitlines())
-
-
-def _titles() -> dict[str, str]:
-    """Sections in the order of the form; those the schema has and the form does not name last."""
-    sections = {section_of(spec.path) for spec in plain_specs()} | {"tasks"}
-    named = {section: title for section, title in SECTION_TITLES.items() if section in sections}
-    rest = sorted(sections - set(named))
-    return named | {section: section.capitalize() for section in rest}
-
-
-def _label(key: str) -> str:
-    return key.replace("_", " ").replace(".", " ")
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Names as they are; the second of two alike with its number."""
-    return [
-        name if names.index(name) == at and name else f"{name or 'unnamed'} ({at + 1})"
-        for at, name in enumerate(names)
-    ]
 
 
 def _row_around(widget: Widget | None) -> FieldRow | None:

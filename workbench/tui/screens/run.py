@@ -20,6 +20,7 @@ from workbench.tui.run_charts import (
     chart_specs,
     charts_touched,
     checkpoint_events,
+    span_of_steps,
 )
 from workbench.tui.screens.live import LiveScreen, Reading
 from workbench.tui.widgets.chart_grid import ChartGrid
@@ -77,6 +78,9 @@ class RunScreen(LiveScreen):
         EmptyState { display: none; }
         LogTail { display: none; }
         &.-log LogTail { display: block; }
+        LogTail.-silent { display: none; }
+        &.-before ChartGrid { display: none; }
+        &.-before LogTail { display: block; height: 1fr; }
         &.-empty EmptyState { display: block; }
         &.-empty ChartGrid, &.-empty RunHeader, &.-empty LogTail { display: none; }
     }
@@ -142,7 +146,8 @@ class RunScreen(LiveScreen):
         run_id = self._run_id
         if run_id is None:
             return None
-        workspace, seen, has_log = self._workspace, self._seen, self.has_class("-log")
+        has_log = self.has_class("-log") or self.has_class("-before")
+        workspace, seen = self._workspace, self._seen
         cursor = self._history.cursor()
         last_step = self._summary.step if self._summary is not None and cursor else 0
 
@@ -182,13 +187,17 @@ class RunScreen(LiveScreen):
         self._summary = run
         self._epoch = message.epoch if message.epoch is not None else self._epoch
         self._seen = _Seen(message.version, run.state.is_over, message.log is not None)
+        if before is None or before.state.is_over != run.state.is_over:
+            self.refresh_bindings()
         self.query_one(RunHeader).show_run(run, self._epoch)
         self.query_one(FailurePanel).show_run(run)
         await grid.show_specs(chart_specs(run))
+        self._show_log_before_first_step(run)
         changed = charts_touched(run, self._history.add(message.curves))
         if message.checkpoints != self._checkpoints or is_new:
             self._checkpoints = message.checkpoints
             changed = {chart.key for chart in grid.charts}
+        grid.span(span_of_steps(run))
         events = checkpoint_events(self._checkpoints)
         for chart in grid.charts:
             if is_new and chart.family == "loss":
@@ -196,9 +205,22 @@ class RunScreen(LiveScreen):
             if chart.key in changed:
                 chart.show(chart_series(chart.key, run, self._history), events)
         if message.log is not None:
-            self.query_one(LogTail).show_lines(message.log)
+            # An empty box says nothing, unless it was asked for.
+            is_asked_for = self._wants_log or self.has_class("-before")
+            nothing = ("no log of this run on this machine",) if is_asked_for else ()
+            self.query_one(LogTail).show_lines(message.log or nothing)
         if self.focused is None and grid.charts:
             grid.charts[0].focus()
+
+    def _show_log_before_first_step(self, run: RunSummary) -> None:
+        """Until there is anything to chart, the log tells what goes on, or what went wrong."""
+        is_before = run.step == 0
+        if is_before != self.has_class("-before"):
+            self.set_class(is_before, "-before")
+            if is_before:
+                self.look()
+            elif isinstance(self.focused, LogTail):
+                self.set_focus(None)
 
     def on_resize(self) -> None:
         """Show the log where there is room for it, unless it was asked for or sent away."""
@@ -220,6 +242,11 @@ class RunScreen(LiveScreen):
         self._wants_log = not self.has_class("-log")
         self.set_class(self._wants_log, "-log")
         self.look()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to stop only what goes on."""
+        is_over = self._summary is not None and self._summary.state.is_over
+        return not (action == "stop" and is_over)
 
     def action_stop(self) -> None:
         """Ask whether to stop."""

@@ -144,6 +144,9 @@ class Chart(Widget, can_focus=True):
     """Place on the x axis whose values are told, or None for the last values."""
     view: reactive[View | None] = reactive(None, repaint=False)
     """Range of x, or None for all, following what arrives."""
+    whole: reactive[View | None] = reactive(None, repaint=False)
+    """Range of x that "all" stands for, or None for what the curves span. Charts beside each
+    other that have it in common can be compared, and are not drawn anew with every step."""
     x_label: reactive[str] = reactive("step", repaint=False)
     """What x counts."""
     chart_title: reactive[str] = reactive("", repaint=False)
@@ -338,6 +341,11 @@ class Chart(Widget, can_focus=True):
         """Draw the other range."""
         self._draw_anew()
 
+    def watch_whole(self) -> None:
+        """Draw the other range, unless a part of it is looked at."""
+        if self.view is None:
+            self._draw_anew()
+
     def watch_is_ascii(self) -> None:
         """Draw with the other characters."""
         self._draw_anew()
@@ -441,13 +449,13 @@ class Chart(Widget, can_focus=True):
 
     @property
     def _options(self) -> PlotOptions:
-        return PlotOptions(self.log_y, self.view, self.is_ascii)
+        return PlotOptions(self.log_y, self.view, self.whole, self.is_ascii)
 
     @property
     def _notes(self) -> tuple[str, ...]:
         notes = {
             "log": self.log_y,
-            f"smooth {self.smoothing:g}": self.smoothing > 0,
+            f"smooth {self.smoothing:g}": any(one.is_smoothed for one in self._known_curves()),
             "zoom": self.view is not None,
         }
         return tuple(note for note, is_on in notes.items() if is_on)

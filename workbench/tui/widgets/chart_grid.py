@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from textual import on
 from textual.containers import VerticalScroll
 
+from workbench.tui.charts.view import View
 from workbench.tui.messages import FrozenMessage
 from workbench.tui.widgets.chart import Chart
 
 _NARROWEST_CHART = 38
 _LOWEST_CHART = 6
+_BEST_SHAPE = 4.0
+"""Cells of width to one of height, twice as much as on the glass: curves run to the right."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,11 @@ class ChartGrid(VerticalScroll, can_focus=False, inherit_bindings=False):
         await self.mount_all(GridChart(spec) for spec in specs)
         self._arrange()
 
+    def span(self, whole: View | None) -> None:
+        """Let all charts show this range when none is chosen: marks then stand in one line."""
+        for chart in self.charts:
+            chart.whole = whole
+
     def chart(self, key: str) -> GridChart | None:
         """The chart of that key."""
         return next((chart for chart in self.charts if chart.key == key), None)
@@ -135,15 +143,14 @@ class ChartGrid(VerticalScroll, can_focus=False, inherit_bindings=False):
         shown = [chart for chart in charts if chart.display]
         if not shown or not self.size.width:
             return
-        rows = arrange(len(shown), self.size.width)
-        columns = math.lcm(*rows)
-        is_fitting = self.size.height // len(rows) >= _LOWEST_CHART
+        columns, last_span = arrange(len(shown), self.size.width, self.size.height)
+        rows = math.ceil(len(shown) / columns)
+        is_fitting = self.size.height // rows >= _LOWEST_CHART
         self.styles.grid_size_columns = columns
-        self.styles.grid_size_rows = len(rows)
+        self.styles.grid_size_rows = rows
         self.styles.grid_rows = "1fr" if is_fitting else str(_LOWEST_CHART)
-        spans = [columns // count for count in rows for _ in range(count)]
-        for chart, span in zip(shown, spans, strict=True):
-            chart.styles.column_span = span
+        for chart in shown:
+            chart.styles.column_span = last_span if chart is shown[-1] else 1
 
     @on(Chart.Looked)
     def _looked(self, message: Chart.Looked) -> None:
@@ -161,14 +168,25 @@ class ChartGrid(VerticalScroll, can_focus=False, inherit_bindings=False):
                 chart.smoothing = message.chart.smoothing
 
 
-def arrange(count: int, width: int) -> list[int]:
-    """How many charts each row has: as many columns as are wide enough, rows alike.
+def arrange(count: int, width: int, height: int) -> tuple[int, int]:
+    """Choose the columns so that charts come near to the best shape.
 
     Args:
         count: Charts to place, at least 1.
         width: Cells available.
+        height: Rows available.
+
+    Returns:
+        The number of columns, and how many of them the last chart fills, so that no corner is
+        empty.
     """
-    columns = max(1, min(count, width // _NARROWEST_CHART))
-    rows = math.ceil(count / columns)
-    at_least, more = divmod(count, rows)
-    return [at_least + (row < more) for row in range(rows)]
+
+    def misshape(columns: int) -> float:
+        rows = math.ceil(count / columns)
+        return abs(math.log(width / columns / max(1.0, height / rows) / _BEST_SHAPE))
+
+    most = max(1, min(count, width // _NARROWEST_CHART))
+    columns = min(range(1, most + 1), key=lambda some: (misshape(some), -some))
+    # The fewest that make so many rows: 4 charts are 2 and 2, not 3 and 1.
+    columns = math.ceil(count / math.ceil(count / columns))
+    return columns, columns - (count - 1) % columns

@@ -22,6 +22,11 @@ _SWITCH_WORDS = {"on": "true", "off": "false"}
 _TEXT_KINDS = ("text", "number", "integer", "table")
 
 
+def label_of(key: str) -> str:
+    """A key as a person reads it."""
+    return key.replace("_", " ").replace(".", " ")
+
+
 class FieldRow(Widget):
     """Holds raw text whatever the kind of field; a person's change posts `Edited`."""
 
@@ -120,7 +125,11 @@ class FieldRow(Widget):
         if problem is not None:
             next_step = f" {problem.next_step}" if problem.next_step else ""
             self.query_one(".problem", Static).update(
-                Content.assemble(("✗ ", "bold"), visible(problem.what), (visible(next_step), "dim"))
+                Content.assemble(
+                    ("✗ ", "bold"),
+                    visible(problem.what),
+                    (visible(next_step), "$foreground 75%"),
+                )
             )
 
     def focus_editor(self) -> None:

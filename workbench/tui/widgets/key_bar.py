@@ -76,14 +76,19 @@ class KeyBar(Widget):
                         return
 
     def _keys_that_work(self) -> list[Binding]:
-        """One binding per action: of several keys that work now, the one that is shortest."""
+        """One binding per action: of several keys that work now, the one that is shortest.
+
+        What the screen is for stands before how to look about in the widget in focus.
+        """
         seen: dict[str, Binding] = {}
-        for _, binding, is_enabled, _ in self.screen.active_bindings.values():
+        of_screen: dict[str, bool] = {}
+        for node, binding, is_enabled, _ in self.screen.active_bindings.values():
             if binding.show and is_enabled and not binding.system:
                 known = seen.setdefault(binding.action, binding)
+                of_screen[binding.action] = node is self.screen
                 if len(self._key_name(binding)) < len(self._key_name(known)):
                     seen[binding.action] = binding
-        return list(seen.values())
+        return sorted(seen.values(), key=lambda binding: not of_screen[binding.action])
 
     def _keys(self) -> list[tuple[str, str]]:
         return [(self._key_name(one), one.description) for one in self._keys_that_work()]

@@ -28,10 +28,12 @@ class LogTail(Log):
     def __init__(self) -> None:
         super().__init__(highlight=False, auto_scroll=True)
         self._tail: tuple[str, ...] = ()
+        self.add_class("-silent")
         self.border_title = "log"
 
     def show_lines(self, lines: Sequence[str]) -> None:
         """Show these lines; only what was added is written if the rest is as before."""
+        self.set_class(not lines, "-silent")
         tail = tuple(visible(line) for line in lines)
         if tail == self._tail:
             return

@@ -52,7 +52,7 @@ class RateLine(Static):
     """The rate as a sketch in one row, for the form itself."""
 
     DEFAULT_CSS = """
-    RateLine { height: 2; padding-left: 2; color: $text-muted; }
+    RateLine { height: 3; padding-left: 2; color: $text-muted; }
     """
 
     def show_settings(self, settings: OptimizationConfig | None) -> None:

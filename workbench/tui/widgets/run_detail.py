@@ -13,7 +13,7 @@ from workbench.tui.widgets.run_table import best_words
 
 
 class RunDetail(Static):
-    """Four lines under the table of runs."""
+    """Four lines under the table of runs; where there is room, its settings and tasks too."""
 
     DEFAULT_CSS = """
     RunDetail {
@@ -26,12 +26,29 @@ class RunDetail(Static):
     }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._run: RunSummary | None = None
+
     def show_run(self, run: RunSummary | None) -> None:
         """Show this run, or nothing."""
-        self.update(Content("\n").join(_lines(run)) if run is not None else Content())
+        self._run = run
+        self._describe()
+
+    def on_resize(self) -> None:
+        """As many words as there is room for now."""
+        self._describe()
+
+    def _describe(self) -> None:
+        width = self.content_size.width
+        lines = _lines(self._run, width) if self._run is not None else []
+        if self.content_size.height > len(lines) > 0 and self._run is not None:
+            best = best_words(self._run, 0) if self._run.selection is None else _best(self._run)
+            lines[-1:] = [best, _settings(self._run), Content(), *_tasks(self._run)]
+        self.update(Content("\n").join(lines))
 
 
-def _lines(run: RunSummary) -> list[Content]:
+def _lines(run: RunSummary, width: int) -> list[Content]:
     dot = ("  ·  ", "$foreground 40%")
     facts = [f"step {run.step} of {run.total_steps or '?'}"]
     if run.eta_seconds is not None:
@@ -52,5 +69,52 @@ def _lines(run: RunSummary) -> list[Content]:
         ),
         Content.styled(visible(run.why), "$foreground 65%"),
         Content.assemble(facts[0], *[part for fact in facts[1:] for part in (dot, fact)]),
-        best_words(run),
+        best_words(run, width),
     ]
+
+
+def _best(run: RunSummary) -> Content:
+    """The selection value alone: the tasks have lines of their own."""
+    return Content.assemble(
+        ("best ", "$foreground 65%"),
+        (figures.metric(run.selection), "bold $text-success"),
+        (f" at step {run.best_step}" if run.best_step else "", "$foreground 65%"),
+    )
+
+
+def _settings(run: RunSummary) -> Content:
+    """How it was trained, in one line."""
+    config = run.record.config
+    optimization, training = config.optimization, config.training
+    rate = f"rate {figures.rate(optimization.learning_rate)}"
+    if optimization.head_learning_rate is not None:
+        rate += f" (heads {figures.rate(optimization.head_learning_rate)})"
+    trained = (
+        "wholly trained" if config.freezing.mode == "none" else f"{config.freezing.mode} frozen"
+    )
+    facts = (
+        f"{visible(config.backbone.model)}, {config.pooling.mode} pooling, {trained}",
+        f"{rate}, {optimization.schedule}",
+        f"{training.epochs} epochs of batches of {training.batch_size}",
+        f"seed {config.seed}",
+    )
+    return Content.styled("  ·  ".join(facts), "$foreground 65%")
+
+
+def _tasks(run: RunSummary) -> list[Content]:
+    """A line a task: what it is, what it reached."""
+    tasks = run.record.config.tasks
+    width = max((len(visible(name)) for name in tasks), default=0)
+    lines = []
+    for name, task in tasks.items():
+        reached = run.metrics.get(name, {})
+        values = [(metric, value) for metric, value in reached.items() if metric != "loss"]
+        words = "  ".join(f"{metric} {figures.metric(value)}" for metric, value in values)
+        lines.append(
+            Content.assemble(
+                (f"{visible(name):<{width}}", "bold"),
+                (f"  {task.kind:<14}  ", "$foreground 65%"),
+                words or "no evaluation",
+            )
+        )
+    return lines

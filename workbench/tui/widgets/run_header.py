@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from textual.content import Content
+from textual.geometry import Region
 from textual.widget import Widget
 
 from workbench.operations.reading import RunSummary
 from workbench.tui import figures
+from workbench.tui.charts.canvas import FAR_CELLS
 from workbench.tui.states import state_colour, state_word
 from workbench.tui.visible import visible
 from workbench.tui.widgets.run_table import best_words
+from workbench.worker.liveness import RunState
 
 
 class RunHeader(Widget):
-    """Three lines; repainted only when one of them differs."""
+    """Three lines; of those, only the cells that differ are painted again."""
 
     DEFAULT_CSS = """
     RunHeader {
@@ -28,45 +31,78 @@ class RunHeader(Widget):
         super().__init__()
         self._run: RunSummary | None = None
         self._epoch: float | None = None
-        self._content = Content()
+        self._lines: tuple[Content, ...] = ()
 
     def show_run(self, run: RunSummary | None, epoch: float | None) -> None:
         """Show this run; `epoch` is the passes over its data, None if not known."""
         self._run, self._epoch = run, epoch
-        content = self._describe()
-        if not content.is_same(self._content):
+        before, self._lines = self._lines, self._describe()
+        if len(before) != len(self._lines):
             self.refresh()
+            return
+        regions = [
+            Region(start, row, end - start, 1)
+            for row, lines in enumerate(zip(before, self._lines, strict=True))
+            for start, end in changed_spans(*lines)
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def on_resize(self) -> None:
+        """As many words as there is room for now."""
+        self._lines = self._describe()
 
     def render(self) -> Content:
         """Name and state, progress, metrics."""
-        self._content = self._describe()
-        return self._content
+        return Content("\n").join(self._lines)
 
-    def _describe(self) -> Content:
+    def _describe(self) -> tuple[Content, ...]:
         if self._run is None:
-            return Content()
+            return ()
         width = self.content_size.width
         lines = (
             _title(self._run),
             _progress(self._run, self._epoch, width),
             best_words(self._run, width),
         )
-        return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines)
+        return tuple(line.truncate(width, ellipsis=True) for line in lines)
+
+
+def changed_spans(old: Content, new: Content) -> list[tuple[int, int]]:
+    """Where two lines differ, as first cell and the one after the last."""
+    if old.is_same(new):
+        return []
+    before, after = old.plain, new.plain
+    whole = max(old.cell_length, new.cell_length)
+    if before == after or old.cell_length != len(before) or new.cell_length != len(after):
+        return [(0, whole)]  # Other colours, or wide characters: not worth the trouble.
+    spans: list[tuple[int, int]] = []
+    pairs = zip(before.ljust(whole), after.ljust(whole), strict=True)
+    for at in (at for at, (one, other) in enumerate(pairs) if one != other):
+        if spans and at - spans[-1][1] < FAR_CELLS:
+            spans[-1] = (spans[-1][0], at + 1)
+        else:
+            spans.append((at, at + 1))
+    return spans
 
 
 def _title(run: RunSummary) -> Content:
+    # Of a run that is well, the age of its last sign of life would change each second for nothing.
+    is_well = run.state is RunState.RUNNING
+    why = f"started {figures.moment(run.record.created_at)}" if is_well else run.why
     return Content.assemble(
         state_word(run.state),
         "  ",
         (visible(run.record.name), "bold"),
         (f"  {visible(run.record.id)}", "$foreground 65%"),
-        (f"  {visible(run.why)}", "$foreground 65%"),
+        (f"  {visible(why)}", "$foreground 65%"),
     )
 
 
 def _progress(run: RunSummary, epoch: float | None, width: int) -> Content:
     part = figures.share(run.step, run.total_steps)
-    facts = [f"step {run.step}/{run.total_steps or '?'}"]
+    total = str(run.total_steps or "?")
+    facts = [f"step {run.step:>{len(total)}}/{total}"]
     if epoch is not None:
         facts.append(f"epoch {epoch:.2f}/{run.record.config.training.epochs}")
     if not run.state.is_over:
@@ -74,7 +110,7 @@ def _progress(run: RunSummary, epoch: float | None, width: int) -> Content:
             facts.insert(0, visible(run.phase))
         facts.append(f"ETA {figures.duration(run.eta_seconds)}")
     if run.texts_per_second:
-        facts.append(f"{run.texts_per_second:.0f} texts/s")
+        facts.append(f"{run.texts_per_second:3.0f} texts/s")
     facts.append(f"took {figures.duration(run.seconds)}" if run.state.is_over
                  else f"elapsed {figures.duration(run.seconds)}")  # fmt: skip
     words = "  ".join(facts)

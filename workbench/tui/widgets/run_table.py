@@ -16,7 +16,7 @@ from workbench.tui.widgets.table import Column, Row, Table
 
 _COLUMNS = (
     Column("state"),
-    Column("run", smallest=10),
+    Column("run", smallest=14),
     Column("progress"),
     Column("best", importance=1, is_right=True),
     Column("loss", importance=3),
@@ -26,8 +26,8 @@ _COLUMNS = (
     Column("took", importance=2, is_right=True),
     Column("id", importance=8),
 )
-_BAR_CELLS = 8
-_SPARK_CELLS = 10
+_BAR_CELLS = 6
+_SPARK_CELLS = 8
 
 
 class RunTable(Table):
@@ -59,20 +59,20 @@ def best_words(run: RunSummary, width: int | None = None) -> Content:
 
     Args:
         run: The run.
-        width: Cells there are; the metrics go without their names if that is what fits.
+        width: Cells there are; the names of the metrics, then the step go if they do not fit.
     """
     if run.selection is None:
         return Content.styled("no evaluation yet", "$foreground 65%")
     where = f" at step {run.best_step}" if run.best_step else ""
-    head = Content.assemble(
-        ("best ", "$foreground 65%"),
-        (figures.metric(run.selection), "bold $text-success"),
-        (f"{where}   ", "$foreground 65%"),
+    best = Content.assemble(
+        ("best ", "$foreground 65%"), (figures.metric(run.selection), "bold $text-success")
     )
-    whole = head + metric_words(run)
-    if width is None or whole.cell_length <= width:
-        return whole
-    return head + metric_words(run, has_names=False)
+    at_step, short = Content.styled(where, "$foreground 65%"), metric_words(run, has_names=False)
+    gap = Content("   ")
+    for words in (best + at_step + gap + metric_words(run), best + at_step + gap + short):
+        if width is None or words.cell_length <= width:
+            return words
+    return best + gap + short
 
 
 def progress_words(run: RunSummary, width: int = _BAR_CELLS) -> Content:

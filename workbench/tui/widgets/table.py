@@ -104,9 +104,24 @@ class Table(ScrollView, can_focus=True):
             return self.table
 
     def __init__(
-        self, columns: Sequence[Column], *, id: str | None = None, classes: str | None = None
+        self,
+        columns: Sequence[Column],
+        *,
+        is_for_reading: bool = False,
+        id: str | None = None,
+        classes: str | None = None,
     ) -> None:
+        """Make an empty table.
+
+        Args:
+            columns: How each column is laid out.
+            is_for_reading: Whether there is nothing to do with a row, so that a cursor is shown
+                only while the table has the focus.
+            id: Identifier in the DOM.
+            classes: CSS classes, separated by spaces.
+        """
         super().__init__(id=id, classes=classes)
+        self._is_for_reading = is_for_reading
         self._columns = tuple(columns)
         self._rows: tuple[Row, ...] = ()
         self._index: dict[str, int] = {}
@@ -283,7 +298,8 @@ class Table(ScrollView, can_focus=True):
             style = "table--row"
             if is_cursor:
                 style = "table--cursor" if self.has_focus else "table--cursor-blurred"
-            lines.append(self._line(f"{'▌' if is_cursor else ' '}{mark} ", row.cells, style, width))
+            has_bar = is_cursor and (self.has_focus or not self._is_for_reading)
+            lines.append(self._line(f"{'▌' if has_bar else ' '}{mark} ", row.cells, style, width))
         return lines
 
     def _line(self, gutter: str, cells: tuple[Content, ...], style_name: str, width: int) -> Strip:

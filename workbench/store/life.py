@@ -1,0 +1,79 @@
+"""The facts of a run's life as rows: who was launched, who claimed it, its heartbeat, its end.
+
+No state is among them: it is computed from these, in `workbench.worker.liveness`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, select
+
+from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, RunFacts
+from workbench.store.tables import claims, exits, heartbeats, launches, runs
+from workbench.store.upsert import upsert
+
+FACTS: Select[Any] = select(
+    runs.c.id,
+    *(
+        column.label(f"{table.name}_{column.name}")
+        for table in (launches, claims, heartbeats, exits)
+        for column in table.c
+    ),
+).select_from(runs.outerjoin(launches).outerjoin(claims).outerjoin(heartbeats).outerjoin(exits))
+"""One row per run, for `facts_of`; what is not there is NULL."""
+
+
+def facts_of(row: Mapping[Any, Any]) -> RunFacts:
+    """A row of `FACTS` as a record."""
+    heartbeat = _columns(row, heartbeats)
+    exit = _columns(row, exits)
+    return RunFacts(
+        process=_process(row, claims),
+        claimed_at=row["claims_at"],
+        heartbeat=Heartbeat(**heartbeat) if heartbeat else None,
+        exit=ExitRecord(**exit) if exit else None,
+        launched=_process(row, launches),
+        launched_at=row["launches_at"],
+    )
+
+
+def owner_of(connection: Connection, run_id: str) -> ProcessIdentity | None:
+    """The process that claimed a run last; None if none has."""
+    columns = (claims.c[name] for name in ProcessIdentity._fields)
+    row = connection.execute(select(*columns).where(claims.c.run_id == run_id)).one_or_none()
+    return None if row is None else ProcessIdentity(*row)
+
+
+def note_process(
+    connection: Connection, table: Table, run_id: str, process: ProcessIdentity
+) -> None:
+    """Write down a launch or a claim, over an earlier one."""
+    row = {"run_id": run_id, "at": datetime.now(UTC), **process._asdict()}
+    connection.execute(upsert(connection, table), row)
+
+
+def note_heartbeat(connection: Connection, run_id: str, heartbeat: Heartbeat) -> None:
+    """Write down a sign of life, over the last one."""
+    connection.execute(upsert(connection, heartbeats), {"run_id": run_id, **asdict(heartbeat)})
+
+
+def note_exit(connection: Connection, run_id: str, exit: ExitRecord) -> None:
+    """Write down how a run ended."""
+    connection.execute(upsert(connection, exits), {"run_id": run_id, **asdict(exit)})
+
+
+def _columns(row: Mapping[Any, Any], table: Table) -> dict[str, Any]:
+    """What the row has of one of the tables, without the run's id; empty if nothing is there."""
+    if row[f"{table.name}_run_id"] is None:
+        return {}
+    names = (column.name for column in table.c if column.name != "run_id")
+    return {name: row[f"{table.name}_{name}"] for name in names}
+
+
+def _process(row: Mapping[Any, Any], table: Table) -> ProcessIdentity | None:
+    found = _columns(row, table)
+    return ProcessIdentity(*(found[name] for name in ProcessIdentity._fields)) if found else None
