@@ -65,6 +65,9 @@ class BaseTask(Settings):
         default=1.0, ge=0.0, description="Factor of this task's mean loss in the sum."
     )
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0, description="Dropout before the head.")
+    learning_rate: float | None = Field(
+        default=None, gt=0.0, le=10.0, description="Highest rate of this task's head, if another."
+    )
 
 
 class ClassificationTask(BaseTask):

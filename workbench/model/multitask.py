@@ -41,8 +41,9 @@ class MultiTaskModel(nn.Module):
         0.95 to its own, so what is learned on them fits another model.
         """
         super().train(mode)
-        for part in (self.backbone, *self.heads.values()):
-            if is_frozen(part):
+        for part in self.modules() if mode else ():
+            # What has no parameters, as a dropout, belongs to what is around it.
+            if next(part.parameters(), None) is not None and is_frozen(part):
                 part.eval()
         return self
 
