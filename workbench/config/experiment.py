@@ -61,7 +61,7 @@ class ExperimentConfig(Settings):
                     f"{nearest(name, self.tasks)}"
                 )
         deciding = self.selection.task
-        if deciding is not None and self.tasks[deciding].data.dev is None:
+        if deciding is not None and not self.tasks[deciding].data.has_dev:
             raise ValueError(f'the task "{deciding}" is to decide, but it has no dev data')
         return self
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from workbench.data.batching import Batch, TextTargets
 from workbench.model.backbone import Backbone
 from workbench.model.freezing import is_frozen
-from workbench.model.heads import Head
+from workbench.model.heads import Head, TaggingHead
 from workbench.model.pooling import Pooling
 
 
@@ -67,10 +67,12 @@ class MultiTaskModel(nn.Module):
         pooled: Tensor | None = None
         logits = {}
         for task, targets in batch.targets.items():
+            head = self.heads[task]
             if isinstance(targets, TextTargets):
                 pooled = self.pooling(hidden, batch.mask) if pooled is None else pooled
                 vectors = pooled[targets.rows]  # (labelled texts, hidden)
             else:
-                vectors = hidden[targets.rows, targets.positions]  # (labelled words, hidden)
-            logits[task] = self.heads[task](vectors)
+                assert isinstance(head, TaggingHead)
+                vectors = head.vectors(hidden, targets)  # (labelled words, width)
+            logits[task] = head(vectors, targets)
         return logits

@@ -289,7 +289,8 @@ def _update(run: _Run, batch: Batch) -> _Update:
     losses = {}
     for task, scores in logits.items():
         head: Head = run.loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
-        losses[task] = head.loss_sum(scores, batch.targets[task]) / len(scores)
+        targets = batch.targets[task]
+        losses[task] = head.loss_sum(scores, targets) / targets.count
     # Weight 0 means not trained: a zero gradient would still decay the head, and 0 x NaN is NaN.
     weights = {task: run.config.tasks[task].weight for task in losses}
     weighted = [losses[task] * weight for task, weight in weights.items() if weight > 0]
@@ -480,6 +481,7 @@ def _warnings(run: _Run) -> Iterator[str]:
     """What a person should know of the data before the first step."""
     for place, rows in run.corpus.unlabelled.items():
         yield f"{place}: {rows} row(s) have no label and are left out of this task."
+    yield from run.corpus.notes
     for split in (run.train_split, run.dev_split):
         for task, texts in split.cut.items():
             if texts:
@@ -489,7 +491,7 @@ def _warnings(run: _Run) -> Iterator[str]:
                     f"off count as missed. Raise backbone.max_length to keep them."
                 )
     for name, settings in run.config.tasks.items():
-        if settings.data.dev is None:
+        if not settings.data.has_dev:
             yield f"{name} has no dev data: it has no part in choosing the best checkpoint."
     yield from _freezing_warnings(run)
 
