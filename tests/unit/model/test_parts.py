@@ -10,7 +10,6 @@ import transformers
 from torch import nn
 
 from workbench.model.backbone import Backbone
-from workbench.model.heads import ClassificationHead
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.parts import encoder_layers, parts_of
 from workbench.model.pooling import POOLINGS
@@ -70,7 +69,7 @@ def a_deep_encoder(family: str, layers: int) -> Any:
 
 
 def on(encoder: nn.Module) -> MultiTaskModel:
-    heads = {name: ClassificationHead(8, classes=2, dropout=0.0) for name in ("a", "layer")}
+    heads = {name: nn.Linear(8, 2) for name in ("a", "layer")}
     return MultiTaskModel(Backbone(encoder), heads, pooling=POOLINGS["mean"])
 
 

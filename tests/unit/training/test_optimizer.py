@@ -15,7 +15,6 @@ from workbench.data.batching import collate
 from workbench.errors import ConfigError
 from workbench.model.backbone import Backbone
 from workbench.model.freezing import freeze
-from workbench.model.heads import ClassificationHead
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import POOLINGS
 from workbench.schedules import SEED_TABLE
@@ -137,7 +136,7 @@ def test_the_table_of_the_seed_gives_layer_10_its_own_rate() -> None:
         ),
         add_pooling_layer=False,
     )  # fmt: skip
-    head = ClassificationHead(8, classes=2, dropout=0.0)
+    head = nn.Linear(8, 2)
     model = MultiTaskModel(Backbone(encoder), {"mood": head}, pooling=POOLINGS["mean"])
 
     found = peaks(model, Rates(backbone=2e-5, heads=2e-5, layers="table", table=SEED_TABLE))
