@@ -77,7 +77,7 @@ class ExperimentConfig(Settings):
 
     @model_validator(mode="after")
     def _a_plateau_is_seen_on_dev(self) -> ExperimentConfig:
-        has_dev = any(task.data.dev is not None for task in self.tasks.values())
+        has_dev = any(task.data.has_dev for task in self.tasks.values())
         if self.optimization.schedule == "plateau" and not has_dev:
             raise ValueError(
                 "optimization.schedule = plateau looks at dev, but no task has dev data; "

@@ -51,6 +51,9 @@ def test_a_plateau_needs_dev_data() -> None:
     with pytest.raises(ValidationError, match="plateau looks at dev"):
         an_experiment(tasks={"mood": task}, optimization={"schedule": "plateau"})
 
+    split_off = a_task(Path("corpus"), data={"dev": None, "dev_share": 0.2})
+    an_experiment(tasks={"mood": split_off}, optimization={"schedule": "plateau"})
+
 
 def test_a_list_of_numbers_goes_through_the_form_and_the_command(tmp_path: Path) -> None:
     for split in ("train", "dev", "test"):
