@@ -268,7 +268,7 @@ def an_encoded_example(
     labels: dict[str, int | WordLabels] = dict(text_labels or {})
     for task, pairs in (words or {}).items():
         positions, tags = np.array(list(pairs), dtype=np.int64).reshape(-1, 2).T
-        labels[task] = WordLabels(positions, tags)
+        labels[task] = WordLabels(positions, positions, tags)
     return EncodedExample(np.arange(first_id, first_id + pieces), labels, "made:1")
 
 

@@ -36,6 +36,24 @@ class TaskDescribed:
 
 
 @dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters of one part of the model that are treated alike."""
+
+    name: str
+    """embeddings, layer 3, top (what comes after the layers), pooling, head question."""
+    parameters: int
+    """How many values."""
+    rate: float
+    """Highest learning rate; 0 if frozen."""
+    decay: float
+    """Weight decay; 0 for biases, norms, embeddings, and what is frozen."""
+    frozen: bool
+    """For the whole run."""
+    first_step: int = 1
+    """The update that they begin to move in; later than 1 if they thaw."""
+
+
+@dataclass(frozen=True)
 class RunStarted:
     """Data are read, the model is built, the first step is about to be made."""
 
@@ -48,6 +66,8 @@ class RunStarted:
     total_parameters: int
     frozen_checksum: str
     """SHA-256 over the frozen parameters, empty if nothing is frozen."""
+    groups: tuple[ParameterGroup, ...] = ()
+    """What moves how fast, from the bottom of the model to its heads."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.data.labels import is_bio, tag_labels
+from workbench.data.labels import tag_labels
+from workbench.data.schemes import scheme_of_names
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "presets" / "data" / "sample"
@@ -115,7 +116,7 @@ def test_entities_of_every_type_are_in_every_split(splits: dict[str, list[dict[s
 
 def test_tags_are_valid_bio(examples: list[dict[str, Any]]) -> None:
     tags = {tag for example in examples for tag in example["tags"]}
-    assert is_bio(tags)
+    assert scheme_of_names(tags) == "bio"
     assert set(tag_labels("entity", tags).names) == {"O"} | {
         f"{m}-{t}" for m in "BI" for t in TYPES
     }
@@ -135,11 +136,12 @@ def test_tokens_are_those_of_the_text(examples: list[dict[str, Any]]) -> None:
 def test_words_are_cut_as_the_predictor_cuts_them(
     examples: list[dict[str, Any]], builder: ModuleType
 ) -> None:
-    from workbench.inference import predictor
+    from workbench.data import words
 
-    assert builder.WORD.pattern == predictor._WORD.pattern
+    assert builder.WORD.pattern == words._WORD.pattern
     for example in examples:
-        assert predictor._WORD.findall(example["text"]) == example["tokens"]
+        text = example["text"]
+        assert [text[begin:end] for begin, end in words.word_spans(text)] == example["tokens"]
 
 
 def test_the_files_are_what_the_tool_makes_of_the_written_sentences(

@@ -83,6 +83,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
             "trainable": started.trainable_parameters if started else None,
             "total": started.total_parameters if started else None,
         },
+        "parameter_groups": started.groups if started else [],
         "metrics": in_order(run.metrics, run.tasks),
         "evaluations": evaluations(workspace, run),
         "checkpoints": [

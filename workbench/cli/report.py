@@ -27,7 +27,7 @@ def print_run(document: Mapping[str, Any]) -> None:
         {
             "why": values["why"],
             "from": values["source"] or "-",
-            "progress": f"{values['step']} of {values['total_steps'] or '?'} steps",
+            "progress": _progress(values),
             "started": _time(values["timings"]["created_at"]),
             "took": figures.duration(values["timings"]["seconds"]),
             "device": " ".join(filter(None, [values["device"], values["precision"]])) or "-",
@@ -38,6 +38,9 @@ def print_run(document: Mapping[str, Any]) -> None:
     for task in values["tasks"]:
         counts = ", ".join(f"{count} {split}" for split, count in task["examples"].items())
         output.line(f"  {task['task']}: {task['kind']}, {len(task['labels'])} labels, {counts}")
+    if values["parameter_groups"]:
+        output.line()
+        _parameter_groups(values["parameter_groups"])
     _latest_evaluations(values)
     if values["checkpoints"]:
         output.line()
@@ -169,6 +172,50 @@ def short_vector(vector: Sequence[float]) -> str:
 def _pairs(values: Mapping[str, str]) -> None:
     for key, value in values.items():
         output.line(f"  {key:<12}{value}")
+
+
+def _progress(values: Mapping[str, Any]) -> str:
+    if values["total_steps"] == 0 and values["parameters"]["trainable"] == 0:
+        return "no steps, as everything is frozen"
+    return f"{values['step']} of {values['total_steps'] or '?'} steps"
+
+
+def _parameter_groups(groups: Sequence[Mapping[str, Any]]) -> None:
+    """What moves how fast; parts that are treated alike share a line."""
+    alike: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for group in groups:
+        key = (group["rate"], group["decay"], group["frozen"], group["first_step"])
+        alike.setdefault(key, []).append(group)
+    rows = [
+        [
+            _parts_in_words([member["name"] for member in members]),
+            f"{sum(member['parameters'] for member in members):,}",
+            "frozen" if frozen else figures.rate(rate),
+            "-" if frozen else f"{decay:g}",
+            "-" if frozen else str(first_step),
+        ]
+        for (rate, decay, frozen, first_step), members in alike.items()
+    ]
+    output.table(
+        ["part", "parameters", "rate", "decay", "from step"],
+        rows,
+        right=("parameters", "rate", "decay", "from step"),
+    )
+
+
+def _parts_in_words(names: Sequence[str]) -> str:
+    """`embeddings, layers 0-5, head mood`: neighbouring layers in one."""
+    words: list[str] = []
+    first = last = -1
+    for name in names:
+        number = int(name.removeprefix("layer ")) if name.startswith("layer ") else -1
+        if number >= 0 and words and number == last + 1 and first >= 0:
+            words[-1] = f"layers {first}-{number}"
+        else:
+            words.append(name)
+            first = number
+        last = number
+    return ", ".join(words)
 
 
 def _latest_evaluations(values: Mapping[str, Any]) -> None:

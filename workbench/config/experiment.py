@@ -61,6 +61,36 @@ class ExperimentConfig(Settings):
                     f"{nearest(name, self.tasks)}"
                 )
         deciding = self.selection.task
-        if deciding is not None and self.tasks[deciding].data.dev is None:
+        if deciding is not None and not self.tasks[deciding].data.has_dev:
             raise ValueError(f'the task "{deciding}" is to decide, but it has no dev data')
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_heads_are_there(self) -> ExperimentConfig:
+        for name in self.freezing.heads:
+            if name not in self.tasks:
+                raise ValueError(
+                    f'freezing.heads names a task "{name}" that is not there; '
+                    f"{nearest(name, self.tasks)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _a_plateau_is_seen_on_dev(self) -> ExperimentConfig:
+        has_dev = any(task.data.has_dev for task in self.tasks.values())
+        if self.optimization.schedule == "plateau" and not has_dev:
+            raise ValueError(
+                "optimization.schedule = plateau looks at dev, but no task has dev data; "
+                "name a dev file, or take another schedule"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_free_counts_from_the_start(self) -> ExperimentConfig:
+        # It counts steps per group, so the first updates of a thawed part would be far too long.
+        if self.optimization.optimizer == "schedule_free" and self.freezing.gradual:
+            raise ValueError(
+                "optimization.optimizer = schedule_free does not go with freezing.gradual; "
+                "set gradual to 0, or the optimizer to adamw"
+            )
         return self

@@ -59,10 +59,14 @@ class FieldSpec:
     """Kinds of task that have it; empty for what belongs to no task."""
     optional: bool = False
     """Whether it may be left unset (None)."""
+    has_numbers: bool = False
+    """Whether it is a list of numbers, not of texts."""
 
     @property
     def words(self) -> str:
         """What a value of this field looks like."""
+        if self.has_numbers:
+            return "a list such as [0.1, 0.5]"
         return ", ".join(self.choices) if self.choices else _WORDS_OF_KIND[self.kind]
 
     def in_task(self, name: str) -> str:
@@ -231,6 +235,7 @@ def _fields_of(path: str, field: FieldInfo, task_kinds: tuple[str, ...]) -> Iter
         help=field.description or "",
         task_kinds=task_kinds,
         optional=optional,
+        has_numbers=kind == "list" and get_args(annotation)[0] is float,
     )
 
 

@@ -4,29 +4,105 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from workbench.config.base import Settings
+from workbench.schedules import SEED_TABLE, RateSchedule
 
-ScheduleName = Literal["constant", "linear", "cosine"]
+OptimizerName = Literal["adamw", "adafactor", "schedule_free"]
+ScheduleName = Literal[
+    "constant",
+    "linear",
+    "cosine",
+    "cosine_restarts",
+    "polynomial",
+    "inverse_sqrt",
+    "slanted_triangular",
+    "one_cycle",
+    "warmup_stable_decay",
+    "plateau",
+]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 class OptimizationConfig(Settings):
-    """AdamW and its learning rate over the steps."""
+    """The optimizer and its learning rates, by layer and over the steps."""
 
+    optimizer: OptimizerName = Field(
+        default="adamw",
+        description=(
+            "adamw: the usual choice, two values of state per parameter. "
+            "adafactor: state of rows and columns only, for models that hardly fit; takes the same "
+            "rates or somewhat higher ones (Shazeer and Stern 2018). "
+            "schedule_free: AdamW that averages its weights in place of a falling rate "
+            "(Defazio et al. 2024); wants schedule = constant, a higher rate, and the extra "
+            "schedulefree."
+        ),
+    )
     learning_rate: float = Field(default=2e-5, gt=0.0, le=10.0, description="Highest rate.")
     head_learning_rate: float | None = Field(
         default=None, gt=0.0, le=10.0, description="Highest rate of the heads, if another."
     )
+    layer_rates: Literal["uniform", "decay", "table"] = Field(
+        default="uniform",
+        description=(
+            "Rates inside the backbone. uniform: one for all. "
+            "decay: each layer has layer_decay times the rate of the one above, the embeddings the "
+            "lowest; keeps what the lower layers know (Howard and Ruder 2018). "
+            "table: a factor for each layer, from layer_factors."
+        ),
+    )
+    layer_decay: float = Field(
+        default=0.9,
+        gt=0.0,
+        le=1.0,
+        description="Factor from a layer to the one beneath it (layer_rates = decay); "
+        "the top layer has it once.",
+    )
+    layer_factors: tuple[float, ...] = Field(
+        default=SEED_TABLE,
+        min_length=1,
+        strict=False,  # TOML and JSON have lists, no tuples
+        description="Factors of the layers, lowest first (layer_rates = table); stretched to the "
+        "backbone's depth. The embeddings have the first, the heads always 1.",
+    )
     schedule: ScheduleName = Field(
         default="linear",
-        description="After the warm-up: constant, down a line to 0, or down a half cosine to 0.",
+        description=(
+            "After the warm-up. constant. linear: down a line. cosine: down a half cosine. "
+            "cosine_restarts: several of them, each from the top. polynomial: (1 - share)^power. "
+            "inverse_sqrt: one over the root of the steps, for runs without a fixed end. "
+            "slanted_triangular: up and down a line from and to a 32nd. one_cycle: up and down a "
+            "half cosine, from a 25th. warmup_stable_decay: constant, then down a line at the end. "
+            "plateau: down by plateau_factor when dev has not become better."
+        ),
     )
     warmup: float = Field(
         default=0.1,
         ge=0.0,
         description="Steps in which the rate rises from 0; below 1 a share of all steps.",
+    )
+    minimum_rate: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="What the schedule falls to, as a share of the highest rate.",
+    )
+    cycles: int = Field(default=3, ge=1, description="How often cosine_restarts begins.")
+    power: float = Field(default=2.0, gt=0.0, le=10.0, description="Exponent of polynomial.")
+    decay_share: float = Field(
+        default=0.2,
+        gt=0.0,
+        le=1.0,
+        description="Share of all steps in which warmup_stable_decay falls.",
+    )
+    plateau_factor: float = Field(
+        default=0.5, gt=0.0, lt=1.0, description="What plateau multiplies the rate with."
+    )
+    plateau_patience: int = Field(
+        default=1,
+        ge=0,
+        description="Evaluations of dev without a new best that plateau waits for.",
     )
     weight_decay: float = Field(
         default=0.01,
@@ -36,6 +112,36 @@ class OptimizationConfig(Settings):
     max_gradient_norm: float = Field(
         default=1.0, ge=0.0, description="Gradients longer than this are shortened; 0 = never."
     )
+
+    @property
+    def rate_schedule(self) -> RateSchedule:
+        """The rate over the steps, for the run and for its preview."""
+        return RateSchedule(
+            name=self.schedule,
+            warmup=self.warmup,
+            minimum=self.minimum_rate,
+            cycles=self.cycles,
+            power=self.power,
+            decay_share=self.decay_share,
+        )
+
+    @model_validator(mode="after")
+    def _factors_are_positive(self) -> OptimizationConfig:
+        if not all(0 < factor <= 100 for factor in self.layer_factors):
+            raise ValueError(
+                "optimization.layer_factors must be above 0 and at most 100; to keep layers as "
+                "they are use freezing.layers"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_free_has_no_schedule(self) -> OptimizationConfig:
+        if self.optimizer == "schedule_free" and self.schedule != "constant":
+            raise ValueError(
+                f'optimizer = "schedule_free" stands in for a falling rate, but schedule is '
+                f'"{self.schedule}"; set optimization.schedule = "constant" (the warm-up stays)'
+            )
+        return self
 
 
 class TrainingConfig(Settings):

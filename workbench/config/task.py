@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from workbench.config.base import Settings
 
 TaskKind = Literal["classification", "tagging"]
-DataFormat = Literal["auto", "conll", "jsonl", "csv", "tsv", "parquet"]
+DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
+ConlluColumn = Literal["lemma", "upos", "xpos", "feats", "deprel", "misc"]
+TagScheme = Literal["as read", "bio", "bioes"]
+WordPieces = Literal["first", "last", "mean", "first+last"]
+RnnCell = Literal["none", "lstm", "gru"]
 SPLITS = ("train", "dev", "test")
 
 
@@ -34,9 +38,33 @@ class DataConfig(Settings):
         default=None, description="File or split that is read only when test is asked for."
     )
     format: DataFormat = Field(
-        default="auto", description="auto: by the file's ending (.conll .jsonl .csv .tsv .parquet)."
+        default="auto",
+        description="auto: by the file's ending (.conll .conllu .jsonl .csv .tsv .parquet).",
     )
     text: str = Field(default="text", description="Column with the text.")
+    dev_share: float = Field(
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Share of train that is kept for dev where there is no dev file, drawn with "
+        "the seed; of a classification from each label alike. Equal texts stay together.",
+    )
+    max_examples: int | None = Field(
+        default=None,
+        ge=1,
+        description="Use at most so many examples of train, drawn with the seed.",
+    )
+
+    @model_validator(mode="after")
+    def _dev_is_given_once(self) -> DataConfig:
+        if self.dev is not None and self.dev_share > 0:
+            raise ValueError("dev and dev_share exclude each other; leave one of them out")
+        return self
+
+    @property
+    def has_dev(self) -> bool:
+        """Whether there are dev data: a source of their own or a share of train."""
+        return self.dev is not None or self.dev_share > 0
 
     def source_of(self, split: str) -> str | None:
         """The file or split name given for `split` (train, dev or test)."""
@@ -55,7 +83,19 @@ class TaggingData(DataConfig):
     tokens: str = Field(default="tokens", description="Column with the list of words.")
     tags: str = Field(default="tags", description="Column with the list of tags, one per word.")
     token_column: int = Field(default=0, description="CoNLL files: column of the word.")
-    tag_column: int = Field(default=-1, description="CoNLL files: column of the tag.")
+    tag_column: int = Field(
+        default=-1, description="CoNLL files: column of the tag, from 0; -1 is the last."
+    )
+    conllu_column: ConlluColumn = Field(
+        default="upos",
+        description="CoNLL-U files: column of the tag by name; a tag_column from 0 to 9 takes "
+        "precedence.",
+    )
+    spans: str = Field(
+        default="spans",
+        description="Column with a list of {start, end, label} in characters of the text, used "
+        "where a row has no tags.",
+    )
 
 
 class BaseTask(Settings):
@@ -65,6 +105,9 @@ class BaseTask(Settings):
         default=1.0, ge=0.0, description="Factor of this task's mean loss in the sum."
     )
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0, description="Dropout before the head.")
+    learning_rate: float | None = Field(
+        default=None, gt=0.0, le=10.0, description="Highest rate of this task's head, if another."
+    )
 
 
 class ClassificationTask(BaseTask):
@@ -75,6 +118,43 @@ class ClassificationTask(BaseTask):
     metric: Literal["accuracy", "macro_f1"] = Field(
         default="accuracy", description="The metric that counts in choosing the best checkpoint."
     )
+    hidden_size: int = Field(
+        default=0,
+        ge=0,
+        description="Size of a hidden layer (GELU) before the classes; 0 for none: one linear "
+        "layer, which transformers can express.",
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Share of the target that is spread over all labels; 0.1 keeps the model from "
+        "being too sure, at noisy labels above all.",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none",
+        description="none: every text counts alike. balanced: rare labels count more, so that "
+        "each label has the same weight in the loss; raises macro F1, may cost accuracy.",
+    )
+    label_weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="Factors of the loss by label, on top of class_weights; 1 where none is given.",
+    )
+    focal_gamma: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=10.0,
+        description="Focal loss: texts that are right already count less, the more so the larger "
+        "this is; 0 for plain cross-entropy, 2 is usual.",
+    )
+
+    @field_validator("label_weights")
+    @classmethod
+    def _weights_are_no_less_than_zero(cls, weights: dict[str, float]) -> dict[str, float]:
+        for name, weight in weights.items():
+            if weight < 0:
+                raise ValueError(f'label_weights: "{name}" is below 0; a factor is 0 or more')
+        return weights
 
 
 class TaggingTask(BaseTask):
@@ -84,7 +164,38 @@ class TaggingTask(BaseTask):
     data: TaggingData = Field(description="Where the examples are.")
     metric: Literal["span_f1", "accuracy"] = Field(
         default="span_f1",
-        description="span_f1: strict F1 of whole entities (BIO). accuracy: share of right words.",
+        description="span_f1: strict F1 of whole entities (BIO or BIOES). accuracy: share of "
+        "right words.",
+    )
+    scheme: TagScheme = Field(
+        default="as read",
+        description="How spans are learned. as read: as the files write them, IOB1 as BIO. bio: "
+        "begin, inside. bioes: begin, inside, end, single; more tags, often a little better. "
+        "Metrics count whole spans, so they can be compared.",
+    )
+    word_pieces: WordPieces = Field(
+        default="first",
+        description="What stands for a word that has several pieces: its first, its last, the "
+        "mean of all, or first+last side by side.",
+    )
+    rnn: RnnCell = Field(
+        default="none",
+        description="A layer that reads the words in both directions before they are tagged. "
+        "none: the backbone's vectors do. lstm, gru: pays with a frozen or weak backbone.",
+    )
+    hidden_size: int = Field(
+        default=256, ge=1, description="Size of the rnn in each direction; without rnn unused."
+    )
+    layers: int = Field(default=1, ge=1, le=8, description="Layers of the rnn.")
+    crf: bool = Field(
+        default=False,
+        description="Learn which tag follows which (conditional random field) and choose the best "
+        "sequence as a whole. Slower by a loop over the words; helps most with spans.",
+    )
+    constrained: bool = Field(
+        default=False,
+        description="Allow only sequences that BIO or BIOES allows, so that no span lacks its "
+        "beginning; costs nothing in training without crf.",
     )
 
 

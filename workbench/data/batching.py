@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.data.tokenizing import CUT, EncodedExample, WordLabels
+from workbench.data.tokenizing import CUT, NO_LABEL, EncodedExample, WordLabels
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,29 @@ class TextTargets:
     labels: Tensor
     """Their labels, `(labelled,)`."""
 
+    @property
+    def count(self) -> int:
+        """How many labels the mean loss is over."""
+        return len(self.labels)
+
 
 @dataclass(frozen=True)
 class WordTargets:
     """The words of a batch that one task tags. Words that were cut off are not among them."""
 
     rows: Tensor
-    """Text of each word, `(words,)`."""
+    """Text of each word, ascending, `(words,)`."""
     positions: Tensor
     """First piece of each word in its text, `(words,)`."""
+    lasts: Tensor
+    """Last piece of each word, `(words,)`."""
     labels: Tensor
-    """Its tag, `(words,)`."""
+    """Its tag, or `NO_LABEL`, `(words,)`."""
+    lengths: tuple[int, ...]
+    """How many of the words each text has, for the texts that have some; known without waiting
+    for a GPU."""
+    count: int
+    """How many of the words are annotated: what the mean loss is over."""
 
 
 Targets = TextTargets | WordTargets
@@ -67,8 +79,12 @@ class Batch:
             if isinstance(given, TextTargets):
                 targets[name] = TextTargets(move(given.rows), move(given.labels))
             else:
-                targets[name] = WordTargets(
-                    move(given.rows), move(given.positions), move(given.labels)
+                targets[name] = replace(
+                    given,
+                    rows=move(given.rows),
+                    positions=move(given.positions),
+                    lasts=move(given.lasts),
+                    labels=move(given.labels),
                 )
         return Batch(
             ids=move(self.ids),
@@ -126,14 +142,27 @@ def _targets(examples: Sequence[EncodedExample], task: str) -> Targets | None:
             torch.tensor([label for _, label in labelled]),
         )
     words = [(row, label) for row, label in labelled if isinstance(label, WordLabels)]
+    targets = word_targets(words)
+    return targets if targets is not None and targets.count else None
+
+
+def word_targets(words: Sequence[tuple[int, WordLabels]]) -> WordTargets | None:
+    """The words of several texts as flat rows; None if all were cut off.
+
+    Args:
+        words: Number of the text in the batch, ascending, and its words.
+    """
     positions = np.concatenate([label.positions for _, label in words])
     kept = positions != CUT
     if not kept.any():
         return None
-    rows = np.repeat([row for row, _ in words], [len(label.positions) for _, label in words])
-    labels = np.concatenate([label.labels for _, label in words])
+    rows = np.repeat([row for row, _ in words], [len(label.positions) for _, label in words])[kept]
+    labels = np.concatenate([label.labels for _, label in words])[kept]
     return WordTargets(
-        torch.from_numpy(rows[kept]),
-        torch.from_numpy(positions[kept]),
-        torch.from_numpy(labels[kept]),
+        rows=torch.from_numpy(rows),
+        positions=torch.from_numpy(positions[kept]),
+        lasts=torch.from_numpy(np.concatenate([label.lasts for _, label in words])[kept]),
+        labels=torch.from_numpy(labels),
+        lengths=tuple(np.unique(rows, return_counts=True)[1].tolist()),
+        count=int((labels != NO_LABEL).sum()),
     )

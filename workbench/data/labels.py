@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from workbench.data.schemes import UNANNOTATED, Scheme, scheme_of_names
 from workbench.errors import DataError, nearest
-
-_BIO = re.compile(r"O|[BI]-.+")
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,8 @@ class LabelSpace:
 
     task: str
     names: tuple[str, ...]
+    counts: tuple[int, ...] = field(default=(), compare=False)
+    """How often each occurs in train, where that is known."""
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -42,47 +43,30 @@ class LabelSpace:
                 next_step=f"add it to train, or correct it; {nearest(name, self.names)}",
             ) from None
 
+    @cached_property
+    def scheme(self) -> Scheme:
+        """How the tags write spans: BIO, BIOES, or not at all (plain)."""
+        return scheme_of_names(self.names)
+
     @property
-    def is_bio(self) -> bool:
-        """Whether these are BIO tags of spans."""
-        return is_bio(self.names)
-
-
-def is_bio(tags: Iterable[str]) -> bool:
-    """Whether all of these are `O`, `B-x` or `I-x`, and at least one is not `O`."""
-    tags = set(tags)
-    return bool(tags - {"O"}) and all(_BIO.fullmatch(tag) for tag in tags)
+    def has_spans(self) -> bool:
+        """Whether the tags write spans."""
+        return self.scheme != "plain"
 
 
 def class_labels(task: str, seen: Iterable[str]) -> LabelSpace:
     """The classes seen in train, sorted."""
-    return LabelSpace(task, tuple(sorted(set(seen))))
+    counts = Counter(seen)
+    names = tuple(sorted(counts))
+    return LabelSpace(task, names, tuple(counts[name] for name in names))
 
 
 def tag_labels(task: str, seen: Iterable[str]) -> LabelSpace:
-    """The tags seen in train; BIO tags are completed, so that each type has its B- and its I-."""
-    tags = set(seen)
-    if not is_bio(tags):
+    """The tags seen in train; tags of spans are completed, so that each type has all its marks."""
+    tags = set(seen) - {UNANNOTATED}
+    scheme = scheme_of_names(tags)
+    if scheme == "plain":
         return LabelSpace(task, tuple(sorted(tags)))
     types = sorted({tag[2:] for tag in tags if tag != "O"})
-    return LabelSpace(task, ("O", *(f"{mark}-{kind}" for kind in types for mark in "BI")))
-
-
-def spans(tags: Iterable[str]) -> list[tuple[int, int, str]]:
-    """Spans of BIO tags, strictly: a span begins at B-, an I- without its B- begins none.
-
-    Returns:
-        `(first word, word after the last, type)` of each span, in order.
-    """
-    found: list[tuple[int, int, str]] = []
-    start, kind = -1, ""
-    position = -1
-    for position, tag in enumerate(tags):
-        if start >= 0 and tag != f"I-{kind}":
-            found.append((start, position, kind))
-            start = -1
-        if tag.startswith("B-"):
-            start, kind = position, tag[2:]
-    if start >= 0:
-        found.append((start, position + 1, kind))
-    return found
+    marks = "BI" if scheme == "bio" else "BIES"
+    return LabelSpace(task, ("O", *(f"{mark}-{kind}" for kind in types for mark in marks)))

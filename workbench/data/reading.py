@@ -1,7 +1,7 @@
 """Rows out of files and data sets, each with the place it came from.
 
-Reads CoNLL columns, JSONL, CSV, TSV, Parquet, and hub data sets through `datasets` (the only
-one that may use the network). Nothing is dropped silently: a row that cannot be read is a
+Reads CoNLL columns, CoNLL-U, JSONL, CSV, TSV, Parquet, and hub data sets through `datasets` (the
+only one that may use the network). Nothing is dropped silently: a row that cannot be read is a
 `DataError` with file and line.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from workbench.config.task import DataConfig, TaggingData
+from workbench.data.schemes import UNANNOTATED
 from workbench.errors import DataError, nearest
 
 
@@ -28,6 +30,8 @@ class Row:
     """File and line, or data set and row: for messages."""
     word_places: tuple[str, ...] = ()
     """The same for each word, where words have lines of their own."""
+    skipped: int = 0
+    """Lines inside it that are no words: multiword ranges and empty nodes of CoNLL-U."""
 
 
 def read_split(data: DataConfig, split: str) -> list[Row]:
@@ -174,9 +178,69 @@ def _conll_rows(path: Path, data: DataConfig) -> Iterator[Row]:
         yield _sentence(tokens, tags, places)
 
 
-def _sentence(tokens: list[str], tags: list[str], places: list[str]) -> Row:
+def _sentence(tokens: list[str], tags: list[str], places: list[str], skipped: int = 0) -> Row:
     values = {"tokens": tokens, "tags": tags, "text": " ".join(tokens)}
-    return Row(values, places[0], tuple(places))
+    return Row(values, places[0], tuple(places), skipped)
+
+
+CONLLU_COLUMNS = (
+    "id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc",
+)  # fmt: skip
+_CONLLU_ID = re.compile(r"\d+(?P<no_word>[-.]\d+)?")
+
+
+def _conllu_rows(path: Path, data: DataConfig) -> Iterator[Row]:
+    """Sentences of CoNLL-U; the text is that of the words, one space between.
+
+    Comments are passed over. Ranges (`3-4`, words written as one) and empty nodes (`5.1`, words
+    that are not in the text) are no words: they are counted and passed over. `_` as a part of
+    speech means that there is none.
+    """
+    columns = data if isinstance(data, TaggingData) else TaggingData(train=str(path))
+    number_of_tag = (
+        columns.tag_column
+        if columns.tag_column >= 0
+        else CONLLU_COLUMNS.index(columns.conllu_column)
+    )
+    tokens: list[str] = []
+    tags: list[str] = []
+    places: list[str] = []
+    skipped = 0
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            line = line.rstrip("\r\n")
+            if not line.strip():
+                if tokens:
+                    yield _sentence(tokens, tags, places, skipped)
+                    tokens, tags, places, skipped = [], [], [], 0
+                continue
+            if line.startswith("#"):
+                continue
+            fields = line.split("\t")
+            marked = _CONLLU_ID.fullmatch(fields[0])
+            if len(fields) != len(CONLLU_COLUMNS) or marked is None or not fields[1].strip():
+                raise DataError(
+                    f"This is no line of CoNLL-U: {line[:60]!r}.",
+                    where=f"{path}:{number}",
+                    next_step="give ten columns with tabs between, the word's number first, or "
+                    'set format = "conll"',
+                )
+            if marked["no_word"]:
+                skipped += 1
+                continue
+            if number_of_tag >= len(fields):
+                raise DataError(
+                    f"CoNLL-U has 10 columns, so there is no column {number_of_tag}.",
+                    where=f"{path}:{number}",
+                    next_step="correct tag_column (from 0), or name the column by conllu_column",
+                )
+            tag = fields[number_of_tag]
+            is_empty = tag == "_" and CONLLU_COLUMNS[number_of_tag] in ("upos", "xpos")
+            tokens.append(fields[1])
+            tags.append(UNANNOTATED if is_empty else tag)
+            places.append(f"{path}:{number}")
+    if tokens:
+        yield _sentence(tokens, tags, places, skipped)
 
 
 def _jsonl_rows(path: Path, data: DataConfig) -> Iterator[Row]:
@@ -280,6 +344,7 @@ def _parquet_rows(path: Path, data: DataConfig) -> Iterator[Row]:
 
 _READERS: dict[str, Callable[[Path, DataConfig], Iterator[Row]]] = {
     "conll": _conll_rows,
+    "conllu": _conllu_rows,
     "jsonl": _jsonl_rows,
     "csv": _csv_rows,
     "tsv": _tsv_rows,

@@ -18,10 +18,14 @@ from tokenizers import Tokenizer as BackEnd
 
 from workbench.data.examples import Split, Words
 from workbench.data.labels import LabelSpace
+from workbench.data.schemes import UNANNOTATED
 from workbench.errors import CheckpointError
 
 CUT = -1
 """Position of a word whose pieces were all cut off, or that has none."""
+
+NO_LABEL = -1
+"""Number of the tag of a word that is not annotated."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,10 @@ class WordLabels:
 
     positions: NDArray[np.int64]
     """First piece of each word, or `CUT`, `(words,)`."""
+    lasts: NDArray[np.int64]
+    """Last piece of each word, of those that were not cut off, or `CUT`, `(words,)`."""
     labels: NDArray[np.int64]
-    """Tag of each word, `(words,)`."""
+    """Tag of each word, or `NO_LABEL`, `(words,)`."""
 
 
 EncodedLabel = int | WordLabels
@@ -152,6 +158,27 @@ def first_pieces(offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -
     return positions
 
 
+def last_pieces(
+    offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]], firsts: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The last piece of each word.
+
+    Args:
+        offsets: Begin and end of each piece, `(pieces, 2)`; empty pieces are special tokens.
+        spans: Begin and end of each word, in order.
+        firsts: What `first_pieces` found.
+
+    Returns:
+        `(words,)`: the last piece that begins before the word ends, or `CUT`.
+    """
+    real = np.flatnonzero(offsets[:, 1] > offsets[:, 0])
+    if not len(real) or not spans:
+        return firsts
+    ends = np.fromiter((end for _, end in spans), dtype=np.int64, count=len(spans))
+    last = real[np.maximum(np.searchsorted(offsets[real, 0], ends, side="left") - 1, 0)]
+    return np.where(firsts == CUT, CUT, np.maximum(last, firsts))
+
+
 @dataclass(frozen=True)
 class EncodedSplit:
     """A split as the engine takes it."""
@@ -189,7 +216,10 @@ def encode_split(
 
 
 def _number_words(words: Words, pieces: Pieces, space: LabelSpace, place: str) -> WordLabels:
+    firsts = first_pieces(pieces.offsets, words.spans)
+    numbers = [NO_LABEL if tag == UNANNOTATED else space.index(tag, place) for tag in words.tags]
     return WordLabels(
-        positions=first_pieces(pieces.offsets, words.spans),
-        labels=np.array([space.index(tag, place) for tag in words.tags], dtype=np.int64),
+        positions=firsts,
+        lasts=last_pieces(pieces.offsets, words.spans, firsts),
+        labels=np.array(numbers, dtype=np.int64),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from workbench.errors import CheckpointError
 from workbench.export.card import write_card
 from workbench.model.backbone import save_backbone_files
 from workbench.model.folder import SIDECAR, LoadedModel, save_heads, save_weights
@@ -17,7 +18,11 @@ POOLING_FLAGS = {
     "cls": "pooling_mode_cls_token",
     "max": "pooling_mode_max_tokens",
     "mean": "pooling_mode_mean_tokens",
+    "mean_sqrt": "pooling_mode_mean_sqrt_len_tokens",
+    "weighted_mean": "pooling_mode_weightedmean_tokens",
+    "last": "pooling_mode_lasttoken",
 }
+"""By pooling: its switch in `1_Pooling/config.json`. Every version knows the first four."""
 
 
 def write_sentence_transformers(loaded: LoadedModel, folder: Path) -> None:
@@ -25,7 +30,17 @@ def write_sentence_transformers(loaded: LoadedModel, folder: Path) -> None:
 
     Type paths and pooling switches are those of sentence-transformers 2 to 5, which version 6
     still reads; what version 6 itself writes is not readable by the older ones.
+
+    Raises:
+        CheckpointError: sentence-transformers has no such pooling.
     """
+    pooling = loaded.description.pooling
+    if pooling not in POOLING_FLAGS:
+        raise CheckpointError(
+            f'sentence-transformers cannot pool by "{pooling}".',
+            where="[pooling] mode",
+            next_step=f"train with one of {', '.join(POOLING_FLAGS)}",
+        )
     save_backbone_files(loaded.backbone, folder)
     save_weights(loaded.model.backbone.encoder, folder / "model.safetensors")
     modules = [
@@ -47,8 +62,7 @@ def write_sentence_transformers(loaded: LoadedModel, folder: Path) -> None:
     _write(
         folder / "1_Pooling" / "config.json",
         {"word_embedding_dimension": loaded.model.backbone.hidden_size}
-        | {flag: mode == loaded.description.pooling for mode, flag in POOLING_FLAGS.items()}
-        | {"pooling_mode_mean_sqrt_len_tokens": False},
+        | {flag: mode == pooling for mode, flag in POOLING_FLAGS.items()},
     )
     (folder / SIDECAR).mkdir()
     save_heads(loaded, folder / SIDECAR)

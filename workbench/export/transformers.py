@@ -8,6 +8,9 @@ layers that are there, such that they compute what ours computes:
 - for mean pooling one more encoder layer is appended whose attention looks at all pieces alike:
   with queries and keys of zero its output at the first piece is the mean over the text.
 
+A tagging head with `constrained` is written as the linear layer that it is; choosing among the
+allowed sequences is left to who uses it.
+
 The result is exact up to the rounding of float32 and is compared with the checkpoint after
 writing. Where an architecture cannot express a head, that is said, and nothing is written.
 """
@@ -27,7 +30,7 @@ from workbench.export.card import write_card
 from workbench.model.backbone import quiet_transformers, save_backbone_files
 from workbench.model.building import HeadSettings
 from workbench.model.folder import LoadedModel, save_weights
-from workbench.model.heads import Head
+from workbench.model.heads import ClassificationHead, Head
 
 STRAIGHT = 2.0**-13
 """tanh(x) is x to a relative error below 3e-7 while |x| < 1e-3, that is for logits up to 8; a
@@ -83,6 +86,12 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
     import transformers
 
     head: Head = loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
+    if why := _beyond(head):
+        raise CheckpointError(
+            f'The head of "{task}" cannot be written for transformers: it has {why}.',
+            where=f"task {task}",
+            next_step="export with --format sentence-transformers, which carries all heads",
+        )
     weight, bias = head.linear.weight.detach(), head.linear.bias.detach()
     encoder = loaded.model.backbone.encoder
     config = copy.deepcopy(loaded.model.backbone.config)
@@ -119,6 +128,19 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
         weight = _make_averaging(layer, weight)
     write_head(model, weight, bias)
     return auto, model
+
+
+def _beyond(head: Head) -> str:
+    """What of a head no classifier of transformers has; empty if nothing."""
+    if isinstance(head, ClassificationHead):
+        return "a hidden layer, where theirs are linear" if head.hidden is not None else ""
+    if head.crf is not None:
+        return "a CRF, and the scores before it are not the tags"
+    if head.rnn is not None:
+        return "a recurrent layer over the words, where theirs see one piece at a time"
+    if head.word_pieces != "first":
+        return f'word_pieces = "{head.word_pieces}", where theirs are read at the first piece'
+    return ""
 
 
 def _empty(transformers: Any, auto: str, config: Any, task: str) -> Any:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from workbench.data.batching import collate
 from workbench.data.labels import LabelSpace
-from workbench.data.tokenizing import CUT, EncodedSplit, WordLabels
+from workbench.data.schemes import UNANNOTATED
+from workbench.data.tokenizing import CUT, NO_LABEL, EncodedSplit, WordLabels
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.heads import Head
 from workbench.model.multitask import MultiTaskModel
@@ -28,7 +29,7 @@ class TaskPredictions:
     loss: float = 0.0
     """Mean nats per label (text or word)."""
     expected: list[list[str]] = field(default_factory=list)
-    """Labels of each labelled text: one, or one per word."""
+    """Labels of each labelled text: one, or one per word (`UNANNOTATED` where there is none)."""
     predicted: list[list[str]] = field(default_factory=list)
 
 
@@ -75,8 +76,8 @@ def predict_split(
             targets = batch.targets[task]
             head: Head = model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
             sums[task] = sums.get(task, 0.0) + head.loss_sum(scores, targets).item()
-            counts[task] = counts.get(task, 0) + len(scores)
-            _collect(guesses, indices, task, targets.rows, scores)
+            counts[task] = counts.get(task, 0) + targets.count
+            _collect(guesses, indices, task, targets.rows, head.decode(scores, targets))
     model.train(was_training)
     return {
         task: _task_predictions(task, split, labels[task], guesses, sums[task] / counts[task])
@@ -90,9 +91,9 @@ def _collect(
     indices: np.ndarray,
     task: str,
     rows: Tensor,
-    scores: Tensor,
+    decoded: Tensor,
 ) -> None:
-    for row, guess in zip(rows.tolist(), scores.argmax(dim=-1).tolist(), strict=True):
+    for row, guess in zip(rows.tolist(), decoded.tolist(), strict=True):
         guesses.setdefault(int(indices[row]), {}).setdefault(task, []).append(guess)
 
 
@@ -111,10 +112,16 @@ def _task_predictions(
             continue
         found = iter(guesses.get(index, {}).get(task, []))
         if isinstance(label, WordLabels):
-            numbers = [missing if at == CUT else next(found) for at in label.positions.tolist()]
-            expected = label.labels.tolist()
+            # Nothing is found for a text of which no word that was kept is annotated.
+            numbers = [
+                missing if at == CUT else next(found, missing) for at in label.positions.tolist()
+            ]
+            expected = [
+                UNANNOTATED if number == NO_LABEL else space.names[number]
+                for number in label.labels.tolist()
+            ]
         else:
-            numbers, expected = [next(found)], [label]
-        result.expected.append([space.names[number] for number in expected])
+            numbers, expected = [next(found)], [space.names[label]]
+        result.expected.append(expected)
         result.predicted.append([space.names[number] for number in numbers])
     return result

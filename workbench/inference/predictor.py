@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.data.batching import Batch, TextTargets, WordTargets, pad
-from workbench.data.labels import spans
-from workbench.data.tokenizing import CUT, Pieces, first_pieces
+from workbench.data.batching import Batch, TextTargets, WordTargets, pad, word_targets
+from workbench.data.schemes import scheme_of_names, spans
+from workbench.data.tokenizing import CUT, Pieces, WordLabels, first_pieces, last_pieces
+from workbench.data.words import word_spans
 from workbench.inference.evaluation import length_sorted_batches
 from workbench.model.arithmetic import Arithmetic, choose_arithmetic
 from workbench.model.folder import LoadedModel, load_model_folder
-
-_WORD = re.compile(r"['’](?:s|re|ve|ll|d|m|t)\b|\w+|[^\w\s]")
+from workbench.model.heads import Head
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class WordTags:
     words: tuple[str, ...]
     tags: tuple[str, ...]
     entities: tuple[Entity, ...]
-    """Spans, where the tags are BIO."""
+    """Spans, where the tags are BIO or BIOES."""
 
 
 @dataclass(frozen=True)
@@ -105,21 +104,23 @@ class Predictor:
         For tagging a text is cut into words at white space and punctuation marks.
         """
         pieces = self.loaded.tokenizer.pieces(texts)
-        words = [[match.span() for match in _WORD.finditer(text)] for text in texts]
-        positions = [
-            first_pieces(piece.offsets, spans) for piece, spans in zip(pieces, words, strict=True)
-        ]
+        cuts = [word_spans(text) for text in texts]
+        words = [_unlabelled(piece, cut) for piece, cut in zip(pieces, cuts, strict=True)]
         results: list[Prediction] = [Prediction(text, {}) for text in texts]
         for indices in self._batches(pieces):
-            batch = self._batch(pieces, positions, indices)
+            batch = self._batch(pieces, words, indices)
             with self.arithmetic.autocast():
                 logits = self.loaded.model(batch)
             for task, settings in self.description.heads.items():
-                scores = logits[task].float().cpu() if task in logits else torch.empty(0, 0)
+                head: Head = self.loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
+                found: list[int] = []
+                if task in logits:
+                    scores = logits[task].float()
+                    found = head.decode(scores, batch.targets[task]).tolist()
                 if settings.kind == "classification":
-                    self._add_scores(results, indices, task, scores)
+                    self._add_scores(results, indices, task, scores.cpu(), found)
                 else:
-                    self._add_tags(results, indices, task, scores, words, positions)
+                    self._add_tags(results, indices, task, found, cuts, words)
         return results
 
     def _batches(self, pieces: Sequence[Pieces]) -> list[NDArray[np.int64]]:
@@ -133,24 +134,18 @@ class Predictor:
     def _batch(
         self,
         pieces: Sequence[Pieces],
-        positions: Sequence[NDArray[np.int64]],
+        words: Sequence[WordLabels],
         indices: NDArray[np.int64],
     ) -> Batch:
-        ids, mask = self._pad(pieces, indices)
-        rows = torch.arange(len(indices), device=ids.device)
-        kept = [positions[index][positions[index] != CUT] for index in indices]
-        word_rows = np.repeat(np.arange(len(indices)), [len(found) for found in kept])
-        places = np.concatenate(kept)
+        ids, mask = pad([pieces[index].ids for index in indices], self.loaded.tokenizer.pad_id)
+        rows = torch.arange(len(indices))
+        found = word_targets([(row, words[index]) for row, index in enumerate(indices)])
         targets: dict[str, TextTargets | WordTargets] = {}
         for task, settings in self.description.heads.items():
             if settings.kind == "classification":
                 targets[task] = TextTargets(rows, torch.zeros_like(rows))
-            elif len(places):
-                targets[task] = WordTargets(
-                    torch.from_numpy(word_rows).to(ids.device),
-                    torch.from_numpy(places).to(ids.device),
-                    torch.zeros(len(places), dtype=torch.int64, device=ids.device),
-                )
+            elif found is not None:
+                targets[task] = found
         return Batch(
             ids=ids,
             mask=mask,
@@ -158,16 +153,21 @@ class Predictor:
             texts=len(indices),
             tokens=int(mask.sum()),
             indices=tuple(indices.tolist()),
-        )
+        ).to(self.arithmetic.device)
 
     def _add_scores(
-        self, results: list[Prediction], indices: NDArray[np.int64], task: str, scores: Tensor
+        self,
+        results: list[Prediction],
+        indices: NDArray[np.int64],
+        task: str,
+        scores: Tensor,
+        found: Sequence[int],
     ) -> None:
         labels = self.description.heads[task].labels
         probabilities = scores.softmax(dim=-1)
         for row, index in enumerate(indices):
             results[index].tasks[task] = TextScores(
-                label=labels[int(scores[row].argmax())],
+                label=labels[found[row]],
                 logits=tuple(scores[row].tolist()),
                 probabilities=tuple(probabilities[row].tolist()),
             )
@@ -177,15 +177,18 @@ class Predictor:
         results: list[Prediction],
         indices: NDArray[np.int64],
         task: str,
-        scores: Tensor,
+        found: Sequence[int],
         words: Sequence[list[tuple[int, int]]],
-        positions: Sequence[NDArray[np.int64]],
+        places: Sequence[WordLabels],
     ) -> None:
         labels = self.description.heads[task].labels
         missing = "O" if "O" in labels else labels[0]
-        guesses = iter(scores.argmax(dim=-1).tolist() if len(scores) else [])
+        scheme = scheme_of_names(labels)
+        guesses = iter(found)
         for index in indices:
-            tags = [missing if at == CUT else labels[next(guesses)] for at in positions[index]]
+            tags = [
+                missing if at == CUT else labels[next(guesses)] for at in places[index].positions
+            ]
             text, cuts = results[index].text, words[index]
             entities = tuple(
                 Entity(
@@ -194,10 +197,16 @@ class Predictor:
                     text=text[cuts[begin][0] : cuts[end - 1][1]],
                     label=label,
                 )
-                for begin, end, label in spans(tags)
+                for begin, end, label in (spans(tags, scheme) if scheme != "plain" else [])
             )
             surface = tuple(text[begin:end] for begin, end in cuts)
             results[index].tasks[task] = WordTags(surface, tuple(tags), entities)
+
+
+def _unlabelled(pieces: Pieces, cuts: Sequence[tuple[int, int]]) -> WordLabels:
+    """Where the words are among the pieces; their labels are of no account."""
+    firsts = first_pieces(pieces.offsets, cuts)
+    return WordLabels(firsts, last_pieces(pieces.offsets, cuts, firsts), np.zeros_like(firsts))
 
 
 def as_json(prediction: Prediction, predictor: Predictor) -> dict[str, Any]:

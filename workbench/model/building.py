@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.task import ClassificationTask, TaskConfig
 from workbench.data.labels import LabelSpace
 from workbench.model.backbone import LoadedBackbone
 from workbench.model.heads import HEADS, Head
@@ -23,6 +25,8 @@ class HeadSettings:
     kind: str
     labels: tuple[str, ...]
     dropout: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What else the head of this kind takes, by name, as JSON can hold it."""
 
 
 def head_settings(
@@ -30,9 +34,43 @@ def head_settings(
 ) -> dict[str, HeadSettings]:
     """Settings of every task's head, by task."""
     return {
-        name: HeadSettings(task.kind, labels[name].names, task.dropout)
+        name: HeadSettings(
+            task.kind, labels[name].names, task.dropout, _options(task, labels[name])
+        )
         for name, task in config.tasks.items()
     }
+
+
+def _options(task: TaskConfig, labels: LabelSpace) -> dict[str, Any]:
+    if isinstance(task, ClassificationTask):
+        return {
+            "hidden_size": task.hidden_size,
+            "label_smoothing": task.label_smoothing,
+            "class_weights": _class_weights(task, labels),
+            "focal_gamma": task.focal_gamma,
+        }
+    return {
+        "word_pieces": task.word_pieces,
+        "rnn": task.rnn,
+        "hidden_size": task.hidden_size,
+        "layers": task.layers,
+        "crf": task.crf,
+        "constrained": task.constrained,
+    }
+
+
+def _class_weights(task: ClassificationTask, labels: LabelSpace) -> list[float] | None:
+    """A weight for each class; balanced ones have the mean 1 over the examples of train."""
+    if task.class_weights == "none" and not task.label_weights:
+        return None
+    weights = [1.0] * len(labels.names)
+    if task.class_weights == "balanced":
+        total = sum(labels.counts)
+        weights = [total / (len(labels.names) * max(1, count)) for count in labels.counts]
+    return [
+        weight * task.label_weights.get(name, 1.0)
+        for name, weight in zip(labels.names, weights, strict=True)
+    ]
 
 
 def build_model(
@@ -53,6 +91,9 @@ def build_model(
             digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
             torch.manual_seed(int.from_bytes(digest[:8], "big"))
             made[name] = HEADS[settings.kind](
-                loaded.backbone.hidden_size, classes=len(settings.labels), dropout=settings.dropout
+                loaded.backbone.hidden_size,
+                labels=settings.labels,
+                dropout=settings.dropout,
+                **settings.options,
             )
     return MultiTaskModel(loaded.backbone, made, pooling=POOLINGS[pooling])

@@ -25,7 +25,8 @@ from workbench.model.backbone import LoadedBackbone, empty_backbone, save_backbo
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.multitask import MultiTaskModel
 
-FORMAT = 1
+FORMAT = 2
+"""1: heads without options. Both are read."""
 SIDECAR = "workbench"
 
 
@@ -113,7 +114,12 @@ def _read_description(file: Path) -> ModelDescription:
                 next_step="update mtl-workbench: pip install -U mtl-workbench",
             )
         heads = {
-            name: HeadSettings(head["kind"], tuple(head["labels"]), float(head["dropout"]))
+            name: HeadSettings(
+                head["kind"],
+                tuple(head["labels"]),
+                float(head["dropout"]),
+                dict(head.get("options", {})),
+            )
             for name, head in values.pop("heads").items()
         }
         return ModelDescription(**values, heads=heads)

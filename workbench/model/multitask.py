@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from workbench.data.batching import Batch, TextTargets
 from workbench.model.backbone import Backbone
 from workbench.model.freezing import is_frozen
-from workbench.model.heads import Head
+from workbench.model.heads import Head, TaggingHead
 from workbench.model.pooling import Pooling
 
 
@@ -41,8 +41,9 @@ class MultiTaskModel(nn.Module):
         0.95 to its own, so what is learned on them fits another model.
         """
         super().train(mode)
-        for part in (self.backbone, *self.heads.values()):
-            if is_frozen(part):
+        for part in self.modules() if mode else ():
+            # What has no parameters, as a dropout, belongs to what is around it.
+            if next(part.parameters(), None) is not None and is_frozen(part):
                 part.eval()
         return self
 
@@ -66,10 +67,12 @@ class MultiTaskModel(nn.Module):
         pooled: Tensor | None = None
         logits = {}
         for task, targets in batch.targets.items():
+            head = self.heads[task]
             if isinstance(targets, TextTargets):
                 pooled = self.pooling(hidden, batch.mask) if pooled is None else pooled
                 vectors = pooled[targets.rows]  # (labelled texts, hidden)
             else:
-                vectors = hidden[targets.rows, targets.positions]  # (labelled words, hidden)
-            logits[task] = self.heads[task](vectors)
+                assert isinstance(head, TaggingHead)
+                vectors = head.vectors(hidden, targets)  # (labelled words, width)
+            logits[task] = head(vectors, targets)
         return logits

@@ -41,8 +41,6 @@ def evaluate(
             )
             metrics = classification_metrics(expected, predicted)
         else:
-            metrics = tagging_metrics(
-                found.expected, found.predicted, with_spans=labels[task].is_bio
-            )
+            metrics = tagging_metrics(found.expected, found.predicted, scheme=labels[task].scheme)
         results[task] = {"loss": found.loss} | metrics
     return results

@@ -31,6 +31,7 @@ from workbench.events import (
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    ParameterGroup,
     PhaseStarted,
     RunFinished,
     RunStarted,
@@ -43,13 +44,27 @@ from workbench.model.backbone import load_backbone
 from workbench.model.building import build_model, head_settings
 from workbench.model.dropout import MaskSource, make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
-from workbench.model.freezing import freeze, frozen_checksum
+from workbench.model.freezing import (
+    GradualUnfreezing,
+    first_steps,
+    freeze,
+    frozen_checksum,
+    is_frozen,
+)
 from workbench.model.heads import Head
 from workbench.model.vocabulary import train_only_occurring_rows
-from workbench.schedules import rate_factor
+from workbench.schedules import Plateau
 from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
 from workbench.training.evaluation import evaluate
-from workbench.training.optimizer import build_optimizer, set_rates, trained_parameters
+from workbench.training.optimizer import (
+    Rates,
+    build_optimizer,
+    parameter_table,
+    set_rates,
+    trained_parameters,
+    weights_to_train,
+    weights_to_use,
+)
 from workbench.training.reproducibility import seed_everything
 from workbench.training.selection import selection_value
 from workbench.training.showcase import compute_showcase
@@ -92,7 +107,7 @@ def train(
     yield RunFinished(
         step=run.step,
         stopped=stopped is not None,
-        frozen_checksum=frozen_checksum(run.loaded.model),
+        frozen_checksum=frozen_checksum(run.loaded.model, run.frozen),
         seconds=time.perf_counter() - begin,
     )
 
@@ -109,6 +124,10 @@ class _Run:
     loaded: LoadedModel
     arithmetic: Arithmetic
     optimizer: torch.optim.Optimizer
+    unfreezing: GradualUnfreezing
+    frozen: frozenset[str]
+    """Names of the parameters that never move."""
+    groups: tuple[ParameterGroup, ...]
     scaler: torch.amp.GradScaler
     masks: MaskSource | None
     """Where dropout's masks come from, if not from torch."""
@@ -116,6 +135,8 @@ class _Run:
     total_parameters: int
     total_steps: int
     step: int = 0
+    plateau: Plateau = field(default_factory=Plateau)
+    """What the evaluations of dev have done to the rate."""
     best_selection: float | None = None
     checkpoints: list[int] = field(default_factory=list)
     """Steps of the checkpoints that are there, oldest first."""
@@ -140,18 +161,31 @@ def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _
     backbone = load_backbone(config.backbone.model, max_length=config.backbone.max_length)
     heads = head_settings(config, corpus.labels)
     model = build_model(backbone, heads, pooling=config.pooling.mode, seed=config.seed)
-    freeze(model, config.freezing.mode)
+    freezing = config.freezing
+    frozen = freeze(
+        model,
+        freezing.mode,
+        layers=freezing.layers,
+        heads=freezing.heads,
+        patterns=freezing.patterns,
+    )
     train_split, dev_split = (
         encode_split(split, backbone.tokenizer, corpus.labels)
         for split in (corpus.train, corpus.dev)
     )
     trainable, total = _count_parameters(model)
+    # A model of which nothing is trained is evaluated and saved as it is.
+    total_steps = config.training.epochs * steps_per_epoch(
+        len(train_split.examples) if trainable else 0, config.training.batch_size
+    )
+    rates, weight_decay = _rates(config), config.optimization.weight_decay
+    begins = first_steps(model, share=freezing.gradual, total_steps=total_steps)
+    groups = parameter_table(model, rates=rates, weight_decay=weight_decay, begins=begins)
     encoder = backbone.backbone.encoder
     train_only_occurring_rows(encoder, _pieces_of(train_split, backbone.tokenizer.pad_id))
     on_cpu = arithmetic.device.type == "cpu"
     masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
     model.to(arithmetic.device)
-    rate = config.optimization.learning_rate
     run = _Run(
         config=config,
         folder=folder,
@@ -168,16 +202,18 @@ def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _
         arithmetic=arithmetic,
         optimizer=build_optimizer(
             model,
-            learning_rate=rate,
-            head_learning_rate=config.optimization.head_learning_rate or rate,
-            weight_decay=config.optimization.weight_decay,
+            rates=rates,
+            weight_decay=weight_decay,
+            kind=config.optimization.optimizer,
         ),
+        unfreezing=GradualUnfreezing(model, share=freezing.gradual, total_steps=total_steps),
+        frozen=frozen,
+        groups=groups,
         scaler=arithmetic.scaler(),
         masks=masks,
         trainable_parameters=trainable,
         total_parameters=total,
-        total_steps=config.training.epochs
-        * steps_per_epoch(len(train_split.examples), config.training.batch_size),
+        total_steps=total_steps,
     )
     yield _started(run)
     for message in _warnings(run):
@@ -190,12 +226,16 @@ def _train_epochs(
 ) -> Generator[Event, None, str | None]:
     """All updates, with the evaluations between them; returns why it ended early, or None."""
     config = run.config.training
+    if run.total_steps == 0:
+        yield from _evaluate_and_save(run)
+        return None
     per_epoch = run.total_steps // config.epochs
     evaluations = _evaluation_steps(per_epoch, config.evaluations_per_epoch)
     on_gpu = run.arithmetic.device.type != "cpu"
     reader = _BlockReader(STEPS_PER_BLOCK_ON_GPU if on_gpu else 1)
     yield PhaseStarted("training", 120)
     run.loaded.model.train()
+    weights_to_train(run.optimizer)
     for epoch in range(config.epochs):
         batches = epoch_batches(
             run.train_split.lengths,
@@ -221,6 +261,7 @@ def _train_epochs(
                 if why:
                     # Who asks at the last update gets a whole run.
                     return why if run.step < run.total_steps else None
+                weights_to_train(run.optimizer)
                 yield PhaseStarted("training", 120)
     return None
 
@@ -240,12 +281,8 @@ class _Update:
 def _update(run: _Run, batch: Batch) -> _Update:
     """One optimizer update from one batch: the single training step."""
     optimization = run.config.optimization
-    factor = rate_factor(
-        optimization.schedule,
-        run.step,
-        total_steps=run.total_steps,
-        warmup=optimization.warmup,
-    )
+    run.unfreezing.start_step(run.step)
+    factor = optimization.rate_schedule.factor(run.step, run.total_steps) * run.plateau.factor
     rates = set_rates(run.optimizer, factor)
     if run.masks is not None:
         run.masks.start_step(run.step)
@@ -255,7 +292,8 @@ def _update(run: _Run, batch: Batch) -> _Update:
     losses = {}
     for task, scores in logits.items():
         head: Head = run.loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
-        losses[task] = head.loss_sum(scores, batch.targets[task]) / len(scores)
+        targets = batch.targets[task]
+        losses[task] = head.loss_sum(scores, targets) / targets.count
     # Weight 0 means not trained: a zero gradient would still decay the head, and 0 x NaN is NaN.
     weights = {task: run.config.tasks[task].weight for task in losses}
     weighted = [losses[task] * weight for task, weight in weights.items() if weight > 0]
@@ -264,6 +302,7 @@ def _update(run: _Run, batch: Batch) -> _Update:
     total = norm = torch.zeros(())
     if weighted:  # else all that was labelled here was cut off
         total = torch.stack(weighted).sum()
+    if total.requires_grad:  # else nothing of what was labelled here moves
         run.optimizer.zero_grad(set_to_none=True)
         run.scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch's is untyped
         run.scaler.unscale_(run.optimizer)
@@ -339,6 +378,7 @@ class _BlockReader:
 def _evaluate_and_save(run: _Run) -> Iterator[Event]:
     """Evaluate dev, save a checkpoint, keep the best and the last."""
     selection = None
+    weights_to_use(run.optimizer)
     if run.dev_split.examples:
         yield PhaseStarted("evaluating", 1800)
         begin = time.perf_counter()
@@ -359,6 +399,13 @@ def _evaluate_and_save(run: _Run) -> Iterator[Event]:
                     next_step="lower optimization.learning_rate; the checkpoints written before "
                     "are intact",
                 )
+        if run.config.optimization.schedule == "plateau":
+            run.plateau = run.plateau.after(
+                selection,
+                reduce_by=run.config.optimization.plateau_factor,
+                patience=run.config.optimization.plateau_patience,
+                minimum=run.config.optimization.minimum_rate,
+            )
     yield PhaseStarted("saving", 600)
     size = save_checkpoint(run.folder, run.step, run.loaded)
     # An equal value does not replace the best: of two alike, the earlier is kept.
@@ -389,7 +436,6 @@ def _evaluation_steps(per_epoch: int, evaluations: int) -> frozenset[int]:
 
 
 def _started(run: _Run) -> RunStarted:
-    model = run.loaded.model
     splits = (run.train_split, run.dev_split)
     return RunStarted(
         total_steps=run.total_steps,
@@ -411,7 +457,25 @@ def _started(run: _Run) -> RunStarted:
         precision=run.arithmetic.precision,
         trainable_parameters=run.trainable_parameters,
         total_parameters=run.total_parameters,
-        frozen_checksum=frozen_checksum(model),
+        frozen_checksum=frozen_checksum(run.loaded.model, run.frozen),
+        groups=run.groups,
+    )
+
+
+def _rates(config: ExperimentConfig) -> Rates:
+    """The highest rates that the settings ask for."""
+    asked = config.optimization
+    return Rates(
+        backbone=asked.learning_rate,
+        heads=asked.head_learning_rate or asked.learning_rate,
+        tasks={
+            name: task.learning_rate
+            for name, task in config.tasks.items()
+            if task.learning_rate is not None
+        },
+        layers=asked.layer_rates,
+        decay=asked.layer_decay,
+        table=asked.layer_factors,
     )
 
 
@@ -431,6 +495,7 @@ def _warnings(run: _Run) -> Iterator[str]:
     """What a person should know of the data before the first step."""
     for place, rows in run.corpus.unlabelled.items():
         yield f"{place}: {rows} row(s) have no label and are left out of this task."
+    yield from run.corpus.notes
     for split in (run.train_split, run.dev_split):
         for task, texts in split.cut.items():
             if texts:
@@ -445,8 +510,26 @@ def _warnings(run: _Run) -> Iterator[str]:
                     f"were cut; words that were cut off count as missed. {advice}"
                 )
     for name, settings in run.config.tasks.items():
-        if settings.data.dev is None:
+        if not settings.data.has_dev:
             yield f"{name} has no dev data: it has no part in choosing the best checkpoint."
+    yield from _freezing_warnings(run)
+
+
+def _freezing_warnings(run: _Run) -> Iterator[str]:
+    """What follows from what is frozen, where it is easily overlooked."""
+    if run.trainable_parameters == 0:
+        yield "Everything is frozen: the run evaluates and saves the model, and learns nothing."
+        return
+    model = run.loaded.model
+    for name, head in model.heads.items():
+        if is_frozen(head):
+            yield (
+                f"The head of {name} is frozen as it began, with random weights; the backbone is "
+                "frozen, too, so nothing of this task is learned."
+                if is_frozen(model.backbone)
+                else f"The head of {name} is frozen while the backbone moves under it: the two "
+                "drift apart, and its metrics may fall in the course of the run."
+            )
 
 
 def _not_finite(run: _Run, update: _Update, what: str) -> WorkerError:

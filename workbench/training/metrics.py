@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.data.schemes import UNANNOTATED, Scheme, chains, spans
+
 
 def classification_metrics(
     expected: NDArray[np.int64], predicted: NDArray[np.int64]
@@ -27,35 +29,40 @@ def classification_metrics(
 
 
 def tagging_metrics(
-    expected: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], *, with_spans: bool
+    expected: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], *, scheme: Scheme
 ) -> dict[str, float]:
-    """Share of right words and, for BIO tags, strict precision, recall and F1 of whole spans.
+    """Share of right words and, for tags of spans, strict precision, recall and F1 of spans.
 
-    Strict as in seqeval's strict mode with IOB2: a span counts if both ends and the type are
-    right, and an `I-` without its `B-` begins none. Averaged over spans, not types.
+    Strict as in seqeval's strict mode: a span counts if both ends and the type are right, and
+    one that does not begin (in BIOES: or end) as it should is none. Averaged over spans, not
+    types. Words that are not annotated count nowhere, and spans that reach into them neither.
 
     Args:
         expected: Tags of each text's words; a word that was cut off is among them.
         predicted: The same as predicted; `O` for a word that was cut off.
-        with_spans: Whether the tags are BIO. It is a matter of the label space, not of these
-            tags: a split without a span, where none was predicted, still has a span F1, of 0.
+        scheme: Of the label space, not of these tags: a split without a span, where none was
+            predicted, still has a span F1, of 0.
     """
     pairs = [
         (right, guess)
         for tags, guesses in zip(expected, predicted, strict=True)
         for right, guess in zip(tags, guesses, strict=True)
+        if right != UNANNOTATED
     ]
     metrics = {"accuracy": sum(right == guess for right, guess in pairs) / max(1, len(pairs))}
-    if not with_spans:
+    if scheme == "plain":
         return metrics
     from seqeval.metrics.v1 import precision_recall_fscore_support
-    from seqeval.scheme import IOB2
+    from seqeval.scheme import IOB2, IOBES
 
+    judged = [
+        _judged(tags, guesses, scheme) for tags, guesses in zip(expected, predicted, strict=True)
+    ]
     precision, recall, f1, _ = precision_recall_fscore_support(
-        [list(tags) for tags in expected],
-        [list(tags) for tags in predicted],
+        [tags for tags, _ in judged],
+        [guesses for _, guesses in judged],
         average="micro",
-        scheme=IOB2,
+        scheme=IOBES if scheme == "bioes" else IOB2,
         zero_division=0,
     )
     return metrics | {
@@ -63,3 +70,21 @@ def tagging_metrics(
         "span_recall": float(recall),
         "span_f1": float(f1),
     }
+
+
+def _judged(
+    tags: Sequence[str], guesses: Sequence[str], scheme: Scheme
+) -> tuple[list[str], list[str]]:
+    """Both without what nobody can judge: spans that touch words that are not annotated."""
+    if UNANNOTATED not in tags:
+        return list(tags), list(guesses)
+    unknown = {at for at, tag in enumerate(tags) if tag == UNANNOTATED}
+    for chain in chains(tags, scheme):
+        if not (chain.is_begun and chain.is_ended):
+            unknown.update(range(chain.begin, chain.end))
+    right = ["O" if at in unknown else tag for at, tag in enumerate(tags)]
+    guess = list(guesses)
+    for begin, end, _ in spans(guesses, scheme):
+        if unknown & set(range(begin, end)):
+            guess[begin:end] = ["O"] * (end - begin)
+    return right, guess

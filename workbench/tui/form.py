@@ -208,7 +208,10 @@ def judge(entries: FormEntries) -> Verdict:
 
 def _typed(spec: FieldSpec, path: str, raw: str) -> object:
     if spec.kind == "list":
-        return [line for line in raw.splitlines() if line.strip()]
+        lines = [line for line in raw.splitlines() if line.strip()]
+        if spec.has_numbers:
+            return coerce(path, f"[{', '.join(lines)}]")
+        return lines
     generic = path if not path.startswith("tasks.") else spec.path
     try:
         return coerce(generic, raw)

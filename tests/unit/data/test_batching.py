@@ -82,7 +82,7 @@ def test_every_tensor_goes_to_the_device_and_is_pinned_for_a_gpu(
 
     moved = batch.to(torch.device(kind))
 
-    tensors = 2 + 2 + 3
+    tensors = 2 + 2 + 4
     assert steps.count((kind, True)) == tensors
     assert sum(name == "pin" for name, _ in steps) == (tensors if kind == "cuda" else 0)
     assert (moved.texts, moved.tokens, moved.indices) == (3, 10, (7, 3, 5))

@@ -164,7 +164,7 @@ def test_a_dev_tag_that_only_completes_a_type_of_train_is_known(tmp_path: Path) 
 def test_span_f1_of_plain_tags_is_refused_before_training(tmp_path: Path) -> None:
     rows = [{"tokens": ["Ada"], "tags": ["NOUN"]}]
 
-    with pytest.raises(DataError, match='span_f1 needs BIO tags, but train has "NOUN"'):
+    with pytest.raises(DataError, match='span_f1" needs BIO or BIOES tags, but train has "NOUN"'):
         read_corpus(an_experiment_on(tmp_path, rows=rows, kind="tagging"))
 
 

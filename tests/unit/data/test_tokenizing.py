@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as BackEnd
 
 from workbench.data.examples import Example, Split, Words
-from workbench.data.tokenizing import CUT, Tokenizer, WordLabels, encode_split, first_pieces
+from workbench.data.tokenizing import (
+    CUT,
+    Tokenizer,
+    WordLabels,
+    encode_split,
+    first_pieces,
+    last_pieces,
+)
 from workbench.errors import CheckpointError
 
 WORDPIECE = wordpiece_tokenizer()
@@ -86,6 +93,36 @@ def test_the_first_piece_of_a_word_is_the_first_that_holds_one_of_its_characters
             if left < end and right > begin and right > left
         ]
         assert position == (inside[0] if inside else CUT)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@given(words=WORDS)
+def test_the_last_piece_of_a_word_is_the_last_that_holds_one_of_its_characters(
+    name: str, words: list[str]
+) -> None:
+    pieces = a_tokenizer(TOKENIZERS[name]).pieces([" ".join(words)])[0]
+    spans = spans_of(words)
+    firsts = first_pieces(pieces.offsets, spans)
+
+    found = last_pieces(pieces.offsets, spans, firsts)
+
+    for (begin, end), first, last in zip(spans, firsts, found, strict=True):
+        inside = [
+            number
+            for number, (left, right) in enumerate(pieces.offsets.tolist())
+            if left < end and right > begin and right > left
+        ]
+        assert last == (inside[-1] if inside else CUT)
+        assert last >= first
+
+
+def test_the_last_pieces_of_words_that_are_cut_are_those_that_are_left() -> None:
+    pieces = a_tokenizer(max_length=5).pieces(["olders rain"])[0]  # old ##er ##s, then the end
+    firsts = first_pieces(pieces.offsets, [(0, 6), (7, 11)])
+
+    assert firsts.tolist() == [1, CUT]
+    assert last_pieces(pieces.offsets, [(0, 6), (7, 11)], firsts).tolist() == [3, CUT]
+    assert last_pieces(pieces.offsets, [], np.array([])).tolist() == []
 
 
 def test_a_piece_that_begins_with_the_space_before_its_word_is_the_words_first() -> None:

@@ -13,6 +13,7 @@ from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved
 from workbench.export import exporting, verification
 from workbench.export.exporting import FORMATS, export_model
+from workbench.export.sentence_transformers import POOLING_FLAGS
 from workbench.inference.predictor import Predictor, TextScores
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.folder import LoadedModel, ModelDescription, save_model_folder
@@ -44,6 +45,10 @@ def test_a_sentence_transformers_export_says_the_same(
 ) -> None:
     loaded = a_model(backbones(family), tasks=tuple(KINDS), pooling=pooling)
     model = save(loaded, tmp_path / "model")
+    if pooling not in POOLING_FLAGS:
+        with pytest.raises(CheckpointError, match=f'cannot pool by "{pooling}"'):
+            export_model(model, "sentence-transformers", tmp_path / "out", ignore)
+        return
 
     done = export_model(model, "sentence-transformers", tmp_path / "out", ignore)
 
@@ -255,3 +260,18 @@ def test_sentence_transformers_opens_the_export_and_gives_the_same_vectors(
     assert np.abs(vectors - expected).max() < 1e-5
     assert np.abs(stranger.encode(texts[:1])[0] - vectors[0]).max() < 1e-5
     assert stranger.max_seq_length == 48
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pooling", POOLING_FLAGS)
+def test_sentence_transformers_pools_as_we_do(pooling: str, bert: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    loaded = a_model(bert, pooling=pooling)
+    done = export_model(
+        save(loaded, tmp_path / "model"), "sentence-transformers", tmp_path / "out", ignore
+    )
+
+    vectors = SentenceTransformer(str(done.folder), device="cpu").encode(TEXTS)
+
+    assert np.abs(vectors - Predictor(loaded).encode(TEXTS)).max() < 1e-5

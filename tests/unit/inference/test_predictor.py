@@ -8,7 +8,7 @@ from builders import HIDDEN, TrainedRun, a_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.data.labels import spans
+from workbench.data.schemes import spans
 from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved
 from workbench.inference.predictor import Predictor, TextScores, WordTags, as_json

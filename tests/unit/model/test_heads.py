@@ -78,14 +78,15 @@ def test_the_loss_is_in_float32_under_autocast(task: str, bert: Path) -> None:
 @pytest.mark.parametrize("kind", HEADS)
 def test_the_loss_is_a_sum_so_that_halves_of_a_batch_add_up(kind: str) -> None:
     # ENGINE_NOTES trap 12: means of means are wrong, sums and counts are not.
-    head = HEADS[kind](4, classes=3, dropout=0.0)
+    head = HEADS[kind](4, labels=("O", "B-X", "I-X"), dropout=0.0)
     rows, labels = torch.arange(6), torch.tensor([0, 1, 2, 0, 1, 2])
     logits = head(torch.randn(6, 4))
 
     def targets(part: slice) -> TextTargets | WordTargets:
         if kind == "classification":
             return TextTargets(rows[part], labels[part])
-        return WordTargets(rows[part], rows[part], labels[part])
+        size = len(rows[part])
+        return WordTargets(rows[part], rows[part], rows[part], labels[part], (1,) * size, size)
 
     whole = head.loss_sum(logits, targets(slice(0, 6)))
     parts = [head.loss_sum(logits[part], targets(part)) for part in (slice(0, 2), slice(2, 6))]

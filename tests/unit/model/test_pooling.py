@@ -39,14 +39,23 @@ def test_padding_its_side_and_its_amount_do_not_change_the_pooled_vector(
 
 
 @pytest.mark.parametrize(
-    ("mode", "expected"), [("mean", [2.0, 1.0]), ("cls", [1.0, -1.0]), ("max", [3.0, 3.0])]
+    ("mode", "expected"),
+    [
+        ("mean", [2.0, 1.0]),
+        ("cls", [1.0, -1.0]),
+        ("max", [3.0, 3.0]),
+        ("min", [1.0, -1.0]),
+        ("mean_sqrt", [4.0 / 2**0.5, 2.0 / 2**0.5]),
+        ("weighted_mean", [7.0 / 3.0, 5.0 / 3.0]),
+        ("last", [3.0, 3.0]),
+    ],
 )
 def test_poolings_compute_what_they_say(mode: str, expected: list[float]) -> None:
     hidden = torch.tensor([[[1.0, -1.0], [3.0, 3.0], [9.0, 9.0]]])
 
     pooled = POOLINGS[mode](hidden, torch.tensor([[1, 1, 0]]))
 
-    assert pooled.tolist() == [expected]
+    assert pooled[0].tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("mode", POOLINGS)

@@ -22,6 +22,8 @@ from builders import (
 )
 
 from workbench.data.batching import collate
+from workbench.data.examples import read_corpus
+from workbench.data.tokenizing import encode_split
 from workbench.errors import DataError, WorkerError
 from workbench.events import (
     CheckpointRemoved,
@@ -36,11 +38,13 @@ from workbench.events import (
     Warned,
 )
 from workbench.inference.predictor import Predictor
+from workbench.model.arithmetic import choose_arithmetic
 from workbench.model.folder import load_model_folder
 from workbench.model.heads import ClassificationHead
-from workbench.schedules import rate_factor
+from workbench.schedules import RateSchedule
 from workbench.training import loop
 from workbench.training.checkpoint import check_checkpoint, checkpoint_name
+from workbench.training.evaluation import evaluate
 from workbench.training.loop import train
 
 E = TypeVar("E")
@@ -113,9 +117,7 @@ def test_rates_follow_the_schedule(trained: TrainedRun) -> None:
 
     rates = [step.learning_rates for step in of(StepFinished, trained.events)]
 
-    expected = [
-        peak * rate_factor("linear", step, total_steps=18, warmup=0.1) for step in range(18)
-    ]
+    expected = [peak * RateSchedule("linear", warmup=0.1).factor(step, 18) for step in range(18)]
     assert [rate["backbone"] for rate in rates] == pytest.approx(expected)
     assert [rate["heads"] for rate in rates] == pytest.approx(expected)
 
@@ -386,6 +388,164 @@ def test_a_run_with_a_frozen_backbone_proves_that_it_did_not_move(
     assert finished.frozen_checksum == started.frozen_checksum
     assert started.trainable_parameters == 33 * 3 + 33 * 5
     assert of(StepFinished, events)[0].learning_rates.keys() == {"heads"}
+
+
+@pytest.mark.parametrize(
+    "freezing",
+    [{"mode": "everything"}, {"mode": "backbone", "heads": ["mood", "entity"]}],
+    ids=["everything", "all of it by parts"],
+)
+def test_a_run_of_which_everything_is_frozen_evaluates_and_saves_and_says_so(
+    freezing: dict[str, Any], bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(backbone=bert, folder=corpus, freezing=freezing)
+
+    events = events_of(config, tmp_path)
+
+    started, finished = of(RunStarted, events)[0], of(RunFinished, events)[0]
+    assert (started.total_steps, started.trainable_parameters) == (0, 0)
+    assert of(StepFinished, events) == []
+    assert [one.step for one in of(EvaluationFinished, events)] == [0]
+    assert [one.is_best for one in of(CheckpointSaved, events)] == [True]
+    assert finished.frozen_checksum == started.frozen_checksum != ""
+    assert any("learns nothing" in one.message for one in of(Warned, events))
+
+
+def test_a_frozen_head_on_a_moving_backbone_draws_a_warning(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    # ENGINE_NOTES trap 9.
+    config = an_experiment(
+        backbone=bert, folder=corpus, freezing={"heads": ["mood"]}, training=QUICK
+    )
+
+    events = events_of(config, tmp_path)
+
+    assert any("The head of mood is frozen while" in one.message for one in of(Warned, events))
+    started, finished = of(RunStarted, events)[0], of(RunFinished, events)[0]
+    assert finished.frozen_checksum == started.frozen_checksum != ""
+    assert {group.name for group in started.groups if group.frozen} == {"head mood"}
+
+
+def test_a_batch_of_which_nothing_moves_is_passed_over(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    # Backbone and one head frozen: a batch that only this head labels has no gradient.
+    rows = [
+        {"text": f"Ada saw the rain {number}.", "mood": "bad" if number % 2 else "good"}
+        for number in range(40)
+    ]
+    other = [{"tokens": ["Ada", "left"], "tags": ["B-PER", "O"]} for _ in range(4)]
+    write_jsonl(tmp_path / "train.jsonl", rows)
+    write_jsonl(tmp_path / "tags.jsonl", other)
+    tasks = {
+        "mood": {
+            "kind": "classification",
+            "data": {"train": str(tmp_path / "train.jsonl"), "label": "mood"},
+        },
+        "entity": {"kind": "tagging", "data": {"train": str(tmp_path / "tags.jsonl")}},
+    }
+    config = an_experiment(
+        backbone=bert,
+        tasks=tasks,
+        freezing={"mode": "backbone", "heads": ["mood"]},
+        training={"epochs": 1, "batch_size": 2},
+    )
+
+    events = events_of(config, tmp_path / "run")
+
+    norms = [one.gradient_norm for one in of(StepFinished, events)]
+    assert norms.count(0.0) > 0
+    assert of(RunFinished, events)[0].step == 22
+
+
+def test_gradual_unfreezing_shows_in_the_rates_and_in_the_table(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(
+        backbone=bert,
+        folder=corpus,
+        freezing={"mode": "embeddings", "gradual": 0.5},
+        optimization={"layer_rates": "decay", "layer_decay": 0.5, "schedule": "constant"},
+        training={"epochs": 4},
+    )
+
+    events = events_of(config, tmp_path)
+
+    started, finished = of(RunStarted, events)[0], of(RunFinished, events)[0]
+    begins = {group.name: group.first_step for group in started.groups}
+    assert begins == {
+        "embeddings": 1, "layer 0": 7, "layer 1": 4, "head mood": 1, "head entity": 1,
+    }  # fmt: skip
+    moving = [list(one.learning_rates) for one in of(StepFinished, events)]
+    assert moving[2] == ["heads"]
+    assert sorted(moving[3]) == ["heads", "layer 1"]
+    assert sorted(moving[6]) == ["heads", "layer 0", "layer 1"]
+    last = of(StepFinished, events)[-1].learning_rates
+    assert last == {"heads": 5e-3, "layer 1": 2.5e-3, "layer 0": 1.25e-3}
+    assert finished.frozen_checksum == started.frozen_checksum != ""
+
+
+@pytest.mark.parametrize("freezing", [{}, {"gradual": 0.6}], ids=["at once", "gradually"])
+def test_only_the_rows_that_occur_are_trained_whatever_thaws(
+    freezing: dict[str, Any], bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(backbone=bert, folder=corpus, freezing=freezing, training={"epochs": 3})
+
+    events = events_of(config, tmp_path)
+
+    assert of(StepFinished, events)[-1].losses["mood"] < of(StepFinished, events)[0].losses["mood"]
+    started = of(RunStarted, events)[0]
+    assert sum(group.parameters for group in started.groups) == started.total_parameters
+
+
+def test_a_rate_that_waits_for_a_plateau_falls_when_dev_stands_still(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(
+        backbone=bert,
+        folder=corpus,
+        optimization={
+            "learning_rate": 1e-9,
+            "schedule": "plateau",
+            "warmup": 0.0,
+            "plateau_patience": 0,
+            "minimum_rate": 0.3,
+        },
+        training={"epochs": 4},
+    )
+
+    events = events_of(config, tmp_path)
+
+    rates = [one.learning_rates["heads"] for one in of(StepFinished, events)]
+    assert rates == pytest.approx([1e-9] * 6 + [0.5e-9] * 3 + [0.3e-9] * 3)
+
+
+@pytest.mark.parametrize("name", ["adafactor", "schedule_free"])
+def test_other_optimizers_train_and_save_what_was_evaluated(
+    name: str, bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    if name == "schedule_free":
+        pytest.importorskip("schedulefree", reason="the extra schedulefree is not installed")
+    config = an_experiment(
+        backbone=bert,
+        folder=corpus,
+        optimization={"learning_rate": 1e-3, "optimizer": name, "schedule": "constant"},
+        training={"epochs": 3},
+    )
+
+    events = events_of(config, tmp_path)
+
+    losses = [one.metrics["mood"]["loss"] for one in of(EvaluationFinished, events)]
+    assert losses[-1] < losses[0]
+    best = [one for one in of(CheckpointSaved, events) if one.is_best][-1]
+    loaded = load_model_folder(tmp_path / best.folder / "model")
+    arithmetic = choose_arithmetic("cpu", "fp32")
+    again = read_corpus(config)
+    split = encode_split(again.dev, loaded.tokenizer, again.labels)
+    found = evaluate(loaded, split, again.labels, arithmetic)
+    then = {one.step: one.metrics for one in of(EvaluationFinished, events)}[best.step]
+    assert found["mood"]["loss"] == pytest.approx(then["mood"]["loss"], abs=1e-4)
 
 
 # --- Stopping -----------------------------------------------------------------------------------

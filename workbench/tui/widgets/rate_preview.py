@@ -9,7 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.config.optimization import OptimizationConfig
-from workbench.schedules import rate_factor, warmup_steps
+from workbench.schedules import layer_factors, warmup_steps
 from workbench.tui import figures
 from workbench.tui.charts.series import ChartSeries, SeriesRole
 from workbench.tui.charts.sparkline import sparkline
@@ -24,10 +24,8 @@ def rate_curve(settings: OptimizationConfig) -> tuple[np.ndarray, np.ndarray]:
     """Share of the run in percent, and the factor of the highest rate there."""
     is_share = settings.warmup < 1
     total = _POINTS if is_share else max(_POINTS, int(settings.warmup) * 4)
-    factors = [
-        rate_factor(settings.schedule, step, total_steps=total, warmup=settings.warmup)
-        for step in range(total)
-    ]
+    schedule = settings.rate_schedule
+    factors = [schedule.factor(step, total) for step in range(total)]
     return np.arange(total) * 100.0 / total, np.asarray(factors, dtype=np.float64)
 
 
@@ -36,16 +34,52 @@ def rate_words(settings: OptimizationConfig) -> str:
     highest = figures.rate(settings.learning_rate)
     if settings.head_learning_rate is not None:
         highest += f" (heads {figures.rate(settings.head_learning_rate)})"
-    ends = {"constant": "then constant", "linear": "then down a line to 0",
-            "cosine": "then down a half cosine to 0"}  # fmt: skip
+    ending = _ending(settings)
     if settings.warmup == 0:
-        return f"{highest} at once, {ends[settings.schedule]}"
+        return f"{highest} at once, {ending}"
     warm = (
         f"{settings.warmup * 100:g}% of the steps"
         if settings.warmup < 1
         else f"{warmup_steps(settings.warmup, 10**9)} steps"
     )
-    return f"up to {highest} in {warm}, {ends[settings.schedule]}"
+    return f"up to {highest} in {warm}, {ending}"
+
+
+def _ending(settings: OptimizationConfig) -> str:
+    """What the rate does after the warm-up, in words."""
+    low = f"{settings.minimum_rate * 100:g}%" if settings.minimum_rate else "0"
+    words = {
+        "constant": "then constant",
+        "linear": f"then down a line to {low}",
+        "cosine": f"then down a half cosine to {low}",
+        "cosine_restarts": f"then {settings.cycles} times down a half cosine to {low}",
+        "polynomial": f"then to {low} as what is left to the power {settings.power:g}",
+        "inverse_sqrt": "then one over the root of the steps",
+        "slanted_triangular": f"then down a line to {low if settings.minimum_rate else 'a 32nd'}",
+        "one_cycle": f"then down a half cosine to {low}",
+        "warmup_stable_decay": f"then constant, in the last {settings.decay_share * 100:g}% "
+        f"down a line to {low}",
+        "plateau": f"then times {settings.plateau_factor:g} after more than "
+        f"{settings.plateau_patience} evaluations without a new best",
+    }
+    return words[settings.schedule]
+
+
+def rate_groups(settings: OptimizationConfig) -> list[tuple[str, float]]:
+    """Parameter groups with their highest rates; how many layers there are is not known here."""
+    rate, heads = settings.learning_rate, settings.head_learning_rate
+    if settings.layer_rates == "uniform":
+        return [("backbone", rate)] + ([("heads", heads)] if heads is not None else [])
+    factors = layer_factors(
+        settings.layer_rates,
+        len(settings.layer_factors),
+        decay=settings.layer_decay,
+        table=settings.layer_factors,
+    )
+    groups = [("top layer", rate * factors[-1])]
+    if settings.layer_rates == "table":
+        groups.append(("lowest layer", rate * factors[1]))
+    return [*groups, ("heads", heads if heads is not None else rate)]
 
 
 class RateLine(Static):
@@ -91,9 +125,7 @@ class RateChart(Widget):
             self.query_one(Chart).show([])
             return
         x, factors = rate_curve(settings)
-        groups = [("backbone", settings.learning_rate)]
-        if settings.head_learning_rate is not None:
-            groups.append(("heads", settings.head_learning_rate))
+        groups = rate_groups(settings)
         self.query_one(Chart).show(
             [
                 ChartSeries(label, x, factors * highest, SeriesRole.LINE, slot)

@@ -1,0 +1,94 @@
+"""Which examples of train are used, which are kept for dev, and which texts are in both.
+
+All is a function of the seed and the text, not of the file's order or of the other tasks: tasks
+that label the same texts draw the same ones, so that none trains on what another is judged by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def draw(texts: Sequence[str], count: int, seed: int) -> list[int]:
+    """At most `count` of the examples at random.
+
+    Returns:
+        Their numbers, ascending.
+    """
+    order = sorted(
+        range(len(texts)), key=lambda number: (_lot(texts[number], seed, "draw"), number)
+    )
+    return sorted(order[:count])
+
+
+def hold_out(
+    texts: Sequence[str], share: float, seed: int, labels: Sequence[str] | None = None
+) -> set[str]:
+    """The texts that are kept for dev.
+
+    Args:
+        texts: Of all examples; equal ones are kept together.
+        share: Of the different texts, between 0 and 1.
+        seed: Of the run.
+        labels: One for each example, to draw from each label alike. A label that only one text
+            has stays in train.
+    """
+    label_of: dict[str, str] = {}
+    for number, text in enumerate(texts):
+        label_of.setdefault(text, labels[number] if labels is not None else "")
+    groups: dict[str, list[str]] = defaultdict(list)
+    for text, label in label_of.items():
+        groups[label].append(text)
+    # Each label's part rounded down; what is then left goes where most was cut.
+    wanted = {label: share * len(group) for label, group in groups.items()}
+    counts = {label: int(number) for label, number in wanted.items()}
+    left = round(share * len(label_of)) - sum(counts.values())
+    for label in sorted(groups, key=lambda label: (counts[label] - wanted[label], label))[:left]:
+        counts[label] += 1
+    return {
+        text
+        for label, group in groups.items()
+        for text in sorted(group, key=lambda text: _lot(text, seed, "dev"))[
+            : min(counts[label], len(group) - 1)
+        ]
+    }
+
+
+def overlap(train: Mapping[str, Iterable[str]], dev: Mapping[str, Iterable[str]]) -> list[str]:
+    """What to tell about texts of dev that some task trains on.
+
+    Args:
+        train: Texts of each task's train.
+        dev: Texts of each task's dev.
+
+    Returns:
+        A sentence for each task's dev, in their order. Texts are compared without white space
+        and case.
+    """
+    trained = {task: {_bare(text) for text in texts} for task, texts in train.items()}
+    said = []
+    for task, texts in dev.items():
+        bare = [_bare(text) for text in texts]
+        sources = {
+            source: shared
+            for source, known in trained.items()
+            if (shared := sum(text in known for text in bare))
+        }
+        if sources:
+            both = sum(any(text in trained[source] for source in sources) for text in bare)
+            said.append(
+                f"{task}/dev: {both} of {len(bare)} text(s) are in train, too (of "
+                f"{', '.join(sources)}): the shared backbone has seen them, so dev looks better "
+                f"than new texts will."
+            )
+    return said
+
+
+def _lot(text: str, seed: int, purpose: str) -> bytes:
+    return hashlib.sha256(f"{seed}/{purpose}/{text}".encode()).digest()
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split()).casefold()
