@@ -20,7 +20,6 @@ from workbench.cli.options import (
     Texts,
     workspace,
 )
-from workbench.data.schemes import scheme_of_names
 from workbench.errors import DataError, nearest
 
 FORMATS = ("sentence-transformers", "transformers")
@@ -223,6 +222,8 @@ def _words(value: Mapping[str, Any]) -> str:
 
 def _tags(words: Sequence[str], tags: Sequence[str]) -> str:
     """The words with their tags, where the tags say something without being those of spans."""
+    from workbench.data.schemes import scheme_of_names  # numpy: the other commands start without
+
     if scheme_of_names(tags) != "plain" or set(tags) <= {"O"}:
         return "nothing found"
     return " ".join(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))

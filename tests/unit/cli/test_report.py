@@ -22,7 +22,7 @@ def test_parts_that_are_treated_alike_share_a_line(capsys: pytest.CaptureFixture
     assert ["embeddings", "1,000", "frozen", "-", "-"] in lines
     assert ["layers", "0-9", "1,000", "2e-5", "0.01", "1"] in lines
     assert ["layers", "10-11", "200", "4e-5", "0.01", "1"] in lines
-    assert ["head", "mood", "50", "0.001", "0", "7"] in lines
+    assert ["head", "mood", "50", "1e-3", "0", "7"] in lines
 
 
 @pytest.mark.parametrize(
