@@ -86,7 +86,7 @@ def test_sentences_vary_in_length_and_wording(examples: list[dict[str, Any]]) ->
 
 
 def test_no_sentence_is_in_two_splits(splits: dict[str, list[dict[str, Any]]]) -> None:
-    # ENGINE_NOTES trap 24: neither across splits nor, through the shared backbone, across tasks.
+    # Neither across splits nor, through the shared backbone, across tasks.
     texts = [
         " ".join(example["text"].lower().split()) for name in SPLITS for example in splits[name]
     ]

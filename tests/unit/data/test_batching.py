@@ -50,7 +50,7 @@ def test_a_batch_counts_its_texts_and_its_pieces_without_padding() -> None:
 
 
 def test_a_task_that_labels_nothing_in_a_batch_has_no_targets() -> None:
-    # ENGINE_NOTES trap 13: an empty cross-entropy would be NaN.
+    # An empty cross-entropy would be NaN.
     batch = collate([an_encoded_example(words={"entity": [(CUT, 1)]})], [0], pad_id=0)
 
     assert dict(batch.targets) == {}

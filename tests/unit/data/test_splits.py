@@ -72,7 +72,6 @@ def test_texts_in_train_and_dev_are_told_whatever_their_spaces_and_case() -> Non
 
 
 def test_a_run_tells_of_the_overlap_before_it_trains(bert: Path, tmp_path: Path) -> None:
-    # ENGINE_NOTES trap 24.
     write_corpus(tmp_path)
     other = write_jsonl(tmp_path / "other.jsonl", sentences(12, first=60))
     tasks = {

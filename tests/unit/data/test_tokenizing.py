@@ -126,7 +126,7 @@ def test_the_last_pieces_of_words_that_are_cut_are_those_that_are_left() -> None
 
 
 def test_a_piece_that_begins_with_the_space_before_its_word_is_the_words_first() -> None:
-    # ENGINE_NOTES trap 3, for SentencePiece: " lef" + "t" is the word "left".
+    # For SentencePiece: " lef" + "t" is the word "left".
     offsets = np.array([(0, 0), (0, 3), (3, 7), (7, 8), (0, 0)])
 
     assert first_pieces(offsets, [(0, 3), (4, 8)]).tolist() == [1, 2]

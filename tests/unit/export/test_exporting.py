@@ -247,7 +247,6 @@ def test_an_empty_folder_is_a_fine_target(trained: TrainedRun, tmp_path: Path) -
 def test_sentence_transformers_opens_the_export_and_gives_the_same_vectors(
     trained: TrainedRun, tmp_path: Path
 ) -> None:
-    # ENGINE_NOTES trap 20.
     from sentence_transformers import SentenceTransformer
 
     done = export_model(best_model(trained), "sentence-transformers", tmp_path / "out", ignore)

@@ -83,7 +83,7 @@ def test_tasks_that_label_nothing_are_left_out(bert: Path) -> None:
 def test_evaluation_drops_nothing_out_keeps_no_graph_and_leaves_the_mode(
     training: bool, bert: Path
 ) -> None:
-    # ENGINE_NOTES trap 22: evaluation without gradients.
+    # Evaluation without gradients.
     model = a_model(bert, tasks=TASKS, dropout=0.9).model.train(training)
     split = a_split(*some_encoded_examples())
     grads: list[bool] = []

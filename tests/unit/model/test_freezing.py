@@ -70,7 +70,7 @@ def test_what_is_frozen_does_not_move_and_the_rest_does(frozen: str, bert: Path)
 
 @pytest.mark.parametrize("frozen", LEARNING)
 def test_what_is_frozen_has_no_gradient_and_no_optimizer_state(frozen: str, bert: Path) -> None:
-    # ENGINE_NOTES trap 7: a stale or zero gradient still moves a weight.
+    # A stale or zero gradient still moves a weight.
     model = a_model(bert, tasks=TASKS).model
     update(model, torch.optim.SGD(model.parameters(), lr=0.0))  # leaves gradients behind
     freeze(model, **FROZEN[frozen])
@@ -87,7 +87,7 @@ def test_what_is_frozen_has_no_gradient_and_no_optimizer_state(frozen: str, bert
 
 
 def test_a_frozen_backbone_gives_in_training_the_vectors_of_evaluation(bert: Path) -> None:
-    # ENGINE_NOTES trap 6: left in training mode its dropout makes the cosine 0.95.
+    # Left in training mode its dropout makes the cosine 0.95.
     model, batch = a_model(bert, tasks=TASKS).model, a_batch()
     freeze(model, "backbone")
     expected = model.eval().encode(batch.ids, batch.mask)
@@ -127,7 +127,7 @@ def test_the_checksum_is_empty_without_frozen_parameters_and_tells_one_bit(bert:
 def test_what_is_wholly_frozen_is_in_evaluation_mode_and_the_rest_is_not(
     frozen: str, bert: Path
 ) -> None:
-    # ENGINE_NOTES trap 6: `train()` comes again after every evaluation.
+    # `train()` comes again after every evaluation.
     model = a_model(bert, tasks=TASKS).model
     freeze(model, **FROZEN[frozen])
 
@@ -192,7 +192,7 @@ def test_what_is_not_there_cannot_be_frozen(
 
 
 def test_the_backbone_thaws_from_the_top_and_what_is_frozen_stays_so(bert: Path) -> None:
-    # ENGINE_NOTES trap 5: a schedule that owns `requires_grad` undid the user's freezing.
+    # A schedule that owns `requires_grad` undid the user's freezing.
     model = a_model(bert, tasks=TASKS).model
     frozen = freeze(model, "embeddings", heads=["mood"], patterns=["*.layer.0.attention.*"])
     checksum = frozen_checksum(model, frozen)

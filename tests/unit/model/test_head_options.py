@@ -234,7 +234,7 @@ def test_the_loss_is_in_float32_under_autocast(options: dict[str, Any]) -> None:
 
 
 def test_a_crf_of_zeros_loses_as_much_per_word_as_a_linear_head() -> None:
-    # So that the losses of tasks with and without CRF can be added (ENGINE_NOTES trap 11).
+    # So that the losses of tasks with and without CRF can be added.
     targets = some_words((4, 3), [1, 2, 0, 3, 0, 1, 0])
     logits = torch.randn(7, 5)
 

@@ -77,7 +77,7 @@ def test_the_loss_is_in_float32_under_autocast(task: str, bert: Path) -> None:
 
 @pytest.mark.parametrize("kind", HEADS)
 def test_the_loss_is_a_sum_so_that_halves_of_a_batch_add_up(kind: str) -> None:
-    # ENGINE_NOTES trap 12: means of means are wrong, sums and counts are not.
+    # Means of means are wrong, sums and counts are not.
     head = HEADS[kind](4, labels=("O", "B-X", "I-X"), dropout=0.0)
     rows, labels = torch.arange(6), torch.tensor([0, 1, 2, 0, 1, 2])
     logits = head(torch.randn(6, 4))
@@ -95,7 +95,6 @@ def test_the_loss_is_a_sum_so_that_halves_of_a_batch_add_up(kind: str) -> None:
 
 
 def test_adding_a_task_leaves_the_first_weights_of_the_others(bert: Path) -> None:
-    # ENGINE_NOTES trap 26.
     alone = a_model(bert, tasks=("entity",)).model.heads["entity"]
     beside = a_model(bert, tasks=("mood", "length", "entity")).model.heads["entity"]
 

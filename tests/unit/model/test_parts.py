@@ -78,7 +78,7 @@ FAMILIES = ("bert", "roberta", "electra", "distilbert", "deberta", "modernbert")
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_parameter_is_in_one_part_and_each_layer_in_its_own(family: str) -> None:
-    # ENGINE_NOTES trap 2: by name, `layer.1` also meant layers 10 and 11.
+    # By name, `layer.1` also meant layers 10 and 11.
     model = on(a_deep_encoder(family, 12))
 
     parts = parts_of(model)
@@ -100,7 +100,7 @@ def test_every_parameter_is_in_one_part_and_each_layer_in_its_own(family: str) -
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_looks_pieces_up_lies_below_the_layers(family: str) -> None:
-    # ENGINE_NOTES trap 2: word embeddings fell through to the full rate.
+    # Word embeddings fell through to the full rate.
     model = on(a_deep_encoder(family, 2))
 
     embeddings = parts_of(model)[0]

@@ -82,7 +82,7 @@ def test_poolings_keep_half_precision_finite(mode: str, dtype: torch.dtype) -> N
 def test_the_vector_of_a_text_is_the_same_alone_and_beside_a_longer_one(
     mode: str, bert: Path
 ) -> None:
-    # ENGINE_NOTES trap 1: with the seed's mean, 0.39 was the cosine of a text with itself.
+    # With the seed's mean, 0.39 was the cosine of a text with itself.
     predictor = Predictor(a_model(bert, pooling=mode))
     texts = ["Great movie.", "The rain in Turin, which nobody had asked for, went on and on again."]
 

@@ -139,7 +139,7 @@ def test_the_losses_fall_and_the_dev_metrics_rise(trained: TrainedRun) -> None:
 def test_the_total_is_the_weighted_sum_of_the_mean_losses(
     bert: Path, corpus: Path, tmp_path: Path
 ) -> None:
-    # ENGINE_NOTES trap 11: a mean per task, whatever the number of labels.
+    # A mean per task, whatever the number of labels.
     tasks = {
         "mood": a_task(corpus, weight=0.25),
         "entity": a_task(corpus, "tagging", weight=2.0),
@@ -170,7 +170,6 @@ def test_equal_seeds_learn_the_same_and_other_seeds_do_not(
 
 
 def test_a_task_that_a_batch_lacks_has_no_loss_there(bert: Path, tmp_path: Path) -> None:
-    # ENGINE_NOTES traps 13 and 14.
     write_jsonl(tmp_path / "mood.jsonl", sentences(8))
     write_jsonl(tmp_path / "entity.jsonl", sentences(8, first=100))
     tasks = {
@@ -312,7 +311,6 @@ def test_best_and_last_are_kept_and_the_others_removed(trained: TrainedRun) -> N
 
 
 def test_of_two_equal_checkpoints_the_earlier_is_the_best(trained: TrainedRun) -> None:
-    # ENGINE_NOTES trap 22.
     saved = of(CheckpointSaved, trained.events)
 
     highest = -math.inf
@@ -414,7 +412,6 @@ def test_a_run_of_which_everything_is_frozen_evaluates_and_saves_and_says_so(
 def test_a_frozen_head_on_a_moving_backbone_draws_a_warning(
     bert: Path, corpus: Path, tmp_path: Path
 ) -> None:
-    # ENGINE_NOTES trap 9.
     config = an_experiment(
         backbone=bert, folder=corpus, freezing={"heads": ["mood"]}, training=QUICK
     )
@@ -610,7 +607,7 @@ def test_a_run_that_is_not_asked_to_stop_says_so(trained: TrainedRun) -> None:
 
 
 def test_cut_words_are_told_and_count_as_missed(bert: Path, tmp_path: Path) -> None:
-    # ENGINE_NOTES trap 3: else F1 rises with truncation.
+    # Else F1 rises with truncation.
     rows = [
         {"tokens": ["Ada", *["."] * 12, "Oslo"], "tags": ["B-PER", *["O"] * 12, "B-LOC"]}
         for _ in range(8)

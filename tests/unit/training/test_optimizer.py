@@ -40,7 +40,6 @@ def an_optimizer(
 
 
 def test_only_the_matrices_of_layers_decay(bert: Path) -> None:
-    # ENGINE_NOTES trap 8.
     model = a_model(bert).model
 
     optimizer = an_optimizer(model)
@@ -86,7 +85,7 @@ def test_a_frozen_backbone_has_no_rate(bert: Path) -> None:
 
 
 def test_what_says_no_decay_has_none(bert: Path) -> None:
-    # ENGINE_NOTES trap 8: transitions of a CRF, weights of a mix.
+    # Transitions of a CRF, weights of a mix.
     model = a_model(bert).model
     matrix = model.heads["mood"].linear.weight
     matrix.no_decay = True
@@ -128,7 +127,6 @@ def test_rates_decay_from_the_heads_to_the_embeddings(bert: Path) -> None:
 
 
 def test_the_table_of_the_seed_gives_layer_10_its_own_rate() -> None:
-    # ENGINE_NOTES trap 2.
     encoder = transformers.BertModel(
         transformers.BertConfig(
             vocab_size=30, hidden_size=8, num_hidden_layers=12, num_attention_heads=2,
