@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings, applies
+from workbench.config.base import Settings, applies, names
 
 PoolingMode = Literal["mean", "cls", "max", "min", "mean_sqrt", "weighted_mean", "last"]
 FreezingMode = Literal[
@@ -28,6 +28,7 @@ class BackboneConfig(Settings):
         default="minilm",
         min_length=1,
         description="Alias (minilm), a folder with a transformers model, or a hub id.",
+        json_schema_extra=names("backbone"),
     )
     max_length: int = Field(
         default=128,
@@ -88,7 +89,7 @@ class FreezingConfig(Settings):
         description="Tasks whose heads do not move, whatever the mode. Keeps what such a head says "
         "while others learn; but it drifts from a backbone that moves under it, which draws a "
         "warning.",
-        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}) | names("task"),
     )
     patterns: tuple[str, ...] = Field(
         default=(),

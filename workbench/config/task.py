@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.config.base import IS_SET, Settings, applies
+from workbench.config.base import IS_SET, Settings, applies, names
 
 TaskKind = Literal["classification", "tagging"]
 DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
@@ -31,20 +31,28 @@ class DataConfig(Settings):
         json_schema_extra=applies(when={"data.dataset": IS_SET}),
     )
     train: str = Field(
-        min_length=1, description="Training file (relative to the preset or --data-root), or split."
+        min_length=1,
+        description="Training file (relative to the preset or --data-root), or split.",
+        json_schema_extra=names("file"),
     )
     dev: str | None = Field(
-        default=None, description="File or split that chooses the best checkpoint."
+        default=None,
+        description="File or split that chooses the best checkpoint.",
+        json_schema_extra=names("file"),
     )
     test: str | None = Field(
-        default=None, description="File or split that is read only when test is asked for."
+        default=None,
+        description="File or split that is read only when test is asked for.",
+        json_schema_extra=names("file"),
     )
     format: DataFormat = Field(
         default="auto",
         description="auto: by the file's ending (.conll .conllu .jsonl .csv .tsv .parquet).",
         json_schema_extra=applies(unless={"data.dataset": IS_SET}),
     )
-    text: str = Field(default="text", description="Column with the text.")
+    text: str = Field(
+        default="text", description="Column with the text.", json_schema_extra=names("column")
+    )
     dev_share: float = Field(
         default=0.0,
         ge=0.0,
@@ -78,7 +86,9 @@ class DataConfig(Settings):
 class ClassificationData(DataConfig):
     """Texts with one label each."""
 
-    label: str = Field(default="label", description="Column with the label.")
+    label: str = Field(
+        default="label", description="Column with the label.", json_schema_extra=names("column")
+    )
 
 
 class TaggingData(DataConfig):
@@ -87,12 +97,12 @@ class TaggingData(DataConfig):
     tokens: str = Field(
         default="tokens",
         description="Column with the list of words.",
-        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}) | names("column"),
     )
     tags: str = Field(
         default="tags",
         description="Column with the list of tags, one per word.",
-        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}) | names("column"),
     )
     token_column: int = Field(
         default=0,
@@ -114,7 +124,7 @@ class TaggingData(DataConfig):
         default="spans",
         description="Column with a list of {start, end, label} in characters of the text, used "
         "where a row has no tags.",
-        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}) | names("column"),
     )
 
 
@@ -242,7 +252,7 @@ class SelectionConfig(Settings):
     task: str | None = Field(
         default=None,
         description="The task that decides (rule = task).",
-        json_schema_extra=applies(when={"selection.rule": "task"}),
+        json_schema_extra=applies(when={"selection.rule": "task"}) | names("task"),
     )
     weights: dict[str, float] = Field(
         default_factory=dict,

@@ -17,6 +17,7 @@ from workbench.errors import Problem
 if TYPE_CHECKING:
     from workbench.config.experiment import ExperimentConfig
     from workbench.config.presets import PresetInfo
+    from workbench.data.peeking import Peek
     from workbench.operations.reading import Comparison, RunSummary
     from workbench.store.records import (
         CheckpointRecord,
@@ -139,6 +140,15 @@ class FormChecked(FrozenMessage):
     """The command line that does the same, empty if the form is not valid."""
     toml: str = ""
     """The experiment as a file, empty if the form is not valid."""
+
+
+@dataclass(eq=False)
+class FilesPeeked(FrozenMessage):
+    """What is in the data files that a form names, by task and key of the field."""
+
+    serial: int
+    """Number of the check that it belongs to."""
+    peeks: Mapping[str, Mapping[str, Peek]]
 
 
 @dataclass(eq=False)

@@ -18,22 +18,29 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.config.presets import PresetInfo, list_presets
 from workbench.operations import lifecycle
 from workbench.operations.workspace import Workspace
+from workbench.tui.explained import explain
 from workbench.tui.form import (
     FormDraft,
     empty_draft,
     judge,
     load_draft,
+    peek_at_files,
+    task_kinds,
+    task_specs,
 )
 from workbench.tui.messages import (
     DraftLoaded,
+    FilesPeeked,
     FormChecked,
     PresetsRead,
     RunStarted,
     ScreenWanted,
     WorkFailed,
 )
+from workbench.tui.screens.choose import ChooseScreen
 from workbench.tui.screens.live import problems_of
 from workbench.tui.visible import visible
+from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.field_row import FieldRow
 from workbench.tui.widgets.form_fields import FormFields, count_by_section, section_titles
 from workbench.tui.widgets.form_foot import FormFoot
@@ -52,7 +59,8 @@ _ABOUT_OTHERS = {
     "preset": ("preset", "Where to begin: enter shows the list, and a choice fills the form. "
                "Go on with tab."),
     "root": ("data root", "A folder that is looked in first for the data files below."),
-    "task": ("tasks", "Left and right show another task, ^t adds one, ^r removes the one shown."),
+    "task": ("tasks", "Left and right show another task. a adds one, c copies the one shown, x "
+             "removes it, < and > move it, enter goes to its name."),
 }  # fmt: skip
 """Help for what is no setting, by id."""
 
@@ -225,11 +233,40 @@ class NewExperimentScreen(Screen[None]):
 
     @on(FormFields.Edited)
     def _edited(self) -> None:
+        self._explain()
         self._check_soon()
 
     @on(TaskEditor.Shown)
     def _task_shown(self) -> None:
         self._show_problems()
+        self._explain()
+
+    @on(TaskEditor.NewTaskWanted)
+    def _new_task_wanted(self) -> None:
+        self.action_add_task()
+
+    @on(TaskEditor.Removed)
+    def _task_removed(self, message: TaskEditor.Removed) -> None:
+        self.notify(f'Task "{visible(message.name)}" is removed.', markup=False)
+
+    @on(Choice.ExplainWanted)
+    def _explain_wanted(self, message: Choice.ExplainWanted) -> None:
+        """List the words of a choice with all that is said of them."""
+        row = _row_around(message.choice)
+        if row is None:
+            return
+        explained = explain(row.spec)
+        words = {word: explained.words.get(word, "") for word in message.choice.words}
+
+        def chosen(word: str | None) -> None:
+            if word is not None:
+                message.choice.take(word)
+
+        task = self._fields.task_editor.shown_task
+        name = row.spec.in_task(task.name) if task is not None else row.spec.path
+        self.app.push_screen(
+            ChooseScreen(name, words, value=message.choice.value, intro=explained.intro), chosen
+        )
 
     @on(Input.Changed, "#root")
     def _root_changed(self, message: Input.Changed) -> None:
@@ -241,14 +278,21 @@ class NewExperimentScreen(Screen[None]):
         self.focus_next()
 
     def action_add_task(self) -> None:
-        """Add a task and go to its name."""
-        self._fields.task_editor.add()
+        """Ask which kind of task to add, add it, and go to its name."""
+        spec = next(one for one in task_specs() if one.path == "tasks.*.kind")
+        explained = explain(spec)
+        kinds = {kind: explained.words.get(kind, "") for kind in task_kinds()}
+
+        def chosen(kind: str | None) -> None:
+            if kind is not None:
+                self._fields.task_editor.add(kind)
+
+        self.app.push_screen(ChooseScreen("Add a task of which kind?", kinds), chosen)
 
     def action_remove_task(self) -> None:
         """Remove the task that is shown."""
-        removed = self._fields.task_editor.remove_task()
-        if removed is not None:
-            self.notify(f'Task "{visible(removed)}" is removed.', markup=False)
+        if self._draft.tasks:
+            self._fields.task_editor.do("remove")
 
     # ── checking ──────────────────────────────────────────────────────────────
 
@@ -270,6 +314,7 @@ class NewExperimentScreen(Screen[None]):
             self.post_message(
                 FormChecked(serial, verdict.config, verdict.problems, verdict.command, verdict.toml)
             )
+            self.post_message(FilesPeeked(serial, peek_at_files(entries)))
 
         self.run_worker(check, group="check", thread=True, exclusive=True, exit_on_error=False)
 
@@ -289,6 +334,11 @@ class NewExperimentScreen(Screen[None]):
             self._start_when_checked = False
             self.action_start()
 
+    @on(FilesPeeked)
+    def _peeked(self, message: FilesPeeked) -> None:
+        if message.serial == self._serial:
+            self._fields.show_peeks(message.peeks)
+
     def _show_problems(self) -> None:
         """Put each problem beside its field, and count them by section."""
         problems = self._verdict.problems if self._verdict is not None else ()
@@ -303,6 +353,11 @@ class NewExperimentScreen(Screen[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Explain the field that was entered."""
+        self._explain()
+        self._show_rail()
+
+    def _explain(self) -> None:
+        """Say what the field in focus is for, and what the word that is chosen there does."""
         row = _row_around(self.focused)
         foot = self.query_one(FormFoot)
         about = _ABOUT_OTHERS.get(self.focused.id or "") if self.focused is not None else None
@@ -310,8 +365,8 @@ class NewExperimentScreen(Screen[None]):
             foot.show_words(*about)
         if row is not None:
             task = self._fields.task_editor.shown_task
-            foot.show_help(row.spec, task.name if task is not None and row.key != NAME else "")
-        self._show_rail()
+            name = task.name if task is not None and row.key != NAME else ""
+            foot.show_help(row.spec, name, row.chosen_word)
 
     def _section_in_focus(self) -> str:
         return self._fields.section_around(self.focused)
