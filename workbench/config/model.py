@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import Settings, applies
 
 PoolingMode = Literal["mean", "cls", "max", "min", "mean_sqrt", "weighted_mean", "last"]
 FreezingMode = Literal[
@@ -82,6 +82,7 @@ class FreezingConfig(Settings):
         default=0,
         ge=0,
         description="How many layers lowest freezes, or all_but_top leaves to be trained.",
+        json_schema_extra=applies(when={"freezing.mode": ["lowest", "all_but_top"]}),
     )
     heads: tuple[str, ...] = Field(
         default=(),
@@ -89,12 +90,14 @@ class FreezingConfig(Settings):
         description="Tasks whose heads do not move, whatever the mode. Keeps what such a head says "
         "while others learn; but it drifts from a backbone that moves under it, which draws a "
         "warning.",
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
     )
     patterns: tuple[str, ...] = Field(
         default=(),
         strict=False,
         description="Names of parameters that do not move either, with * for any text, as "
         "*.attention.*; one that fits nothing is an error.",
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
     )
     gradual: float = Field(
         default=0.0,
@@ -103,6 +106,7 @@ class FreezingConfig(Settings):
         description="Share of the run in which the backbone thaws, from its top layer down; the "
         "heads learn first, so that they do not upset it (Howard and Ruder 2018). 0 = at once. "
         "What is frozen otherwise stays so.",
+        json_schema_extra=applies(unless={"freezing.mode": ["everything", "backbone"]}),
     )
 
     @model_validator(mode="after")

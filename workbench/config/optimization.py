@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import Settings, applies
 from workbench.schedules import SEED_TABLE, RateSchedule
 
 OptimizerName = Literal["adamw", "adafactor", "schedule_free"]
@@ -52,6 +52,7 @@ class OptimizationConfig(Settings):
             "lowest; keeps what the lower layers know (Howard and Ruder 2018). "
             "table: a factor for each layer, from layer_factors."
         ),
+        json_schema_extra=applies(unless={"freezing.mode": ["everything", "backbone"]}),
     )
     layer_decay: float = Field(
         default=0.9,
@@ -59,6 +60,7 @@ class OptimizationConfig(Settings):
         le=1.0,
         description="Factor from a layer to the one beneath it (layer_rates = decay); "
         "the top layer has it once.",
+        json_schema_extra=applies(when={"optimization.layer_rates": "decay"}),
     )
     layer_factors: tuple[float, ...] = Field(
         default=SEED_TABLE,
@@ -66,6 +68,7 @@ class OptimizationConfig(Settings):
         strict=False,  # TOML and JSON have lists, no tuples
         description="Factors of the layers, lowest first (layer_rates = table); stretched to the "
         "backbone's depth. The embeddings have the first, the heads always 1.",
+        json_schema_extra=applies(when={"optimization.layer_rates": "table"}),
     )
     schedule: ScheduleName = Field(
         default="linear",
@@ -92,22 +95,40 @@ class OptimizationConfig(Settings):
         ge=0.0,
         le=1.0,
         description="What the schedule falls to, as a share of the highest rate.",
+        json_schema_extra=applies(unless={"optimization.schedule": "constant"}),
     )
-    cycles: int = Field(default=3, ge=1, description="How often cosine_restarts begins.")
-    power: float = Field(default=2.0, gt=0.0, le=10.0, description="Exponent of polynomial.")
+    cycles: int = Field(
+        default=3,
+        ge=1,
+        description="How often cosine_restarts begins.",
+        json_schema_extra=applies(when={"optimization.schedule": "cosine_restarts"}),
+    )
+    power: float = Field(
+        default=2.0,
+        gt=0.0,
+        le=10.0,
+        description="Exponent of polynomial.",
+        json_schema_extra=applies(when={"optimization.schedule": "polynomial"}),
+    )
     decay_share: float = Field(
         default=0.2,
         gt=0.0,
         le=1.0,
         description="Share of all steps in which warmup_stable_decay falls.",
+        json_schema_extra=applies(when={"optimization.schedule": "warmup_stable_decay"}),
     )
     plateau_factor: float = Field(
-        default=0.5, gt=0.0, lt=1.0, description="What plateau multiplies the rate with."
+        default=0.5,
+        gt=0.0,
+        lt=1.0,
+        description="What plateau multiplies the rate with.",
+        json_schema_extra=applies(when={"optimization.schedule": "plateau"}),
     )
     plateau_patience: int = Field(
         default=1,
         ge=0,
         description="Evaluations of dev without a new best that plateau waits for.",
+        json_schema_extra=applies(when={"optimization.schedule": "plateau"}),
     )
     weight_decay: float = Field(
         default=0.01,

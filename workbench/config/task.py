@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import IS_SET, Settings, applies
 
 TaskKind = Literal["classification", "tagging"]
 DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
@@ -26,7 +26,9 @@ class DataConfig(Settings):
         "then names of its splits. Leave out for files.",
     )
     subset: str | None = Field(
-        default=None, description="Configuration of the hub data set, if it has several."
+        default=None,
+        description="Configuration of the hub data set, if it has several.",
+        json_schema_extra=applies(when={"data.dataset": IS_SET}),
     )
     train: str = Field(
         min_length=1, description="Training file (relative to the preset or --data-root), or split."
@@ -43,6 +45,7 @@ class DataConfig(Settings):
         "conll: columns of a word and its tag, a blank line after each sentence. "
         "conllu: the ten columns of Universal Dependencies. jsonl: a JSON object in each line. "
         "csv, tsv: a table whose first line names the columns. parquet: a columnar file.",
+        json_schema_extra=applies(unless={"data.dataset": IS_SET}),
     )
     text: str = Field(default="text", description="Column with the text.")
     dev_share: float = Field(
@@ -51,6 +54,7 @@ class DataConfig(Settings):
         lt=1.0,
         description="Share of train that is kept for dev where there is no dev file, drawn with "
         "the seed; of a classification from each label alike. Equal texts stay together.",
+        json_schema_extra=applies(unless={"data.dev": IS_SET}),
     )
     max_examples: int | None = Field(
         default=None,
@@ -83,11 +87,25 @@ class ClassificationData(DataConfig):
 class TaggingData(DataConfig):
     """Texts cut into words, with one tag per word."""
 
-    tokens: str = Field(default="tokens", description="Column with the list of words.")
-    tags: str = Field(default="tags", description="Column with the list of tags, one per word.")
-    token_column: int = Field(default=0, description="CoNLL files: column of the word.")
+    tokens: str = Field(
+        default="tokens",
+        description="Column with the list of words.",
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+    )
+    tags: str = Field(
+        default="tags",
+        description="Column with the list of tags, one per word.",
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+    )
+    token_column: int = Field(
+        default=0,
+        description="CoNLL files: column of the word.",
+        json_schema_extra=applies(when={"data.format": ["auto", "conll"]}),
+    )
     tag_column: int = Field(
-        default=-1, description="CoNLL files: column of the tag, from 0; -1 is the last."
+        default=-1,
+        description="CoNLL files: column of the tag, from 0; -1 is the last.",
+        json_schema_extra=applies(when={"data.format": ["auto", "conll", "conllu"]}),
     )
     conllu_column: ConlluColumn = Field(
         default="upos",
@@ -95,11 +113,13 @@ class TaggingData(DataConfig):
         "precedence. lemma: the word's base form. upos: the universal part of speech. "
         "xpos: the language's own. feats: morphological features. deprel: the relation to the "
         "head. misc: the last column.",
+        json_schema_extra=applies(when={"data.format": ["auto", "conllu"]}),
     )
     spans: str = Field(
         default="spans",
         description="Column with a list of {start, end, label} in characters of the text, used "
         "where a row has no tags.",
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
     )
 
 
@@ -193,9 +213,18 @@ class TaggingTask(BaseTask):
         "(Huang et al. 2015).",
     )
     hidden_size: int = Field(
-        default=256, ge=1, description="Size of the rnn in each direction; without rnn unused."
+        default=256,
+        ge=1,
+        description="Size of the rnn in each direction; without rnn unused.",
+        json_schema_extra=applies(when={"rnn": ["lstm", "gru"]}),
     )
-    layers: int = Field(default=1, ge=1, le=8, description="Layers of the rnn.")
+    layers: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Layers of the rnn.",
+        json_schema_extra=applies(when={"rnn": ["lstm", "gru"]}),
+    )
     crf: bool = Field(
         default=False,
         description="Learn which tag follows which (conditional random field) and choose the best "
@@ -220,9 +249,15 @@ class SelectionConfig(Settings):
         description="mean: weighted mean of the tasks' metrics. worst: the lowest of them. "
         "task: one task's metric.",
     )
-    task: str | None = Field(default=None, description="The task that decides (rule = task).")
+    task: str | None = Field(
+        default=None,
+        description="The task that decides (rule = task).",
+        json_schema_extra=applies(when={"selection.rule": "task"}),
+    )
     weights: dict[str, float] = Field(
-        default_factory=dict, description="Weights of the mean by task; 1 where none is given."
+        default_factory=dict,
+        description="Weights of the mean by task; 1 where none is given.",
+        json_schema_extra=applies(when={"selection.rule": "mean"}),
     )
 
     @model_validator(mode="after")
