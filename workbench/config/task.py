@@ -8,7 +8,6 @@ from pydantic import Field, field_validator, model_validator
 
 from workbench.config.base import IS_SET, Settings, applies
 
-TaskKind = Literal["classification", "tagging"]
 DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
 ConlluColumn = Literal["lemma", "upos", "xpos", "feats", "deprel", "misc"]
 TagScheme = Literal["as read", "bio", "bioes"]
@@ -239,6 +238,12 @@ class TaggingTask(BaseTask):
 
 
 TaskConfig = Annotated[ClassificationTask | TaggingTask, Field(discriminator="kind")]
+
+TASK_MODELS: dict[str, type[BaseTask]] = {
+    "classification": ClassificationTask,
+    "tagging": TaggingTask,
+}
+"""The kinds of task and what each can be told."""
 
 
 class SelectionConfig(Settings):
