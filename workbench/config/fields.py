@@ -18,16 +18,10 @@ from pydantic.fields import FieldInfo
 
 from workbench.config.base import IS_SET, Word
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import ClassificationTask, TaggingTask
+from workbench.config.task import TASK_MODELS
 from workbench.errors import ConfigError, nearest
 
 FieldKind = Literal["text", "number", "integer", "choice", "switch", "list", "table"]
-
-TASK_MODELS: dict[str, type[BaseModel]] = {
-    "classification": ClassificationTask,
-    "tagging": TaggingTask,
-}
-"""The kinds of task and what each can be told."""
 
 NONE_WORD = "none"
 """What stands for "not set" where a field is optional: TOML has no word for it."""

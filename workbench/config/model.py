@@ -44,11 +44,13 @@ class PoolingConfig(Settings):
     mode: PoolingMode = Field(
         default="mean",
         description=(
-            "mean: average of the real tokens (padding left out). "
-            "cls: the first token's vector. max, min: the largest or smallest value per dimension. "
-            "mean_sqrt: the sum over the root of the length. "
-            "weighted_mean: later tokens weigh more. last: the last token's vector; these two are "
-            "for backbones that read left to right."
+            "mean: average of the real tokens, padding left out (Reimers and Gurevych 2019). "
+            "cls: the first token's vector (Devlin et al. 2019). "
+            "max, min: the largest or smallest value per dimension. "
+            "mean_sqrt: the sum over the root of the length (Cer et al. 2018). "
+            "weighted_mean: later tokens weigh more; for backbones that read left to right "
+            "(Muennighoff 2022). "
+            "last: the last token's vector; for backbones that read left to right."
         ),
     )
 

@@ -31,7 +31,8 @@ class OptimizationConfig(Settings):
     optimizer: OptimizerName = Field(
         default="adamw",
         description=(
-            "adamw: the usual choice, two values of state per parameter. "
+            "adamw: the usual choice, two values of state per parameter "
+            "(Loshchilov and Hutter 2019). "
             "adafactor: state of rows and columns only, for models that hardly fit; takes the same "
             "rates or somewhat higher ones (Shazeer and Stern 2018). "
             "schedule_free: AdamW that averages its weights in place of a falling rate "
@@ -72,11 +73,15 @@ class OptimizationConfig(Settings):
     schedule: ScheduleName = Field(
         default="linear",
         description=(
-            "After the warm-up. constant. linear: down a line. cosine: down a half cosine. "
-            "cosine_restarts: several of them, each from the top. polynomial: (1 - share)^power. "
-            "inverse_sqrt: one over the root of the steps, for runs without a fixed end. "
-            "slanted_triangular: up and down a line from and to a 32nd. one_cycle: up and down a "
-            "half cosine, from a 25th. warmup_stable_decay: constant, then down a line at the end. "
+            "After the warm-up. constant: stays. linear: down a line. "
+            "cosine: down a half cosine (Loshchilov and Hutter 2017). "
+            "cosine_restarts: several of them, each from the top (Loshchilov and Hutter 2017). "
+            "polynomial: (1 - share)^power. "
+            "inverse_sqrt: one over the root of the steps, for runs without a fixed end "
+            "(Vaswani et al. 2017). "
+            "slanted_triangular: up and down a line from and to a 32nd (Howard and Ruder 2018). "
+            "one_cycle: up and down a half cosine, from a 25th (Smith and Topin 2019). "
+            "warmup_stable_decay: constant, then down a line at the end (Hu et al. 2024). "
             "plateau: down by plateau_factor when dev has not become better."
         ),
     )
@@ -178,7 +183,10 @@ class TrainingConfig(Settings):
         description="Batch texts of like length inside a shuffled window: less padding.",
     )
     precision: Precision = Field(
-        default="auto", description="auto: bf16 on a GPU that has it, else fp32."
+        default="auto",
+        description="Of the forward pass; weights stay in float32. auto: bf16 on a GPU that has "
+        "it, else fp32. fp32: exact. bf16: half the bits, the same range. "
+        "fp16: for GPUs without bf16; the loss is scaled (Micikevicius et al. 2018).",
     )
     device: str = Field(
         default="auto",

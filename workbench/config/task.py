@@ -8,7 +8,6 @@ from pydantic import Field, field_validator, model_validator
 
 from workbench.config.base import IS_SET, Settings, applies, names
 
-TaskKind = Literal["classification", "tagging"]
 DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
 ConlluColumn = Literal["lemma", "upos", "xpos", "feats", "deprel", "misc"]
 TagScheme = Literal["as read", "bio", "bioes"]
@@ -47,7 +46,10 @@ class DataConfig(Settings):
     )
     format: DataFormat = Field(
         default="auto",
-        description="auto: by the file's ending (.conll .conllu .jsonl .csv .tsv .parquet).",
+        description="auto: by the file's ending, which is the format's name. "
+        "conll: columns of a word and its tag, a blank line after each sentence. "
+        "conllu: the ten columns of Universal Dependencies. jsonl: a JSON object in each line. "
+        "csv, tsv: a table whose first line names the columns. parquet: a columnar file.",
         json_schema_extra=applies(unless={"data.dataset": IS_SET}),
     )
     text: str = Field(
@@ -116,8 +118,10 @@ class TaggingData(DataConfig):
     )
     conllu_column: ConlluColumn = Field(
         default="upos",
-        description="CoNLL-U files: column of the tag by name; a tag_column from 0 to 9 takes "
-        "precedence.",
+        description="CoNLL-U files: which column is the tag; a tag_column from 0 to 9 takes "
+        "precedence. lemma: the word's base form. upos: the universal part of speech. "
+        "xpos: the language's own. feats: morphological features. deprel: the relation to the "
+        "head. misc: the last column.",
         json_schema_extra=applies(when={"data.format": ["auto", "conllu"]}),
     )
     spans: str = Field(
@@ -146,7 +150,9 @@ class ClassificationTask(BaseTask):
     kind: Literal["classification"] = Field(description="One label per text.")
     data: ClassificationData = Field(description="Where the examples are.")
     metric: Literal["accuracy", "macro_f1"] = Field(
-        default="accuracy", description="The metric that counts in choosing the best checkpoint."
+        default="accuracy",
+        description="What counts in choosing the best checkpoint. accuracy: share of right texts. "
+        "macro_f1: F1 averaged over the classes, rare ones counting alike.",
     )
     hidden_size: int = Field(
         default=0,
@@ -205,13 +211,15 @@ class TaggingTask(BaseTask):
     )
     word_pieces: WordPieces = Field(
         default="first",
-        description="What stands for a word that has several pieces: its first, its last, the "
-        "mean of all, or first+last side by side.",
+        description="What stands for a word that has several pieces. first: the first of them "
+        "(Devlin et al. 2019). last: the last, which holds the ending. mean: the mean of all. "
+        "first+last: both side by side.",
     )
     rnn: RnnCell = Field(
         default="none",
         description="A layer that reads the words in both directions before they are tagged. "
-        "none: the backbone's vectors do. lstm, gru: pays with a frozen or weak backbone.",
+        "none: the backbone's vectors do. lstm, gru: pays with a frozen or weak backbone "
+        "(Huang et al. 2015).",
     )
     hidden_size: int = Field(
         default=256,
@@ -229,7 +237,8 @@ class TaggingTask(BaseTask):
     crf: bool = Field(
         default=False,
         description="Learn which tag follows which (conditional random field) and choose the best "
-        "sequence as a whole. Slower by a loop over the words; helps most with spans.",
+        "sequence as a whole (Lafferty et al. 2001). Slower by a loop over the words; helps most "
+        "with spans.",
     )
     constrained: bool = Field(
         default=False,
@@ -239,6 +248,12 @@ class TaggingTask(BaseTask):
 
 
 TaskConfig = Annotated[ClassificationTask | TaggingTask, Field(discriminator="kind")]
+
+TASK_MODELS: dict[str, type[BaseTask]] = {
+    "classification": ClassificationTask,
+    "tagging": TaggingTask,
+}
+"""The kinds of task and what each can be told."""
 
 
 class SelectionConfig(Settings):
