@@ -15,17 +15,16 @@ from textual.widget import Widget
 from textual.widgets import Input, Label, Select, Static
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.meanings import lead, meanings
 from workbench.config.presets import PresetInfo, list_presets
 from workbench.operations import lifecycle
 from workbench.operations.workspace import Workspace
-from workbench.tui.explained import explain
 from workbench.tui.form import (
     FormDraft,
     empty_draft,
     judge,
     load_draft,
     peek_at_files,
-    task_kinds,
     task_specs,
 )
 from workbench.tui.messages import (
@@ -255,8 +254,8 @@ class NewExperimentScreen(Screen[None]):
         row = _row_around(message.choice)
         if row is None:
             return
-        explained = explain(row.spec)
-        words = {word: explained.words.get(word, "") for word in message.choice.words}
+        told = {one.word: one.sentence for one in meanings(row.spec)}
+        words = {word: told.get(word, "") for word in message.choice.words}
 
         def chosen(word: str | None) -> None:
             if word is not None:
@@ -265,7 +264,7 @@ class NewExperimentScreen(Screen[None]):
         task = self._fields.task_editor.shown_task
         name = row.spec.in_task(task.name) if task is not None else row.spec.path
         self.app.push_screen(
-            ChooseScreen(name, words, value=message.choice.value, intro=explained.intro), chosen
+            ChooseScreen(name, words, value=message.choice.value, intro=lead(row.spec)), chosen
         )
 
     @on(Input.Changed, "#root")
@@ -280,8 +279,7 @@ class NewExperimentScreen(Screen[None]):
     def action_add_task(self) -> None:
         """Ask which kind of task to add, add it, and go to its name."""
         spec = next(one for one in task_specs() if one.path == "tasks.*.kind")
-        explained = explain(spec)
-        kinds = {kind: explained.words.get(kind, "") for kind in task_kinds()}
+        kinds = {one.word: one.sentence for one in meanings(spec)}
 
         def chosen(kind: str | None) -> None:
             if kind is not None:

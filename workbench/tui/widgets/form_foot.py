@@ -9,7 +9,7 @@ from textual.markup import escape
 from textual.widgets import Static
 
 from workbench.config.fields import FieldSpec
-from workbench.tui.explained import explain
+from workbench.config.meanings import lead, meanings
 from workbench.tui.form import shown
 from workbench.tui.messages import FormChecked
 from workbench.tui.visible import visible
@@ -45,12 +45,14 @@ class FormFoot(Vertical):
         path = spec.in_task(task) if task else spec.path
         default = shown(spec, spec.default).replace("\n", " ")
         about = f"default {default}" if default else "required" if spec.required else "may be empty"
-        explained = explain(spec)
-        if word and explained.words:
+        told = {one.word: one.sentence for one in meanings(spec) if one.text}
+        if told:
             about = f"{about} · enter explains all"
         self._title(path, about)
-        text = Content.assemble((visible(word), "bold"), "  ") if word else Content()
-        self._help(text + Content(explained.of(word)))
+        text = f"{told[word]} {lead(spec)}" if word in told else lead(spec)
+        self._help(
+            Content.assemble((visible(word), "bold"), f"  {text}") if word else Content(spec.help)
+        )
 
     def show_words(self, name: str, words: str) -> None:
         """Explain something that is no setting."""
