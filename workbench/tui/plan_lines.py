@@ -46,6 +46,8 @@ def plan_lines(check: Check, width: int, measured: Measured | None = None) -> li
         lines += _summary(check.plan, measured)
     for finding in check.findings:
         lines += _finding(finding, width)
+    if not check.findings:
+        lines.append([Span("✓", "good"), Span(" nothing that would warn")])
     if check.plan is not None:
         lines += [[], *_layers(check.plan, width)]
         for task in check.plan.tasks:
@@ -139,10 +141,14 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 def _layers(plan: Plan, width: int) -> Iterator[Line]:
     """From the top down, as one thinks of a model: heads, layers, embeddings."""
-    bar = max(6, min(24, width - 44))
+    has_remarks = any(
+        0 < part.trained < part.parameters or part.first_step > 1 for part in plan.parts
+    )
+    bar = max(6, min(24, width - 37 - 17 * has_remarks))
+    title = "moves in the run" if bar >= 16 else "moves"
     yield [
         Span(f"{'part':<16}", "dim"),
-        Span(f"{'moves in the run':<{bar + 1}}"[: bar + 1], "dim"),
+        Span(f"{title:<{bar + 1}}"[: bar + 1], "dim"),
         Span(f"{'rate':>8}{'parameters':>12}", "dim"),
     ]
     for group in _alike(tuple(reversed(plan.parts))):

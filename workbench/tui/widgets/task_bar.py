@@ -67,8 +67,8 @@ class TaskButtons(Widget):
         parts: list[tuple[str, str]] = []
         self._ends, used = [], 0
         for deed, key in DEEDS.items():
-            parts += [(key, "$text-accent"), (f" {deed}   ", "$foreground 65%")]
-            used += len(key) + len(deed) + 4
+            parts += [(key, "$text-accent"), (f" {deed}  ", "$foreground 65%")]
+            used += len(key) + len(deed) + 3
             self._ends.append((used, deed))
         return Content.assemble(*parts)
 
