@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from workbench.config.base import Settings
+from workbench.config.model import TaskPoolingConfig
 
 TaskKind = Literal["classification", "tagging"]
 DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
@@ -110,7 +111,15 @@ class BaseTask(Settings):
     )
 
 
-class ClassificationTask(BaseTask):
+class TextTask(BaseTask):
+    """What every task has that looks at the pooled vector of a text."""
+
+    pooling: TaskPoolingConfig = Field(
+        default_factory=TaskPoolingConfig, description="What differs from [pooling]."
+    )
+
+
+class ClassificationTask(TextTask):
     """One label out of several for a text."""
 
     kind: Literal["classification"] = Field(description="One label per text.")

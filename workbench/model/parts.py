@@ -27,13 +27,13 @@ class Part:
     role: Role
     """`top` is what the backbone has after its layers, or all of a backbone without layers."""
     name: str
-    """`embeddings`, `layer 3`, `top`, `pooling`, or `head question`."""
+    """`embeddings`, `layer 3`, `top`, `pooling`, `pooling question`, or `head question`."""
     parameters: dict[str, nn.Parameter]
     """By full name in the model."""
     layer: int = -1
     """Number of the layer, from 0 at the bottom."""
     task: str = ""
-    """Whose head."""
+    """Whose head, or whose own pooling."""
 
 
 def parts_of(model: MultiTaskModel) -> list[Part]:
@@ -46,6 +46,9 @@ def parts_of(model: MultiTaskModel) -> list[Part]:
     for task, head in model.heads.items():
         for parameter in head.parameters():
             place.setdefault(id(parameter), ("head", f"head {task}", -1, task))
+    for task, pooling in model.poolings.items():
+        for parameter in pooling.parameters():
+            place.setdefault(id(parameter), ("pooling", f"pooling {task}", -1, task))
     for parameter in _before(model.backbone, layers):
         place.setdefault(id(parameter), ("embeddings", "embeddings", -1, ""))
     for parameter in model.backbone.parameters():

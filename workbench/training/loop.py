@@ -41,7 +41,7 @@ from workbench.events import (
 )
 from workbench.model.arithmetic import Arithmetic, choose_arithmetic, choose_matrix_backend
 from workbench.model.backbone import load_backbone
-from workbench.model.building import build_model, head_settings
+from workbench.model.building import build_model, head_settings, pooling_settings
 from workbench.model.dropout import MaskSource, make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import (
@@ -160,7 +160,8 @@ def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _
     yield PhaseStarted("loading the backbone", 600)
     backbone = load_backbone(config.backbone.model, max_length=config.backbone.max_length)
     heads = head_settings(config, corpus.labels)
-    model = build_model(backbone, heads, pooling=config.pooling.mode, seed=config.seed)
+    pooling = pooling_settings(config)
+    model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
     freezing = config.freezing
     frozen = freeze(
         model,
@@ -195,9 +196,7 @@ def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _
         loaded=LoadedModel(
             model,
             backbone.tokenizer,
-            ModelDescription(
-                config.name, config.pooling.mode, backbone.tokenizer.max_length, heads
-            ),
+            ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
         ),
         arithmetic=arithmetic,
         optimizer=build_optimizer(
