@@ -247,12 +247,16 @@ def a_model(
     *,
     tasks: Sequence[str] = ("mood", "entity"),
     pooling: str | PoolingSettings = "mean",
+    mixing: Sequence[str] = (),
     dropout: float = 0.0,
     seed: int = 3,
 ) -> LoadedModel:
-    """An untrained model on a backbone's folder, in evaluation mode."""
+    """An untrained model on a backbone's folder, in evaluation mode; some tasks mix layers."""
     loaded = load_backbone(str(backbone), max_length=48)
-    heads = {name: HeadSettings(KINDS[name], LABELS[name].names, dropout) for name in tasks}
+    heads = {
+        name: HeadSettings(KINDS[name], LABELS[name].names, dropout, layer_mix=name in mixing)
+        for name in tasks
+    }
     pooling = pooling if isinstance(pooling, PoolingSettings) else PoolingSettings((pooling,))
     model = build_model(loaded, heads, pooling=pooling, seed=seed).eval()
     description = ModelDescription("try", pooling, loaded.tokenizer.max_length, heads)

@@ -50,6 +50,12 @@ class BackboneConfig(Settings):
         le=8192,
         description="Longest text in word pieces; what is longer is cut, and the cut is reported.",
     )
+    layer: int | None = Field(
+        default=None,
+        ge=1,
+        description="Take the vectors of this layer, counted from 1, and leave out those above: a "
+        "smaller and quicker model, often as good on a task of form. All layers if not set.",
+    )
 
 
 _MODE = (

@@ -109,6 +109,12 @@ class BaseTask(Settings):
     learning_rate: float | None = Field(
         default=None, gt=0.0, le=10.0, description="Highest rate of this task's head, if another."
     )
+    layer_mix: bool = Field(
+        default=False,
+        description="Read a mean of all layers whose weights are learned (Peters et al. 2018), in "
+        "place of the last alone. Pays where a task is of form more than of sense, as parts of "
+        "speech, above all on a frozen backbone; keeps all layers in memory.",
+    )
 
 
 class TextTask(BaseTask):

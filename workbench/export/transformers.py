@@ -86,7 +86,8 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
     import transformers
 
     head: Head = loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
-    if why := _beyond(head):
+    mixed = "a mean of all layers before it, where theirs see the last" * settings.layer_mix
+    if why := mixed or _beyond(head):
         raise CheckpointError(
             f'The head of "{task}" cannot be written for transformers: it has {why}.',
             where=f"task {task}",

@@ -15,6 +15,7 @@ from workbench.config.task import ClassificationTask, TaskConfig
 from workbench.data.labels import LabelSpace
 from workbench.model.backbone import LoadedBackbone
 from workbench.model.heads import HEADS, Head
+from workbench.model.mixing import LayerMix
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings, TextPooling
 
@@ -33,6 +34,8 @@ class HeadSettings:
     """What else the head of this kind takes, by name, as JSON can hold it."""
     pooling: PoolingSettings | None = None
     """How a text becomes the vector that the head sees, if not as by default."""
+    layer_mix: bool = False
+    """Whether it sees a learned mean of all layers, not the last."""
 
 
 def head_settings(
@@ -46,6 +49,7 @@ def head_settings(
             task.dropout,
             _options(task, labels[name]),
             None if config.pooling_of(name) is config.pooling else pooling_settings(config, name),
+            task.layer_mix,
         )
         for name, task in config.tasks.items()
     }
@@ -123,7 +127,12 @@ def build_model(
             made[name] = HEADS[settings.kind](
                 width, labels=settings.labels, dropout=settings.dropout, **settings.options
             )
-    return MultiTaskModel(loaded.backbone, made, pooling=shared, poolings=poolings)
+    mixes = {
+        name: LayerMix(loaded.backbone.depth + 1)
+        for name, settings in heads.items()
+        if settings.layer_mix
+    }
+    return MultiTaskModel(loaded.backbone, made, pooling=shared, poolings=poolings, mixes=mixes)
 
 
 @contextmanager

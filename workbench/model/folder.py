@@ -154,6 +154,7 @@ def _read_description(file: Path) -> ModelDescription:
                 float(head["dropout"]),
                 dict(head.get("options", {})),
                 _pooling(head["pooling"]) if head.get("pooling") else None,
+                bool(head.get("layer_mix", False)),
             )
             for name, head in values.pop("heads").items()
         }

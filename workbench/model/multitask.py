@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from workbench.data.batching import Batch, TextTargets
 from workbench.model.backbone import Backbone
 from workbench.model.freezing import is_frozen
 from workbench.model.heads import Head, TaggingHead
+from workbench.model.mixing import LayerMix
 from workbench.model.pooling import TextPooling
 
 
@@ -27,29 +28,35 @@ class Encoding:
     What several tasks see alike is computed once.
     """
 
-    def __init__(self, model: MultiTaskModel, hidden: Tensor, mask: Tensor) -> None:
+    def __init__(self, model: MultiTaskModel, layers: Sequence[Tensor], mask: Tensor) -> None:
         self._model = model
-        self._hidden = hidden
+        self._layers = layers
         self._mask = mask
-        self._pooled: dict[int, Tensor] = {}
+        self._mixed: dict[str, Tensor] = {}
+        self._pooled: dict[tuple[int, str], Tensor] = {}
 
     def pieces(self, task: str) -> Tensor:
-        """The vectors of all pieces, `(batch, seq, hidden)`."""
-        return self._hidden
+        """The vectors of all pieces, `(batch, seq, hidden)`: the last layer, or the task's mix."""
+        if task not in self._model.mixes:
+            return self._layers[-1]
+        if task not in self._mixed:
+            self._mixed[task] = self._model.mixes[task](self._layers)
+        return self._mixed[task]
 
     def texts(self, task: str) -> Tensor:
         """The pooled vectors of all texts, `(batch, width)`."""
         pooling = self._model.pooling_of(task)
-        if id(pooling) not in self._pooled:
-            self._pooled[id(pooling)] = pooling(self._hidden, self._mask)
-        return self._pooled[id(pooling)]
+        key = (id(pooling), task if task in self._model.mixes else "")
+        if key not in self._pooled:
+            self._pooled[key] = pooling(self.pieces(task), self._mask)
+        return self._pooled[key]
 
 
 class MultiTaskModel(nn.Module):
     """The backbone sees each text once; each head sees the texts or words that are its own.
 
-    From the backbone to a head of texts the way leads through a pooling: the one that all share,
-    or the task's own.
+    On the way from the backbone to a head a task may mix the layers, and a head of texts sees
+    what a pooling makes of them: the one that tasks share, or the task's own.
 
     Guarantees that a frozen part stays in evaluation mode (no dropout) and that nothing is
     recorded for its gradient.
@@ -62,6 +69,7 @@ class MultiTaskModel(nn.Module):
         *,
         pooling: TextPooling,
         poolings: Mapping[str, TextPooling] | None = None,
+        mixes: Mapping[str, LayerMix] | None = None,
     ) -> None:
         """Put parts together.
 
@@ -70,11 +78,13 @@ class MultiTaskModel(nn.Module):
             heads: By task.
             pooling: Of the tasks that have none of their own, and of `encode`.
             poolings: By task that has its own.
+            mixes: By task that reads all layers, not the last alone.
         """
         super().__init__()
         self.backbone = backbone
         self.pooling = pooling
         self.poolings = _ByTask(poolings or {})
+        self.mixes = _ByTask(mixes or {})
         self.heads = _ByTask(heads)
 
     def train(self, mode: bool = True) -> MultiTaskModel:
@@ -96,6 +106,11 @@ class MultiTaskModel(nn.Module):
             hidden: Tensor = self.backbone(ids, mask)
         return hidden
 
+    @property
+    def layer_shares(self) -> dict[str, tuple[float, ...]]:
+        """By task that mixes layers, how much of each is in its mean, embeddings first."""
+        return {task: mix.shares for task, mix in self.mixes.items() if isinstance(mix, LayerMix)}
+
     def pooling_of(self, task: str) -> TextPooling:
         """The pooling whose vectors a task's head sees."""
         if task not in self.poolings:
@@ -105,8 +120,11 @@ class MultiTaskModel(nn.Module):
         return own
 
     def read(self, ids: Tensor, mask: Tensor) -> Encoding:
-        """One forward pass of the backbone."""
-        return Encoding(self, self.hidden(ids, mask), mask)
+        """One forward pass of the backbone; all layers are kept only if a task mixes them."""
+        if not self.mixes:
+            return Encoding(self, (self.hidden(ids, mask),), mask)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.backbone)):
+            return Encoding(self, self.backbone.layers(ids, mask), mask)
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
         """One vector per text by the shared pooling, `(batch, width)`."""

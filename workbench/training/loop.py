@@ -31,6 +31,7 @@ from workbench.events import (
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    LayersMixed,
     ParameterGroup,
     PhaseStarted,
     RunFinished,
@@ -158,7 +159,11 @@ def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _
         choose_matrix_backend()
     corpus = read_corpus(config)
     yield PhaseStarted("loading the backbone", 600)
-    backbone = load_backbone(config.backbone.model, max_length=config.backbone.max_length)
+    backbone = load_backbone(
+        config.backbone.model,
+        max_length=config.backbone.max_length,
+        layer=config.backbone.layer,
+    )
     heads = head_settings(config, corpus.labels)
     pooling = pooling_settings(config)
     model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
@@ -405,6 +410,8 @@ def _evaluate_and_save(run: _Run) -> Iterator[Event]:
                 patience=run.config.optimization.plateau_patience,
                 minimum=run.config.optimization.minimum_rate,
             )
+    if shares := run.loaded.model.layer_shares:
+        yield LayersMixed(run.step, shares)
     yield PhaseStarted("saving", 600)
     size = save_checkpoint(run.folder, run.step, run.loaded)
     # An equal value does not replace the best: of two alike, the earlier is kept.
