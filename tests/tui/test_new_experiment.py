@@ -16,7 +16,9 @@ from workbench.operations.planning import Planner
 from workbench.operations.workspace import Workspace
 from workbench.plan import Check, Finding, Measured
 from workbench.tui.app import WorkbenchApp
+from workbench.tui.form import plain_specs
 from workbench.tui.screens.choose import ChooseScreen
+from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.new_experiment import NewExperimentScreen
 from workbench.tui.screens.save_preset import SavePresetDialog
 from workbench.tui.widgets.choice import Choice
@@ -329,14 +331,17 @@ async def test_a_past_run_opens_in_a_form_that_was_never_seen(
 # Help
 
 
-async def test_a_long_help_is_whole_where_the_fields_keys_are_listed(
+async def test_the_help_says_all_of_the_field_in_focus(
     workspace: Workspace, presets: Path, wait: Any, screen_text: Text
 ) -> None:
     app = WorkbenchApp(workspace)
     async with app.run_test() as pilot:
         screen = await open_form(app, pilot, wait)
-        screen.row("freezing.gradual").focus_editor()
-        await pilot.pause()
+        screen.row("freezing.mode").focus_editor()
+        await pilot.press("f1")
+        await wait(pilot, lambda: isinstance(app.screen, HelpScreen))
 
-        help_text = str(screen.query_one("#help", Static).content)
-    assert "What is frozen otherwise stays so." in help_text
+        here = str(app.screen.query_one("#help-here", Static).content)
+    for spec in plain_specs():
+        if spec.path == "freezing.mode":
+            assert all(f"{word}  " in here for word in spec.choices)
