@@ -77,6 +77,15 @@ def predict(
     texts: Texts = None,
     file: TextFile = None,
     checkpoint: Checkpoint = "best",
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK.LABEL=DESCRIPTION",
+            help="Labels of a task that matches descriptions, in place of those of training; "
+            "give it once for each.",
+            show_default=False,
+        ),
+    ] = None,
     json: AsJson = False,
     db: Database = None,
 ) -> None:
@@ -85,9 +94,11 @@ def predict(
     With --json a list with one object per text.
     """
     wanted = read_texts(texts, file)
+    labels = read_labels(label or [])
     from workbench.operations import artefacts
 
-    found = artefacts.predict(workspace(context, db), source, wanted, checkpoint=checkpoint)
+    space = workspace(context, db)
+    found = artefacts.predict(space, source, wanted, checkpoint=checkpoint, labels=labels)
     if json:
         output.json_document(found)
         return
@@ -229,3 +240,19 @@ def _tags(words: Sequence[str], tags: Sequence[str]) -> str:
     if scheme_of_names(tags) != "plain" or set(tags) <= {"O"}:
         return "nothing found"
     return " ".join(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))
+
+
+def read_labels(options: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Descriptions by task and label, out of `TASK.LABEL=DESCRIPTION`."""
+    labels: dict[str, dict[str, str]] = {}
+    for option in options:
+        key, equals, description = option.partition("=")
+        task, point, name = key.partition(".")
+        if not (equals and point and task and name and description.strip()):
+            raise typer.BadParameter(
+                f"{option!r} is no description; write TASK.LABEL=DESCRIPTION, such as "
+                "'intent.play_music=play a song'",
+                param_hint="--label",
+            )
+        labels.setdefault(task, {})[name] = description
+    return labels

@@ -11,7 +11,7 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.data.kinds import KINDS, Label, Labelled
 from workbench.data.labels import LabelSpace
 from workbench.data.reading import Row, read_split
-from workbench.data.splits import draw, hold_out, overlap
+from workbench.data.splits import hold_out, overlap
 from workbench.errors import DataError
 
 
@@ -141,9 +141,7 @@ def _read_task(
                 where=str(data.train),
                 next_step="check the column names in [tasks.….data]",
             )
-        if data.max_examples is not None:
-            drawn = draw([item.text for item in parsed], data.max_examples, config.seed)
-            parsed = [parsed[number] for number in drawn]
+        parsed = kind.drawn(task, parsed, config.seed)
     parsed, told = kind.adapt(task, parsed, f"{name}/{split}", space)
     notes.said += told
     if space is not None:

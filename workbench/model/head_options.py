@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from workbench.config.task import ClassificationTask, TaggingTask
+from workbench.config.task import ClassificationTask, FewShotTask, TaggingTask
 from workbench.data.labels import LabelSpace
 
 
@@ -32,6 +33,21 @@ def _class_weights(task: ClassificationTask, labels: LabelSpace) -> list[float] 
     ]
 
 
+def _few_shot(task: FewShotTask, labels: LabelSpace) -> dict[str, Any]:
+    if task.method == "contrastive":
+        return {"method": task.method, "temperature": task.temperature}
+    return {
+        "method": task.method,
+        "descriptions": [task.descriptions.get(name) or in_words(name) for name in labels.names],
+    }
+
+
+def in_words(label: str) -> str:
+    """A label as a person would say it: `AddToPlaylist` and `add_to_playlist` alike."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\-./:]+", " ", label)
+    return " ".join(word if word.isupper() else word.lower() for word in apart.split()) or label
+
+
 def _tagging(task: TaggingTask, labels: LabelSpace) -> dict[str, Any]:
     return {
         "word_pieces": task.word_pieces,
@@ -45,6 +61,7 @@ def _tagging(task: TaggingTask, labels: LabelSpace) -> dict[str, Any]:
 
 HEAD_OPTIONS: dict[str, Callable[[Any, LabelSpace], dict[str, Any]]] = {
     "classification": _classification,
+    "few_shot": _few_shot,
     "tagging": _tagging,
 }
 """By task kind: from settings and label space to what the head of `HEADS` takes, as JSON can

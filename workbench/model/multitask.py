@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from workbench.data.batching import Batch, WordTargets
 from workbench.model.backbone import Backbone
@@ -137,7 +138,8 @@ class MultiTaskModel(nn.Module):
         Returns:
             By task: `(labelled texts, classes)` or `(labelled words, tags)`.
         """
-        encoding = self.read(batch.ids, batch.mask)
+        ids, mask, extra = self._with_extra_rows(batch)
+        encoding = self.read(ids, mask)
         logits = {}
         for task, targets in batch.targets.items():
             head = self.heads[task]
@@ -146,5 +148,33 @@ class MultiTaskModel(nn.Module):
                 vectors = head.vectors(encoding.pieces(task), targets)  # (labelled words, width)
             else:
                 vectors = encoding.texts(task)[targets.rows]  # (labelled texts, width)
-            logits[task] = head(vectors, targets)
+            if task in extra:
+                logits[task] = head(vectors, targets, extra=encoding.texts(task)[extra[task]])
+            else:
+                logits[task] = head(vectors, targets)
         return logits
+
+    def _with_extra_rows(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, slice]]:
+        """The batch's pieces and mask, with the texts that heads bring; and where those are."""
+        ids, mask = [batch.ids], [batch.mask]
+        places: dict[str, slice] = {}
+        rows = len(batch.ids)
+        for task in batch.targets:
+            head = self.heads[task]
+            assert isinstance(head, Head)
+            brought = head.extra_rows()
+            if brought is not None:
+                ids.append(brought[0])
+                mask.append(brought[1])
+                places[task] = slice(rows, rows + len(brought[0]))
+                rows += len(brought[0])
+        if not places:
+            return batch.ids, batch.mask, places
+        longest = max(part.shape[1] for part in mask)
+        # What pads the longer of them is masked, so any piece will do.
+        return _joined(ids, longest), _joined(mask, longest), places
+
+
+def _joined(parts: Sequence[Tensor], length: int) -> Tensor:
+    """Rows below each other, padded on the right with zeros to one length."""
+    return torch.cat([functional.pad(part, (0, length - part.shape[1])) for part in parts])

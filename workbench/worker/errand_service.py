@@ -78,8 +78,16 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
     return {"folder": str(done.folder), "largest_difference": done.largest_difference}
 
 
-def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
+def _predict(
+    *,
+    tell: Tell,
+    model: str,
+    texts: list[str],
+    labels: dict[str, dict[str, str]] | None = None,
+) -> dict[str, Any]:
     predictor = _predictor(model)
+    if labels:
+        predictor = predictor.described(labels)
     return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.data.kinds.classification import ClassificationKind
+from workbench.data.kinds.few_shot import FewShotKind
 from workbench.data.kinds.kind import AnyKind, DataKind, Labelled
 from workbench.data.kinds.tagging import TaggingKind
 from workbench.data.pieces import WordLabels
@@ -16,6 +17,7 @@ EncodedLabel = int | WordLabels
 
 KINDS: dict[str, AnyKind] = {
     "classification": ClassificationKind(),
+    "few_shot": FewShotKind(),
     "tagging": TaggingKind(),
 }
 """By name, as in the config."""

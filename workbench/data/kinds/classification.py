@@ -9,6 +9,7 @@ from workbench.data.kinds.kind import DataKind, Labelled, text_of
 from workbench.data.labels import LabelSpace, class_labels
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
+from workbench.data.splits import draw_of_each
 from workbench.errors import DataError, nearest
 
 
@@ -31,13 +32,7 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
 
     def label_space(self, name: str, task: ClassificationTask, labels: Sequence[str]) -> LabelSpace:
         """The classes of train, sorted; at least two."""
-        space = class_labels(name, labels)
-        if len(space.names) < 2:
-            raise DataError(
-                f'Task "{name}": train has only the label "{space.names[0]}".',
-                where=task.data.train,
-                next_step="a classification needs two labels or more",
-            )
+        space = self.classes(name, task.data.train, labels)
         for label in task.label_weights:
             if label not in space.names:
                 raise DataError(
@@ -46,6 +41,32 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
                     next_step=nearest(label, space.names),
                 )
         return space
+
+    def classes(self, name: str, train: str, labels: Sequence[str]) -> LabelSpace:
+        """The classes of train, sorted.
+
+        Raises:
+            DataError: There is only one.
+        """
+        space = class_labels(name, labels)
+        if len(space.names) < 2:
+            raise DataError(
+                f'Task "{name}": train has only the label "{space.names[0]}".',
+                where=train,
+                next_step="a classification needs two labels or more",
+            )
+        return space
+
+    def drawn(
+        self, task: ClassificationTask, labelled: list[Labelled[str]], seed: int
+    ) -> list[Labelled[str]]:
+        """So many of each class, then so many in all."""
+        count = task.data.examples_per_class
+        if count is not None:
+            texts = [item.text for item in labelled]
+            numbers = draw_of_each(texts, [item.label for item in labelled], count, seed)
+            labelled = [labelled[number] for number in numbers]
+        return super().drawn(task, labelled, seed)
 
     def check(self, space: LabelSpace, label: str, row: Row) -> None:
         """The class has to occur in train."""

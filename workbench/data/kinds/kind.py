@@ -11,6 +11,7 @@ from workbench.config.task import DataConfig
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row
+from workbench.data.splits import draw
 from workbench.errors import DataError
 
 TaskT = TypeVar("TaskT")
@@ -51,6 +52,15 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
         Raises:
             DataError: The row is malformed.
         """
+
+    def drawn(
+        self, task: TaskT, labelled: list[Labelled[LabelT]], seed: int
+    ) -> list[Labelled[LabelT]]:
+        """The examples of train that are used, by the settings of its data."""
+        count = task.data.max_examples  # type: ignore[attr-defined]  # every task has data
+        if count is None:
+            return labelled
+        return [labelled[number] for number in draw([item.text for item in labelled], count, seed)]
 
     def adapt(
         self,

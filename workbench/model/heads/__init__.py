@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.model.heads.classification import ClassificationHead
+from workbench.model.heads.few_shot import ContrastiveHead, MatchingHead, few_shot_head
 from workbench.model.heads.head import Head, WordHead
 from workbench.model.heads.tagging import TaggingHead
 
 HEADS: dict[str, Callable[..., Head]] = {
     "classification": ClassificationHead,
+    "few_shot": few_shot_head,
     "tagging": TaggingHead,
 }
 """By task kind."""
 
-__all__ = ["HEADS", "ClassificationHead", "Head", "TaggingHead", "WordHead"]
+__all__ = [
+    "HEADS",
+    "ClassificationHead",
+    "ContrastiveHead",
+    "Head",
+    "MatchingHead",
+    "TaggingHead",
+    "WordHead",
+]
