@@ -28,6 +28,10 @@ class Backbone(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
+        # Some models know no segments; others have the argument and a single vector for all.
+        parameters = inspect.signature(encoder.forward).parameters
+        kinds = int(getattr(encoder.config, "type_vocab_size", 0) or 0)
+        self._takes_segments = "token_type_ids" in parameters and kinds > 1
 
     @property
     def config(self) -> Any:
@@ -39,17 +43,20 @@ class Backbone(nn.Module):
         """Length of each piece's vector."""
         return int(self.config.hidden_size)
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """Encode a batch.
 
         Args:
             ids: Word pieces, `(batch, seq)`.
             mask: 1 for a piece, 0 for padding, `(batch, seq)`.
+            segments: Which of two texts each piece is from, `(batch, seq)`; passed on to models
+                that tell them apart, as BERT does.
 
         Returns:
             The last layer, `(batch, seq, hidden)`.
         """
-        hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        told = {"token_type_ids": segments} if segments is not None and self._takes_segments else {}
+        hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask, **told).last_hidden_state
         return hidden
 
 

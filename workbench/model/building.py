@@ -28,6 +28,12 @@ class HeadSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What else the head of this kind takes, by name, as JSON can hold it."""
 
+    @property
+    def pair(self) -> str | None:
+        """How it reads two texts, joint or two; None for a head that reads one."""
+        found: str | None = self.options.get("pair")
+        return found
+
 
 def head_settings(
     config: ExperimentConfig, labels: Mapping[str, LabelSpace]

@@ -47,10 +47,11 @@ class MultiTaskModel(nn.Module):
                 part.eval()
         return self
 
-    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def hidden(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """The last layer, `(batch, seq, hidden)`; without a graph if the backbone is frozen."""
+        pairs = () if segments is None else (segments,)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.backbone)):
-            hidden: Tensor = self.backbone(ids, mask)
+            hidden: Tensor = self.backbone(ids, mask, *pairs)
         return hidden
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -61,9 +62,9 @@ class MultiTaskModel(nn.Module):
         """Logits of every task that labels something in the batch.
 
         Returns:
-            By task: `(labelled texts, classes)` or `(labelled words, tags)`.
+            By task: `(labelled texts, …)` or `(labelled words, tags)`.
         """
-        hidden = self.hidden(batch.ids, batch.mask)  # (batch, seq, hidden)
+        hidden = self.hidden(batch.ids, batch.mask, batch.segments)  # (batch, seq, hidden)
         pooled: Tensor | None = None
         logits = {}
         for task, targets in batch.targets.items():
@@ -73,6 +74,6 @@ class MultiTaskModel(nn.Module):
                 vectors = head.vectors(hidden, targets)  # (labelled words, width)
             else:
                 pooled = self.pooling(hidden, batch.mask) if pooled is None else pooled
-                vectors = pooled[targets.rows]  # (labelled texts, hidden)
+                vectors = pooled[targets.rows]  # (labelled, hidden), of pairs (labelled, 2, hidden)
             logits[task] = head(vectors, targets)
         return logits

@@ -151,5 +151,5 @@ def _count_parameters(model: torch.nn.Module) -> tuple[int, int]:
 
 def _pieces_of(split: EncodedSplit, pad_id: int) -> Tensor:
     """All pieces that occur in a split, and padding."""
-    texts = [example.ids for example in split.examples]
+    texts = [row.ids for example in split.examples for row in example.rows]
     return torch.from_numpy(np.unique(np.concatenate([*texts, np.array([pad_id])])))

@@ -78,9 +78,9 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
     return {"folder": str(done.folder), "largest_difference": done.largest_difference}
 
 
-def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
-    predictor = _predictor(model)
-    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
+def _predict(*, tell: Tell, model: str, texts: list[str | list[str]]) -> dict[str, Any]:
+    given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
+    return {"predictions": [as_json(found) for found in _predictor(model).predict(given)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:

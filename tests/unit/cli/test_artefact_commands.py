@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from workbench import operations
-from workbench.cli.artefacts import _words, read_texts
+from workbench.cli.artefacts import read_texts
+from workbench.cli.predictions import in_words
 from workbench.errors import DataError
 from workbench.store.records import ExportRecord
 
@@ -88,7 +89,7 @@ def test_predictions_are_printed_task_by_task(run_command: Any, artefacts: Any) 
     ],
 )
 def test_tags_without_spans_are_printed_word_by_word(tags: list[str], line: str) -> None:
-    assert _words({"words": ["rain", "."], "tags": tags, "entities": []}) == line
+    assert in_words({"words": ["rain", "."], "tags": tags, "entities": []}) == line
 
 
 def test_vectors_are_printed_short_and_written_whole(

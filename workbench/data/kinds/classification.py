@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workbench.config.task import ClassificationTask
-from workbench.data.kinds.kind import DataKind, Labelled, text_of
+from workbench.data.kinds.kind import DataKind, Labelled, is_joint, texts_of
 from workbench.data.labels import LabelSpace, class_labels
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
@@ -25,9 +25,11 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
                 f'Task "{name}": the label is a {type(label).__name__}, where one value is '
                 f"expected.",
                 where=row.place,
-                next_step='name another column, or use kind = "tagging" for a list of tags',
+                next_step='name another column, or use kind = "tagging" for a list of tags, '
+                '"multilabel" for a list of labels',
             )
-        return Labelled(row, text_of(name, column(row, task.data.text), row), str(label))
+        texts = texts_of(name, task.data, row)
+        return Labelled(row, texts, str(label), is_joint(task))
 
     def label_space(self, name: str, task: ClassificationTask, labels: Sequence[str]) -> LabelSpace:
         """The classes of train, sorted; at least two."""
@@ -59,6 +61,6 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
         """The place of the class."""
         return space.index(label, place)
 
-    def unlabelled(self, text: str, pieces: Pieces) -> int:
+    def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> int:
         """Any class."""
         return 0

@@ -5,13 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.model.heads.classification import ClassificationHead
+from workbench.model.heads.contrastive import ContrastiveHead
 from workbench.model.heads.head import Head, WordHead
+from workbench.model.heads.multilabel import MultilabelHead
+from workbench.model.heads.regression import RegressionHead
+from workbench.model.heads.similarity import SimilarityHead
 from workbench.model.heads.tagging import TaggingHead
+from workbench.model.heads.text_head import TextHead
+from workbench.model.heads.vector_head import VectorHead
 
 HEADS: dict[str, Callable[..., Head]] = {
     "classification": ClassificationHead,
     "tagging": TaggingHead,
+    "multilabel": MultilabelHead,
+    "regression": RegressionHead,
+    "similarity": SimilarityHead,
+    "contrastive": ContrastiveHead,
 }
 """By task kind."""
 
-__all__ = ["HEADS", "ClassificationHead", "Head", "TaggingHead", "WordHead"]
+__all__ = [
+    "HEADS",
+    "ClassificationHead",
+    "Head",
+    "MultilabelHead",
+    "RegressionHead",
+    "TaggingHead",
+    "TextHead",
+    "VectorHead",
+    "WordHead",
+]
