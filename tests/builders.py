@@ -266,8 +266,8 @@ KINDS = {task: space.kind for task, space in LABELS.items()}
 OPTIONS: dict[str, dict[str, Any]] = {
     "grade": {"mean": 20.0, "std": 10.0},
     "follows": {"pair": "two"},
-    "alike": {"lowest": 0.0, "highest": 5.0},
-    "answer": {"hidden_size": 8},
+    "alike": {"pair": "two", "lowest": 0.0, "highest": 5.0},
+    "answer": {"pair": "two", "hidden_size": 8},
 }
 """What the heads of these tasks need beside their labels."""
 PAIRS = ("follows", "alike", "answer")

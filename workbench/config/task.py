@@ -307,8 +307,8 @@ class RegressionTask(TextTask):
     data: RegressionData = Field(description="Where the examples are.")
     metric: Literal["pearson", "spearman"] = Field(
         default="pearson",
-        description="The metric that counts in choosing the best checkpoint; like those of other "
-        "tasks at most 1, so that means over tasks make sense. rmse and mae are reported, too.",
+        description="The metric that counts in choosing the best checkpoint; at most 1, like those "
+        "of other tasks, so that a mean over tasks says something. rmse and mae are reported, too.",
     )
     huber_delta: float = Field(
         default=0.0,

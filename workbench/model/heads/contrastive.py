@@ -30,12 +30,13 @@ class ContrastiveHead(VectorHead):
         *,
         labels: Sequence[str],
         dropout: float,
+        pair: str,
         hidden_size: int = 0,
-        pair: str = "two",
         scale: float = 20.0,
         symmetric: bool = False,
     ) -> None:
         super().__init__(vector_size, dropout=dropout, hidden_size=hidden_size)
+        assert pair == "two"  # one vector has nothing to be compared with
         self.scale = scale
         self.symmetric = symmetric
 

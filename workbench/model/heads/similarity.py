@@ -23,12 +23,13 @@ class SimilarityHead(VectorHead):
         dropout: float,
         lowest: float,
         highest: float,
+        pair: str,
         hidden_size: int = 0,
-        pair: str = "two",
         loss: str = "cosine",
         scale: float = 20.0,
     ) -> None:
         super().__init__(vector_size, dropout=dropout, hidden_size=hidden_size)
+        assert pair == "two"  # one vector has nothing to be compared with
         self.lowest, self.highest = lowest, highest
         self.scale = scale
         self.compares_examples = loss == "cosent"
