@@ -101,10 +101,11 @@ class MultiTaskModel(nn.Module):
                 part.eval()
         return self
 
-    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def hidden(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """The last layer, `(batch, seq, hidden)`; without a graph if the backbone is frozen."""
+        pairs = () if segments is None else (segments,)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.backbone)):
-            hidden: Tensor = self.backbone(ids, mask)
+            hidden: Tensor = self.backbone(ids, mask, *pairs)
         return hidden
 
     @property
@@ -120,12 +121,12 @@ class MultiTaskModel(nn.Module):
         assert isinstance(own, TextPooling)
         return own
 
-    def read(self, ids: Tensor, mask: Tensor) -> Encoding:
+    def read(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Encoding:
         """One forward pass of the backbone; all layers are kept only if a task mixes them."""
         if not self.mixes:
-            return Encoding(self, (self.hidden(ids, mask),), mask)
+            return Encoding(self, (self.hidden(ids, mask, segments),), mask)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.backbone)):
-            return Encoding(self, self.backbone.layers(ids, mask), mask)
+            return Encoding(self, self.backbone.layers(ids, mask, segments), mask)
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
         """One vector per text by the shared pooling, `(batch, width)`."""
@@ -136,10 +137,10 @@ class MultiTaskModel(nn.Module):
         """Logits of every task that labels something in the batch.
 
         Returns:
-            By task: `(labelled texts, classes)` or `(labelled words, tags)`.
+            By task: `(labelled texts, …)` or `(labelled words, tags)`.
         """
-        ids, mask, extra = self._with_extra_rows(batch)
-        encoding = self.read(ids, mask)
+        ids, mask, segments, extra = self._with_extra_rows(batch)
+        encoding = self.read(ids, mask, segments)
         logits = {}
         for task, targets in batch.targets.items():
             head = self.heads[task]
@@ -147,15 +148,18 @@ class MultiTaskModel(nn.Module):
                 assert isinstance(targets, WordTargets)
                 vectors = head.vectors(encoding.pieces(task), targets)  # (labelled words, width)
             else:
-                vectors = encoding.texts(task)[targets.rows]  # (labelled texts, width)
+                # (labelled texts, width), of pairs (labelled, 2, width)
+                vectors = encoding.texts(task)[targets.rows]
             if task in extra:
                 logits[task] = head(vectors, targets, extra=encoding.texts(task)[extra[task]])
             else:
                 logits[task] = head(vectors, targets)
         return logits
 
-    def _with_extra_rows(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, slice]]:
-        """The batch's pieces and mask, with the texts that heads bring; and where those are."""
+    def _with_extra_rows(
+        self, batch: Batch
+    ) -> tuple[Tensor, Tensor, Tensor | None, dict[str, slice]]:
+        """The batch's pieces, mask and segments with the texts that heads bring, and their rows."""
         ids, mask = [batch.ids], [batch.mask]
         places: dict[str, slice] = {}
         rows = len(batch.ids)
@@ -169,10 +173,14 @@ class MultiTaskModel(nn.Module):
                 places[task] = slice(rows, rows + len(brought[0]))
                 rows += len(brought[0])
         if not places:
-            return batch.ids, batch.mask, places
+            return batch.ids, batch.mask, batch.segments, places
         longest = max(part.shape[1] for part in mask)
-        # What pads the longer of them is masked, so any piece will do.
-        return _joined(ids, longest), _joined(mask, longest), places
+        segments = None
+        if batch.segments is not None:
+            own = [torch.zeros_like(part) for part in mask[1:]]
+            segments = _joined([batch.segments, *own], longest)
+        # What pads the shorter of them is masked, so any piece will do.
+        return _joined(ids, longest), _joined(mask, longest), segments, places
 
 
 def _joined(parts: Sequence[Tensor], length: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from workbench.data.batching import collate
 from workbench.inference.evaluation import length_sorted_batches
-from workbench.model.heads import ContrastiveHead
+from workbench.model.heads import FittedHead
 from workbench.training.run import Run
 
 
@@ -18,26 +18,26 @@ def fit_heads(run: Run) -> None:
     """
     model = run.loaded.model
     for task, head in model.heads.items():
-        if isinstance(head, ContrastiveHead):
+        if isinstance(head, FittedHead):
             vectors, labels = _vectors(run, task, head)
             weight, bias = _logistic_regression(vectors, labels, len(head.bias))
             head.set_layer(torch.from_numpy(weight), torch.from_numpy(bias))
 
 
 @torch.no_grad()
-def _vectors(run: Run, task: str, head: ContrastiveHead) -> tuple[np.ndarray, np.ndarray]:
+def _vectors(run: Run, task: str, head: FittedHead) -> tuple[np.ndarray, np.ndarray]:
     """What the head sees of its training texts, `(texts, width)`, and their classes."""
     model, pad_id = run.loaded.model, run.loaded.tokenizer.pad_id
     examples = [one for one in run.train_split.examples if task in one.labels]
     was_training = model.training
     model.eval()
     vectors, labels = [], []
-    for indices in length_sorted_batches(np.array([len(one.ids) for one in examples])):
+    for indices in length_sorted_batches(np.array([one.length for one in examples])):
         inside = [examples[index] for index in indices]
         batch = collate(inside, indices.tolist(), pad_id=pad_id).to(run.arithmetic.device)
         with run.arithmetic.autocast():
-            pooled = model.read(batch.ids, batch.mask).texts(task)
-        vectors.append(head.fitted_on(pooled).cpu().numpy())
+            pooled = model.read(batch.ids, batch.mask, batch.segments).texts(task)
+        vectors.append(head.fitted_on(pooled[batch.targets[task].rows]).cpu().numpy())
         labels += [one.labels[task] for one in inside]
     model.train(was_training)
     return np.concatenate(vectors).astype(np.float64), np.array(labels)

@@ -31,7 +31,13 @@ def evaluate_and_save(run: Run) -> Iterator[Event]:
     if run.dev_split.examples:
         yield PhaseStarted("evaluating", 1800)
         begin = time.perf_counter()
-        metrics = evaluate(run.loaded, run.dev_split, run.corpus.labels, run.arithmetic)
+        metrics = evaluate(
+            run.loaded,
+            run.dev_split,
+            run.corpus.labels,
+            run.arithmetic,
+            tuned_for={name: task.metric for name, task in run.config.tasks.items()},
+        )
         selection = selection_value(run.config, metrics)
         yield EvaluationFinished(
             step=run.step,

@@ -82,13 +82,14 @@ def _predict(
     *,
     tell: Tell,
     model: str,
-    texts: list[str],
+    texts: list[str | list[str]],
     labels: dict[str, dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     predictor = _predictor(model)
     if labels:
         predictor = predictor.described(labels)
-    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
+    given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
+    return {"predictions": [as_json(found) for found in predictor.predict(given)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:

@@ -84,9 +84,10 @@ class MatchingHead(Head):
             `(texts, classes)`.
         """
         assert extra is not None
-        texts = functional.normalize(self.dropout(vectors).float(), dim=-1)
-        classes = functional.normalize(extra.float(), dim=-1)
-        return self.log_scale.exp() * texts @ classes.T
+        with torch.autocast(vectors.device.type, enabled=False):
+            texts = functional.normalize(self.dropout(vectors).float(), dim=-1)
+            classes = functional.normalize(extra.float(), dim=-1)
+            return self.log_scale.exp() * texts @ classes.T
 
     def loss_sum(self, logits: Tensor, targets: Targets) -> Tensor:
         """Cross-entropy, nats summed over the texts."""
@@ -98,7 +99,7 @@ class MatchingHead(Head):
         return logits.argmax(dim=-1)
 
 
-class ContrastiveHead(Head):
+class FittedHead(Head):
     """Draws texts of a class together and others apart; classes are then told by a fitted layer.
 
     What moves in training is the backbone alone. The linear layer has no gradient: before the
@@ -116,9 +117,15 @@ class ContrastiveHead(Head):
     ) -> None:
         super().__init__()
         self.temperature = temperature
+        self.compares_examples = True
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("weight", torch.zeros(len(labels), vector_size))
         self.register_buffer("bias", torch.zeros(len(labels)))
+
+    def train(self, mode: bool = True) -> FittedHead:
+        """Examples are compared with each other in training only."""
+        self.compares_examples = mode
+        return super().train(mode)
 
     def fitted_on(self, vectors: Tensor) -> Tensor:
         """What the linear layer is fitted on, `(texts, width)`."""
@@ -133,7 +140,8 @@ class ContrastiveHead(Head):
         """In training the directions, `(texts, width)`; else logits, `(texts, classes)`."""
         if self.training:
             return self.fitted_on(self.dropout(vectors))
-        return functional.linear(self.fitted_on(vectors), self.weight, self.bias)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return functional.linear(self.fitted_on(vectors), self.weight, self.bias)
 
     def loss_sum(self, logits: Tensor, targets: Targets) -> Tensor:
         """In training the contrastive loss, else cross-entropy; nats summed over the texts.
@@ -150,7 +158,8 @@ class ContrastiveHead(Head):
             return functional.cross_entropy(logits, targets.labels, reduction="sum")
         itself = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
         alike = (targets.labels.unsqueeze(1) == targets.labels.unsqueeze(0)) & ~itself
-        cosines = logits @ logits.T / self.temperature  # (texts, texts)
+        with torch.autocast(logits.device.type, enabled=False):
+            cosines = logits @ logits.T / self.temperature  # (texts, texts)
         cosines = cosines.masked_fill(itself, torch.finfo(cosines.dtype).min)
         shares = cosines - cosines.logsumexp(dim=1, keepdim=True)
         means = (shares * alike).sum(dim=1) / alike.sum(dim=1).clamp(min=1)
@@ -163,8 +172,8 @@ class ContrastiveHead(Head):
 
 def few_shot_head(vector_size: int, *, method: str, **options: object) -> Head:
     """The head of a method: `matching` or `contrastive`."""
-    heads: dict[str, type[MatchingHead] | type[ContrastiveHead]] = {
+    heads: dict[str, type[MatchingHead] | type[FittedHead]] = {
         "matching": MatchingHead,
-        "contrastive": ContrastiveHead,
+        "contrastive": FittedHead,
     }
     return heads[method](vector_size, **options)  # type: ignore[arg-type]  # as head_options made them
