@@ -76,7 +76,8 @@ def test_a_run_that_is_started_finishes_and_all_is_kept(ws: Workspace) -> None:
     assert (summary.best_step, summary.metrics["q"]["accuracy"]) == (25, 0.75)
     assert ws.store.curves(record.id)[TOTAL].steps.tolist() == list(range(1, 26))
     assert ws.store.finished(record.id) is not None
-    assert not (ws.location.run_folder(record.id) / "unsent.jsonl").exists()
+    journal = ws.location.run_folder(record.id) / "journal.jsonl"
+    assert ws.store.facts(record.id).journal_bytes == journal.stat().st_size > 0
 
 
 def test_the_worker_sits_in_a_session_of_its_own_with_closed_input(ws: Workspace) -> None:
@@ -97,7 +98,9 @@ def test_only_the_owner_can_read_what_a_run_writes(ws: Workspace) -> None:
 
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
-    assert modes == {"experiment.toml": 0o600, "worker.log": 0o600, "worker.lock": 0o600}
+    assert modes == dict.fromkeys(
+        ["experiment.toml", "journal.jsonl", "run.json", "worker.log", "worker.lock"], 0o600
+    )
 
 
 def test_a_run_stops_when_it_is_asked_to_and_saves_before(ws: Workspace) -> None:

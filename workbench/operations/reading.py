@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import unicodedata
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from workbench.store.records import (
     SeriesKey,
     StepTable,
 )
+from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, send_journal, take_in_unsent
 from workbench.worker.liveness import (
     LOCK_NAME,
     RunState,
@@ -32,15 +32,12 @@ from workbench.worker.liveness import (
     process_to_see,
     see,
 )
-from workbench.worker.log import LOG_NAME
-from workbench.worker.recorder import UNSENT_NAME, Unsent
+from workbench.worker.log import LOG_NAME, tail
 
 LATEST = "@last"
 ABSENT = "–"
 """Stands for a setting that a run does not have."""
 LOWER_IS_BETTER = frozenset({"loss"})
-_LOG_BLOCK_BYTES = 64 * 1024
-_LOG_LINE_CHARACTERS = 4096
 
 
 @dataclass(frozen=True)
@@ -77,10 +74,10 @@ def list_runs(ws: Workspace) -> list[RunSummary]:
     """All runs, newest first. The number of queries does not grow with the number of runs."""
     records = ws.store.runs()
     states = _states(ws, records, ws.store.all_facts())
-    if any(_has_left_rows(ws, record, states[record.id][1]) for record in records):
-        for record in records:
-            if _has_left_rows(ws, record, states[record.id][1]):
-                _send_left_rows(ws, record)
+    left = [record for record in records if _has_left_rows(ws, record, states[record.id])]
+    if left:
+        for record in left:
+            _send_left_rows(ws, record)
         states = _states(ws, records, ws.store.all_facts())
     overviews = ws.store.overviews()
     sparks = ws.store.sparks([record.id for record in records])
@@ -103,7 +100,7 @@ def summarize(ws: Workspace, ref: str) -> RunSummary:
     """
     record = find_run(ws, ref)
     facts, state, why = facts_and_state(ws, record)
-    if _has_left_rows(ws, record, state):
+    if _has_left_rows(ws, record, (facts, state, why)):
         _send_left_rows(ws, record)
         facts, state, why = facts_and_state(ws, record)
     spark = ws.store.sparks([record.id]).get(record.id)
@@ -144,17 +141,25 @@ def _state(
     lock = ws.location.run_folder(record.id) / LOCK_NAME
     sighting = see(process, lock=lock) if process else None
     state, why = compute_state(
-        facts, created_at=record.created_at, now=datetime.now(UTC), sighting=sighting
+        facts,
+        created_at=record.created_at,
+        now=datetime.now(UTC),
+        sighting=sighting,
+        monotonic=time.monotonic(),
     )
     return facts, state, why
 
 
-def _has_left_rows(ws: Workspace, record: RunRecord, state: RunState) -> bool:
+def _has_left_rows(ws: Workspace, record: RunRecord, known: tuple[RunFacts, RunState, str]) -> bool:
+    facts, state, _why = known
     if state not in (RunState.CRASHED, RunState.LOST):
         return False
+    folder = ws.location.run_folder(record.id)
     try:
-        return (ws.location.run_folder(record.id) / UNSENT_NAME).is_file()
-    except OSError:  # another person's run, whose folder is closed to us
+        if (folder / UNSENT_NAME).is_file():
+            return True
+        return (folder / JOURNAL_NAME).stat().st_size > facts.journal_bytes
+    except OSError:  # there is none; or it is another person's run, whose folder is closed to us
         return False
 
 
@@ -164,7 +169,19 @@ def _send_left_rows(ws: Workspace, record: RunRecord) -> None:
     Where that cannot be done, the rows stay for somebody else: nobody came here to do it.
     """
     with suppress(OSError, WorkbenchError):
-        Unsent(ws.location.run_folder(record.id) / UNSENT_NAME).send(ws.store, record.id)
+        send_left_rows(ws, record.id)
+
+
+def send_left_rows(ws: Workspace, run_id: str) -> None:
+    """The same, with the reason if it cannot be done.
+
+    Raises:
+        WorkbenchError: The store does not take it.
+        OSError: The journal cannot be read.
+    """
+    journal = ws.location.run_folder(run_id) / JOURNAL_NAME
+    take_in_unsent(journal)
+    send_journal(journal, ws.store, run_id)
 
 
 def _summary(
@@ -210,7 +227,7 @@ def _seconds(facts: RunFacts, state: RunState) -> float:
         end = facts.heartbeat.at if facts.heartbeat else facts.claimed_at
     else:
         end = datetime.now(UTC)
-    return max(0.0, (end - facts.claimed_at).total_seconds())
+    return facts.earlier_seconds + max(0.0, (end - facts.claimed_at).total_seconds())
 
 
 def find_run(ws: Workspace, ref: str) -> RunRecord:
@@ -278,48 +295,8 @@ def run_log_file(ws: Workspace, run_id: str) -> Path:
 
 
 def log_tail(ws: Workspace, run_id: str, lines: int = 200) -> list[str]:
-    """The last lines of a run's log; none if there is no log.
-
-    Escape sequences and other control characters are shown, not obeyed: a log holds texts from
-    data files. Of a line that was overwritten in place (a progress bar) the last state is kept.
-    """
-    try:
-        raw = _last_bytes(run_log_file(ws, run_id), lines)
-    except OSError:
-        return []
-    found = raw.decode("utf-8", errors="replace").split("\n")
-    if found and not found[-1]:
-        found.pop()
-    return [_visible(line) for line in found[-lines:]] if lines > 0 else []
-
-
-def _last_bytes(file: Path, lines: int) -> bytes:
-    with file.open("rb") as opened:
-        position = opened.seek(0, os.SEEK_END)
-        raw = b""
-        # One more than asked for, since the first may be cut.
-        while position > 0 and raw.count(b"\n") <= lines:
-            size = min(_LOG_BLOCK_BYTES, position)
-            position -= size
-            opened.seek(position)
-            raw = opened.read(size) + raw
-    return raw
-
-
-def _visible(line: str) -> str:
-    line = line.rstrip("\r").rpartition("\r")[2]
-    if len(line) > _LOG_LINE_CHARACTERS:
-        line = line[:_LOG_LINE_CHARACTERS] + "…"
-    return "".join(_shown(character) for character in line)
-
-
-def _shown(character: str) -> str:
-    if character == "\t":
-        return "    "
-    # Control, and format: that is also what turns the direction of writing around.
-    if unicodedata.category(character) in ("Cc", "Cf"):
-        return character.encode("unicode_escape").decode("ascii")
-    return character
+    """The last lines of a run's log; none if there is no log."""
+    return tail(run_log_file(ws, run_id), lines)
 
 
 # Comparing

@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     run = kinds.add_parser("run", help="train the run that is stored under this id")
     run.add_argument("run_id")
     run.add_argument("--db", help="database file or URL")
+    run.add_argument("--resume", action="store_true", help="go on although the run is over")
     kinds.add_parser("errands", help="answer requests on standard input")
     given = parser.parse_args(arguments)
     if given.kind == "errands":
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     from workbench.worker import process
 
-    return process.run(given.run_id, find_database(given.db).url)
+    return process.run(given.run_id, find_database(given.db).url, resume=given.resume)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,16 @@ class Launch:
         return self.child.poll()
 
 
-def launch(run_id: str, location: Location) -> Launch:
+def launch(
+    run_id: str, location: Location, *, resume: bool = False, devices: str | None = None
+) -> Launch:
     """Start the worker of a run, whose folder exists.
+
+    Args:
+        run_id: The run.
+        location: Where it is stored.
+        resume: Whether it is to go on although it is over.
+        devices: What it is to see as CUDA_VISIBLE_DEVICES; by default what this process sees.
 
     Raises:
         OSError: The process or its log file cannot be made.
@@ -52,6 +60,10 @@ def launch(run_id: str, location: Location) -> Launch:
         variables[DATABASE_VARIABLE] = location.url  # everybody can read a command line
     else:
         arguments += ["--db", location.url]
+    if resume:
+        arguments.append("--resume")
+    if devices is not None:
+        variables["CUDA_VISIBLE_DEVICES"] = devices
     log = location.run_folder(run_id) / LOG_NAME
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

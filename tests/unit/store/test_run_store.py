@@ -8,14 +8,17 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import event
+from schemas import FIRST_DAY, rows_of, write_schema_1
+from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import SetWeight, Stop, StopNow
 from workbench.errors import NotFoundError, StoreError
 from workbench.events import (
     CheckpointRemoved,
@@ -147,7 +150,7 @@ def test_an_unknown_run_is_not_found(store: RunStore) -> None:
 def test_a_deleted_run_leaves_nothing_behind(store: RunStore) -> None:
     store.append("abc", [STARTED, a_step(1), an_evaluation(1, 0.5), a_checkpoint(1, is_best=True)])
     store.claim("abc", ALICE)
-    store.send("abc", "stop")
+    store.send("abc", Stop())
 
     store.delete_run("abc")
 
@@ -243,13 +246,27 @@ def test_a_moment_without_a_time_zone_is_refused(store: RunStore) -> None:
 
 
 def test_each_command_is_handed_out_once_and_in_order(url: str, store: RunStore) -> None:
-    store.send("abc", "stop")
-    store.send("abc", "stop now")
+    store.send("abc", Stop())
+    store.send("abc", StopNow())
     other = RunStore.open(url)
 
-    assert store.take_commands("abc") == ["stop", "stop now"]
+    assert store.take_commands("abc") == [Stop(), StopNow()]
     assert other.take_commands("abc") == store.take_commands("abc") == []
     other.close()
+
+
+def test_a_request_keeps_its_values(store: RunStore) -> None:
+    store.send("abc", SetWeight("question", 0.25), Stop())
+
+    assert store.take_commands("abc") == [SetWeight("question", 0.25), Stop()]
+
+
+def test_a_request_of_a_newer_program_is_passed_over(store: RunStore) -> None:
+    store.send("abc", Stop(), StopNow())
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE commands SET kind = 'sing' WHERE kind = 'stop'")
+
+    assert store.take_commands("abc") == [StopNow()]
 
 
 # Events
@@ -513,7 +530,7 @@ def test_every_write_begins_immediately(store: RunStore) -> None:
             begun.append(statement)
 
     store.append("abc", [a_step(1)])
-    store.send("abc", "stop")
+    store.send("abc", Stop())
     store.claim("abc", ALICE)
     store.curves("abc")
 
@@ -596,21 +613,36 @@ def test_a_run_that_another_version_wrote_says_so(store: RunStore) -> None:
         connection.exec_driver_sql("UPDATE runs SET config = '{\"new\": 1}'")
     again = RunStore.open(store.url)
 
-    with pytest.raises(StoreError, match="settings of run abc"):
-        again.run("abc")
+    record = again.run("abc")
     again.close()
+
+    assert (record.name, [one.id for one in [record]]) == ("two tasks", ["abc"])
+    assert "another version of the program wrote them" in record.unreadable
 
 
 # Migrations
 
 
-def _schema_of(file: Path) -> set[tuple[str, str]]:
-    connection = sqlite3.connect(file)
-    rows = connection.execute(
-        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-    ).fetchall()
-    connection.close()
-    return {(name, "".join(sql.split())) for name, sql in rows}
+def _schema_of(url: str) -> dict[str, Any]:
+    """What the tables are, in whatever words and order they were made."""
+    engine = create_engine(url)
+    looked_at = inspect(engine)
+    found = {
+        table: (
+            {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"])
+                for column in looked_at.get_columns(table)
+            },
+            looked_at.get_pk_constraint(table),
+            sorted(map(str, looked_at.get_foreign_keys(table))),
+            sorted(map(str, looked_at.get_indexes(table))),
+            sorted(map(str, looked_at.get_unique_constraints(table))),
+        )
+        for table in looked_at.get_table_names()
+        if table != "alembic_version"
+    }
+    engine.dispose()
+    return found
 
 
 def test_making_the_tables_and_migrating_from_nothing_agree(tmp_path: Path, url: str) -> None:
@@ -622,7 +654,8 @@ def test_making_the_tables_and_migrating_from_nothing_agree(tmp_path: Path, url:
         upgrade(connection)
     migrated.close()
 
-    assert _schema_of(tmp_path / "migrated.db") == _schema_of(tmp_path / "experiments.db")
+    assert _schema_of(migrated.url) == _schema_of(url)
+    assert len(_schema_of(url)) == len(metadata.tables)
 
 
 def test_the_known_revisions_are_those_of_the_scripts() -> None:
@@ -636,27 +669,32 @@ def test_the_known_revisions_are_those_of_the_scripts() -> None:
     assert tuple(reversed(revisions)) == schema.REVISIONS
 
 
-def test_an_older_database_is_backed_up_and_migrated(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+def test_a_database_of_the_first_schema_opens_with_all_that_is_in_it(
+    tmp_path: Path, url: str
 ) -> None:
-    RunStore.open(url).close()
-    connection = sqlite3.connect(tmp_path / "experiments.db")
-    for name, _sql in _schema_of(tmp_path / "experiments.db"):
-        if name not in ("alembic_version", "sqlite_sequence") and not name.startswith("ix_"):
-            connection.execute(f'DROP TABLE "{name}"')
-    connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    connection.commit()
-    connection.close()
-    monkeypatch.setattr(schema, "REVISIONS", ("0000", "0001"))
-    migrated: list[str] = []
-    monkeypatch.setattr(
-        "workbench.store.migrations.upgrade", lambda connection: migrated.append("done")
-    )
+    write_schema_1(tmp_path / "experiments.db")
+
+    store = RunStore.open(url)
+
+    assert [record.id for record in store.runs()] == ["old22222"]
+    assert store.facts("old22222").exit == ExitRecord("stopped", FIRST_DAY)
+    assert store.curves("old22222")[TOTAL].values.tolist() == [0.5]
+    assert store.take_commands("old22222") == [Stop()]
+    store.enqueue("old22222", "box")
+    assert store.run("old22222").parent_id is None
+    store.close()
+
+
+def test_a_database_is_copied_before_its_schema_changes(tmp_path: Path, url: str) -> None:
+    write_schema_1(tmp_path / "experiments.db")
+    before = rows_of(tmp_path / "experiments.db", "runs")
 
     RunStore.open(url).close()
 
-    assert migrated == ["done"]
-    assert (tmp_path / "experiments.db.before-0000.bak").stat().st_size > 0
+    copy = tmp_path / "experiments.db.before-0001.bak"
+    assert rows_of(copy, "runs") == before
+    assert rows_of(copy, "alembic_version") == [("0001",)]
+    assert rows_of(tmp_path / "experiments.db", "alembic_version") == [(schema.REVISIONS[-1],)]
 
 
 def test_the_tables_can_be_made_on_postgresql() -> None:
