@@ -39,7 +39,7 @@ FINISHES, FAILS, BREAKS, DIES, LOOPS, HANGS, ENDS_MUTE, SWELLS, COUNTS = range(9
 QUICK_STEPS = 25
 COUNTED_STEPS = int(os.environ.get("SCRIPTED_STEPS", "80"))
 SAVES_EVERY = 8
-STEP_SECONDS = float(os.environ.get("SCRIPTED_STEP_SECONDS", "0.01"))
+STEP_SECONDS = float(os.environ.get("SCRIPTED_STEP_SECONDS", "0.02"))
 
 
 def engine(

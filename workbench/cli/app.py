@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import artefacts, catalogue, listing, output, training
+from workbench.cli import artefacts, catalogue, control, listing, output, training
 from workbench.cli.options import Database, workspace
 from workbench.cli.training import INTERRUPTED
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
@@ -24,6 +24,11 @@ COMMANDS = (
     listing.runs,
     listing.show,
     training.stop,
+    control.pause,
+    control.resume,
+    control.checkpoint,
+    control.adjust,
+    control.fork,
     listing.compare,
     listing.checkpoints,
     artefacts.export,

@@ -200,7 +200,7 @@ def _summary(
     return RunSummary(
         record=record,
         state=state,
-        why=why,
+        why=f"{why} {record.unreadable}." if record.unreadable else why,
         step=overview.step,
         total_steps=overview.total_steps,
         phase=facts.heartbeat.phase if facts.heartbeat and not state.is_over else "",

@@ -38,6 +38,7 @@ from workbench.events import (
 from workbench.paths import find_database
 from workbench.store.records import ExitRecord, ProcessIdentity, RunRecord
 from workbench.store.run_store import RunStore
+from workbench.training.manifest import check_checkpoint
 from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
 from workbench.worker.log import LOG_NAME, say
 from workbench.worker.recorder import PATIENCE_SECONDS, Recorder
@@ -135,8 +136,6 @@ def _events(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recorder)
         engine = _with_old_loop(train)
     point = starting_point(begun.record, begun.folder)
     if begun.previous is not None:
-        from workbench.training.checkpoint import check_checkpoint  # torch comes with it
-
         point = resume_point(begun.store, begun.record, begun.folder, check_checkpoint)
         wishes.repeat(point.step, ())
         yield RunResumed(point.step, begun.previous)
