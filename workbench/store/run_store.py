@@ -33,7 +33,7 @@ from workbench import control
 from workbench.config.experiment import ExperimentConfig
 from workbench.control import Request
 from workbench.errors import NotFoundError, StoreError
-from workbench.events import Event, RunFinished, RunStarted, ShowcaseComputed
+from workbench.events import Event, LayersMixed, RunFinished, RunStarted, ShowcaseComputed
 from workbench.store import (
     curves,
     event_json,
@@ -79,7 +79,7 @@ from workbench.store.upsert import upsert
 _OF_ITS_MOMENT = ("stop", "stop now", "pause", "resume")
 """Requests that mean nothing to a process that begins later."""
 
-EventKind = TypeVar("EventKind", RunStarted, RunFinished, ShowcaseComputed)
+EventKind = TypeVar("EventKind", LayersMixed, RunStarted, RunFinished, ShowcaseComputed)
 
 
 class RunStore:
@@ -541,6 +541,10 @@ class RunStore:
     def started(self, run_id: str) -> RunStarted | None:
         """How the run began, once it has."""
         return self._latest(run_id, RunStarted)
+
+    def layers_mixed(self, run_id: str) -> LayersMixed | None:
+        """Which layers the tasks last read, if some of them mix them."""
+        return self._latest(run_id, LayersMixed)
 
     def finished(self, run_id: str) -> RunFinished | None:
         """How the run came to its end, if it did."""
