@@ -1,4 +1,4 @@
-"""A true worker process with an engine that makes no model: `… run RUN_ID --db URL`.
+"""A true worker process with an engine that makes no model: `… run --db URL RUN_ID`.
 
 What it does is in the seed of the run's config, so that no other channel is needed. COUNTS is a
 small deterministic machine with real checkpoints: each loss follows from all that came before, so
@@ -33,7 +33,7 @@ from workbench.events import (
     Warned,
 )
 from workbench.worker import __main__ as worker
-from workbench.worker import process
+from workbench.worker import launcher, process
 
 FINISHES, FAILS, BREAKS, DIES, LOOPS, HANGS, ENDS_MUTE, SWELLS, COUNTS = range(9)
 QUICK_STEPS = 25
@@ -148,8 +148,9 @@ def save(folder: Path, step: int, value: int, weight: float, saved: list[int]) -
 
 def main() -> int:
     if sys.argv[1] != "run":
+        launcher.PROGRAM = (sys.executable, "-P", __file__)  # the queue's runs are scripted, too
         return worker.main(sys.argv[1:])
-    run_id, _db, url, *rest = sys.argv[2:]
+    _db, url, run_id, *rest = sys.argv[2:]
     return process.run(run_id, url, resume=rest == ["--resume"], engine=engine)
 
 

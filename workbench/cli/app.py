@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import artefacts, catalogue, control, listing, output, training
+from workbench.cli import artefacts, catalogue, control, listing, output, queue, training
 from workbench.cli.options import Database, workspace
 from workbench.cli.training import INTERRUPTED
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
@@ -72,6 +72,7 @@ def start(
 
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(queue.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

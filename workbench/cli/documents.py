@@ -19,6 +19,7 @@ def run_document(run: RunSummary) -> dict[str, Any]:
         "name": run.record.name,
         "state": run.state,
         "why": run.why,
+        "queue_place": run.queue_place,
         "source": run.record.source,
         "parent": parent_document(run),
         "unreadable": run.record.unreadable,

@@ -42,10 +42,10 @@ def runs(
 ) -> None:
     """List the runs, newest first.
 
-    With --json a list of objects with the keys id, name, state, why, source, parent (null, or id
-    and step), unreadable (why its settings cannot be read, or empty), created_at, tasks, phase,
-    step, total_steps, best_step, selection, metrics (by task, by metric), seconds, eta_seconds,
-    texts_per_second, config, error.
+    With --json a list of objects with the keys id, name, state, why, queue_place (null, or which
+    it is of those that wait), source, parent (null, or id and step), unreadable (why its settings
+    cannot be read, or empty), created_at, tasks, phase, step, total_steps, best_step, selection,
+    metrics (by task, by metric), seconds, eta_seconds, texts_per_second, config, error.
     """
     from workbench.cli.documents import run_document
     from workbench.operations import reading
@@ -178,7 +178,7 @@ def _row(run: RunSummary) -> list[str]:
     return [
         run.record.id,
         _name_cell(run),
-        str(run.state),
+        str(run.state) if run.queue_place is None else f"{run.state} {run.queue_place}",
         figures.percent(figures.share(run.step, run.total_steps)),
         "  ".join(_task_cell(run, task) for task in run.tasks),
         figures.metric(run.selection),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from workbench.store.records import (
     CheckpointRecord,
     Curve,
     ExitRecord,
+    QueueEntry,
     RunFacts,
     RunOverview,
     RunRecord,
@@ -26,13 +26,11 @@ from workbench.store.records import (
 )
 from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, send_journal, take_in_unsent
 from workbench.worker.liveness import (
-    LOCK_NAME,
     RunState,
-    compute_state,
-    process_to_see,
-    see,
 )
 from workbench.worker.log import LOG_NAME, tail
+from workbench.worker.states import states
+from workbench.worker.supervisor import ensure_supervisor
 
 LATEST = "@last"
 ABSENT = "–"
@@ -68,25 +66,32 @@ class RunSummary:
     spark: tuple[float, ...]
     """The total train loss, thinned evenly."""
     exit: ExitRecord | None
+    queue_place: int | None = None
+    """Which it is of those that wait on its machine, from 1; None if it does not wait."""
 
 
 def list_runs(ws: Workspace) -> list[RunSummary]:
     """All runs, newest first. The number of queries does not grow with the number of runs."""
     records = ws.store.runs()
-    states = _states(ws, records, ws.store.all_facts())
-    left = [record for record in records if _has_left_rows(ws, record, states[record.id])]
+    known = states(ws.store, ws.location, records, ws.store.all_facts())
+    left = [record for record in records if _has_left_rows(ws, record, known[record.id])]
     if left:
         for record in left:
             _send_left_rows(ws, record)
-        states = _states(ws, records, ws.store.all_facts())
+        known = states(ws.store, ws.location, records, ws.store.all_facts())
+    if any(facts.queued is not None for facts, _, _ in known.values()):
+        with suppress(OSError, WorkbenchError):  # nobody came here to have it done
+            ensure_supervisor(ws.store, ws.location)
+    places = _queue_places([facts.queued for facts, _, _ in known.values()])
     overviews = ws.store.overviews()
     sparks = ws.store.sparks([record.id for record in records])
     return [
         _summary(
             record,
-            *states[record.id],
+            *known[record.id],
             overviews.get(record.id, RunOverview()),
             tuple(sparks[record.id].tolist()) if record.id in sparks else (),
+            places.get(record.id),
         )
         for record in records
     ]
@@ -105,49 +110,19 @@ def summarize(ws: Workspace, ref: str) -> RunSummary:
         facts, state, why = facts_and_state(ws, record)
     spark = ws.store.sparks([record.id]).get(record.id)
     overview = ws.store.overview(record.id)
+    place = None
+    if facts.queued is not None:
+        place = _queue_places(ws.store.queue(facts.queued.host)).get(record.id)
     return _summary(
-        record, facts, state, why, overview, () if spark is None else tuple(spark.tolist())
+        record, facts, state, why, overview, () if spark is None else tuple(spark.tolist()), place
     )
 
 
 def facts_and_state(ws: Workspace, record: RunRecord) -> tuple[RunFacts, RunState, str]:
     """What is known of a run's life, the state that it amounts to, and why."""
-    return _states(ws, [record], {record.id: ws.store.facts(record.id)})[record.id]
-
-
-def _states(
-    ws: Workspace, records: Sequence[RunRecord], facts: Mapping[str, RunFacts]
-) -> dict[str, tuple[RunFacts, RunState, str]]:
-    states = {record.id: _state(ws, record, facts.get(record.id)) for record in records}
-    # A worker may have written its end and left between the reading of the facts and the look at
-    # the process: who seems crashed is asked for once more.
-    doubtful = [record for record in records if states[record.id][1] is RunState.CRASHED]
-    if doubtful:
-        again = (
-            {doubtful[0].id: ws.store.facts(doubtful[0].id)}
-            if len(doubtful) == 1
-            else ws.store.all_facts()
-        )
-        for record in doubtful:
-            states[record.id] = _state(ws, record, again.get(record.id))
-    return states
-
-
-def _state(
-    ws: Workspace, record: RunRecord, facts: RunFacts | None
-) -> tuple[RunFacts, RunState, str]:
-    facts = facts or RunFacts(None, None, None, None)
-    process = process_to_see(facts)
-    lock = ws.location.run_folder(record.id) / LOCK_NAME
-    sighting = see(process, lock=lock) if process else None
-    state, why = compute_state(
-        facts,
-        created_at=record.created_at,
-        now=datetime.now(UTC),
-        sighting=sighting,
-        monotonic=time.monotonic(),
-    )
-    return facts, state, why
+    return states(ws.store, ws.location, [record], {record.id: ws.store.facts(record.id)})[
+        record.id
+    ]
 
 
 def _has_left_rows(ws: Workspace, record: RunRecord, known: tuple[RunFacts, RunState, str]) -> bool:
@@ -191,6 +166,7 @@ def _summary(
     why: str,
     overview: RunOverview,
     spark: tuple[float, ...],
+    queue_place: int | None,
 ) -> RunSummary:
     seconds_per_step = (
         overview.recent_seconds / overview.recent_steps if overview.recent_steps else None
@@ -215,7 +191,19 @@ def _summary(
         ),
         spark=spark,
         exit=facts.exit,
+        queue_place=queue_place,
     )
+
+
+def _queue_places(entries: Iterable[QueueEntry | None]) -> dict[str, int]:
+    """Which a waiting run is of those that wait on its machine, from 1."""
+    waiting = [entry for entry in entries if entry is not None and entry.taken_at is None]
+    waiting.sort(key=lambda entry: (-entry.priority, entry.position, entry.run_id))
+    places: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    for entry in waiting:
+        counts[entry.host] = places[entry.run_id] = counts.get(entry.host, 0) + 1
+    return places
 
 
 def _seconds(facts: RunFacts, state: RunState) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,29 +50,23 @@ def move(connection: Connection, run_id: str, place: int) -> None:
     It gets the priority of those that it comes between, so that it stays where it was put.
     """
     host = connection.scalar(select(queue.c.host).where(queue.c.run_id == run_id))
-    others = [
-        entry
-        for entry in entries(connection, host)
-        if entry.taken_at is None and entry.run_id != run_id
-    ]
-    own = next(entry for entry in entries(connection, host) if entry.run_id == run_id)
-    place = max(1, min(place, len(others) + 1))
-    before = others[place - 2] if place > 1 else None
-    after = others[place - 1] if place <= len(others) else None
-    if before is None and after is None:
-        return
-    if before is not None and after is not None and before.priority == after.priority:
-        priority, position = before.priority, (before.position + after.position) / 2
-    elif before is not None:
-        priority, position = before.priority, before.position + 1.0
-        if after is None:
-            priority = min(own.priority, before.priority)
-    else:
-        assert after is not None
-        priority, position = max(own.priority, after.priority), after.position - 1.0
-    connection.execute(
-        update(queue).where(queue.c.run_id == run_id).values(priority=priority, position=position)
-    )
+    waiting = [entry for entry in entries(connection, host) if entry.taken_at is None]
+    own = next(entry for entry in waiting if entry.run_id == run_id)
+    waiting.remove(own)
+    place = max(1, min(place, len(waiting) + 1))
+    before, after = waiting[: place - 1][-1:], waiting[place - 1 :][:1]
+    priority = own.priority
+    if before:
+        priority = min(priority, before[0].priority)
+    if after:
+        priority = max(priority, after[0].priority)
+    waiting.insert(place - 1, replace(own, priority=priority))
+    for position, entry in enumerate(waiting, start=1):
+        connection.execute(
+            update(queue)
+            .where(queue.c.run_id == entry.run_id)
+            .values(priority=entry.priority, position=float(position))
+        )
 
 
 def take(connection: Connection, run_id: str, device: str | None) -> bool:
@@ -82,6 +77,13 @@ def take(connection: Connection, run_id: str, device: str | None) -> bool:
         .values(taken_at=datetime.now(UTC), device=device)
     )
     return bool(changed.rowcount)
+
+
+def give_back(connection: Connection, run_id: str) -> None:
+    """Let a run wait again that was taken and not begun."""
+    connection.execute(
+        update(queue).where(queue.c.run_id == run_id).values(taken_at=None, device=None)
+    )
 
 
 def remove(connection: Connection, run_id: str, *, waiting_only: bool) -> bool:

@@ -298,6 +298,11 @@ class RunStore:
         with self._database.write() as connection:
             return queue_rows.take(connection, run_id, device)
 
+    def give_back_to_queue(self, run_id: str) -> None:
+        """Let a run wait again that was taken and not begun."""
+        with self._database.write() as connection:
+            queue_rows.give_back(connection, run_id)
+
     def leave_queue(self, run_id: str, *, waiting_only: bool = False) -> bool:
         """Take a run out; whether it was there."""
         with self._database.write() as connection:

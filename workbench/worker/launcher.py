@@ -7,6 +7,7 @@ enough; this is not looked at here yet.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from workbench.errors import WorkerError
 from workbench.paths import DATABASE_VARIABLE, Location
 from workbench.store.records import ProcessIdentity
 from workbench.worker.liveness import identity_of
@@ -53,22 +55,52 @@ def launch(
     Raises:
         OSError: The process or its log file cannot be made.
     """
+    arguments = ["run", run_id]
+    if resume:
+        arguments.append("--resume")
+    log = location.run_folder(run_id) / LOG_NAME
+    child = _start(arguments, location, log, devices)
+    return Launch(identity_of(child.pid), child)
+
+
+def launch_supervisor(location: Location) -> None:
+    """Start what works off the queue of a database; it leaves at once if another one does.
+
+    Raises:
+        WorkerError: The process or its log file cannot be made.
+    """
+    try:
+        location.runs.mkdir(parents=True, exist_ok=True)
+        _start(["supervise"], location, supervisor_file(location, "log"), None)
+    except OSError as error:
+        raise WorkerError(
+            f"What works off the queue cannot be started: {error.strerror}.",
+            where=str(location.runs),
+            next_step="check permissions and free space",
+        ) from error
+
+
+def supervisor_file(location: Location, ending: str) -> Path:
+    """The lock or the log of the supervisor of a database: `supervisor-1a2b3c4d.lock`."""
+    name = hashlib.sha256(location.url.encode()).hexdigest()[:8]
+    return location.runs / f"supervisor-{name}.{ending}"
+
+
+def _start(
+    arguments: list[str], location: Location, log: Path, devices: str | None
+) -> subprocess.Popen[bytes]:
     reap()
-    arguments = [*PROGRAM, "run", run_id]
     variables = environment()
     if make_url(location.url).password:
         variables[DATABASE_VARIABLE] = location.url  # everybody can read a command line
     else:
-        arguments += ["--db", location.url]
-    if resume:
-        arguments.append("--resume")
+        arguments = [arguments[0], "--db", location.url, *arguments[1:]]
     if devices is not None:
         variables["CUDA_VISIBLE_DEVICES"] = devices
-    log = location.run_folder(run_id) / LOG_NAME
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         child = subprocess.Popen(
-            arguments,
+            [*PROGRAM, *arguments],
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
@@ -79,7 +111,7 @@ def launch(
     finally:
         os.close(descriptor)
     _children.append(child)
-    return Launch(identity_of(child.pid), child)
+    return child
 
 
 def reap() -> None:

@@ -253,7 +253,8 @@ def compute_state(
     is_relaunched = _is_relaunched(facts)
     process = facts.launched if is_relaunched else facts.process or facts.launched
     if process is None:
-        return _never_launched(now - created_at)
+        taken_at = facts.queued.taken_at if facts.queued else None
+        return _never_launched(now - (taken_at or created_at))
     if sighting is Sighting.OTHER_BOOT:
         return RunState.LOST, (
             f"The machine {process.host} was restarted while process {process.pid} was at work."

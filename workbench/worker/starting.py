@@ -72,7 +72,8 @@ def _did_not_start(
     log = location.run_folder(record.id) / LOG_NAME
     words = "\n".join(tail(log, lines=20))
     next_step = "read the log; then start the run again"
-    if not resume:  # else it is over as it was, or another worker was quicker
+    # A resumed run is over as it was; and where another worker was quicker it is at work.
+    if not resume and store.facts(record.id).process is None:
         store.record_exit(
             record.id, ExitRecord("failed", datetime.now(UTC), what, str(log), next_step, words)
         )
