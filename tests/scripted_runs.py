@@ -38,7 +38,7 @@ def wait_until(claim: Callable[[], bool], seconds: float = 20.0) -> None:
     until = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < until, "waited too long"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def end_of(ws: Workspace, record: RunRecord, seconds: float = 30.0) -> RunSummary:

@@ -13,7 +13,16 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import artefacts, catalogue, control, listing, output, queue, training
+from workbench.cli import (
+    artefacts,
+    catalogue,
+    control,
+    listing,
+    machine,
+    output,
+    queue,
+    training,
+)
 from workbench.cli.options import Database, workspace
 from workbench.cli.training import INTERRUPTED
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
@@ -37,6 +46,8 @@ COMMANDS = (
     artefacts.evaluate,
     catalogue.presets,
     catalogue.schema,
+    machine.doctor,
+    machine.repair,
 )
 """Every command, in the order of the help. The name of the function is the name of the command."""
 

@@ -87,6 +87,8 @@ def train(
         output.line(add(space, config, source=source).id)
         return
     record = lifecycle.start(space, config, source=source)
+    if warning := lifecycle.logout_warning():
+        output.note(warning)
     if detach:
         output.line(record.id)
         return

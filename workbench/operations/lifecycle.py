@@ -20,6 +20,7 @@ from workbench.operations.run_folder import is_run_id, make_run_folder
 from workbench.operations.workspace import Workspace
 from workbench.store.records import ExitRecord, RunRecord
 from workbench.worker.liveness import RunState, here, is_alive, process_to_see, send_signal
+from workbench.worker.logind import look_at_logind, way_to_start
 from workbench.worker.starting import WAIT_SECONDS, start_worker
 
 _LETTERS = "abcdefghjkmnpqrstvwxyz"
@@ -183,6 +184,11 @@ def fork(
     if start_now:
         start_worker(ws.store, ws.location, record, wait_seconds=wait_seconds)
     return record
+
+
+def logout_warning() -> str:
+    """What a person should know before they log out while runs are at work; mostly nothing."""
+    return way_to_start(look_at_logind()).warning
 
 
 def stop(ws: Workspace, ref: str, *, now: bool = False) -> RunState:

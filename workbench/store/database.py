@@ -110,7 +110,7 @@ class Database:
     @property
     def where(self) -> str:
         """The database in an error message: a file, or a URL without its password."""
-        return str(self.file) if self.file else make_url(self.url).render_as_string()
+        return safe_url(self.url)
 
 
 def _inode_of(file: Path | None) -> tuple[int, int] | None:
@@ -121,6 +121,11 @@ def _inode_of(file: Path | None) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def safe_url(url: str) -> str:
+    """A database as it may be shown: the file, or the URL without its password."""
+    return url.removeprefix(_SQLITE_PREFIX) if _is_file(url) else make_url(url).render_as_string()
 
 
 def _is_file(url: str) -> bool:

@@ -65,9 +65,10 @@ def note_process(
     process: ProcessIdentity,
     *,
     earlier_seconds: float = 0.0,
+    at: datetime | None = None,
 ) -> None:
     """Write down a launch or a claim, over an earlier one."""
-    row = {"run_id": run_id, "at": datetime.now(UTC), **process._asdict()}
+    row = {"run_id": run_id, "at": at or datetime.now(UTC), **process._asdict()}
     if table is claims:
         row["earlier_seconds"] = earlier_seconds
     connection.execute(upsert(connection, table), row)

@@ -20,6 +20,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, cast
 
@@ -131,6 +132,13 @@ class RunStore:
                 self._watch.close()
                 self._watch = None
         self._database.close()
+
+    def salvage(self, damaged: Path) -> dict[str, int]:
+        """Take in what can still be read of a damaged file; how many rows, by table."""
+        from workbench.store import health  # seldom needed
+
+        with self._database.write() as connection:
+            return health.salvage(damaged, connection)
 
     # Runs
 
@@ -250,6 +258,11 @@ class RunStore:
                 )
             life.note_process(connection, claims, run_id, process, earlier_seconds=earlier)
         return True
+
+    def note_claim(self, run_id: str, process: ProcessIdentity, *, at: datetime) -> None:
+        """Write down which process took a run, where nobody else has."""
+        with self._database.write() as connection:
+            life.note_process(connection, claims, run_id, process, at=at)
 
     def facts(self, run_id: str) -> RunFacts:
         """What is known of the life of one run."""

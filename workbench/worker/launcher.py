@@ -1,8 +1,8 @@
 """Start a worker that outlives whoever starts it.
 
 A session of its own, standard input closed, both outputs in the run's log file, no pipe: nothing
-ties it to the terminal. Where logind ends all processes of a user who logs out, that is not
-enough; this is not looked at here yet.
+ties it to the terminal. Where logind ends all processes of a user who logs out, it is also put
+outside of the login (see `logind`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from workbench.paths import DATABASE_VARIABLE, Location
 from workbench.store.records import ProcessIdentity
 from workbench.worker.liveness import identity_of
 from workbench.worker.log import LOG_NAME
+from workbench.worker.logind import look_at_logind, way_to_start
 
 PROGRAM: tuple[str, ...] = (sys.executable, "-P", "-m", "workbench.worker")
 """-P: the current folder is not searched for modules, so that no file there is run by accident."""
@@ -100,7 +101,7 @@ def _start(
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         child = subprocess.Popen(
-            [*PROGRAM, *arguments],
+            [*way_to_start(look_at_logind()).before, *PROGRAM, *arguments],
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=descriptor,

@@ -55,7 +55,7 @@ def resume_point(
         the disk (the last rows went with the machine's power); else the run's beginning.
     """
     known = {one.step: folder / one.folder for one in store.checkpoints(record.id)}
-    on_disk = _checkpoints_on_disk(folder)
+    on_disk = checkpoints_on_disk(folder)
     for candidates in (known, on_disk):
         for step in sorted(candidates, reverse=True):
             if _is_good(candidates[step], check):
@@ -71,7 +71,8 @@ def end_in_words(facts: RunFacts) -> str:
     return f"{facts.exit.outcome}: {facts.exit.what}" if facts.exit.what else facts.exit.outcome
 
 
-def _checkpoints_on_disk(folder: Path) -> dict[int, Path]:
+def checkpoints_on_disk(folder: Path) -> dict[int, Path]:
+    """The checkpoints in a run's folder by step, whole ones by their names."""
     try:
         found = list((folder / "checkpoints").iterdir())
     except OSError:
