@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from workbench import control as asking
@@ -147,11 +148,9 @@ def save(folder: Path, step: int, value: int, weight: float, saved: list[int]) -
 
 
 def main() -> int:
-    if sys.argv[1] != "run":
-        launcher.PROGRAM = (sys.executable, "-P", __file__)  # the queue's runs are scripted, too
-        return worker.main(sys.argv[1:])
-    _db, url, run_id, *rest = sys.argv[2:]
-    return process.run(run_id, url, resume=rest == ["--resume"], engine=engine)
+    launcher.PROGRAM = (sys.executable, "-P", __file__)  # the queue's runs are scripted, too
+    process.run = partial(process.run, engine=engine)
+    return worker.main(sys.argv[1:])
 
 
 if __name__ == "__main__":

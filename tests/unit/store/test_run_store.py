@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from postgresql_server import PostgresqlServer
 from schemas import FIRST_DAY, rows_of, write_schema_1
 from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.dialects import postgresql
@@ -112,13 +113,31 @@ def a_checkpoint(step: int, *, is_best: bool) -> CheckpointSaved:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'experiments.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, sqlite_url: str) -> str:
+    """A database of either kind, empty."""
+    if request.param == "sqlite":
+        return sqlite_url
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    server.empty()
+    return server.url
 
 
 @pytest.fixture
 def store(url: str) -> Iterator[RunStore]:
     store = RunStore.open(url)
+    store.add_run(a_run())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url: str) -> Iterator[RunStore]:
+    store = RunStore.open(sqlite_url)
     store.add_run(a_run())
     yield store
     store.close()
@@ -494,13 +513,15 @@ def test_writers_in_several_threads_lose_nothing(url: str, store: RunStore) -> N
         opened.close()
 
 
-def test_writing_steps_keeps_up_with_fifty_thousand_points_a_second(store: RunStore) -> None:
+def test_writing_steps_keeps_up_with_fifty_thousand_points_a_second(
+    sqlite_store: RunStore,
+) -> None:
     events = [a_step(step) for step in range(1, 2001)]
-    store.append("abc", events[:200])
+    sqlite_store.append("abc", events[:200])
 
     start = datetime.now(UTC)
     for begin in range(0, len(events), 200):
-        store.append("abc", events[begin : begin + 200])
+        sqlite_store.append("abc", events[begin : begin + 200])
     seconds = (datetime.now(UTC) - start).total_seconds()
 
     # A third of the goal: the machine may be busy with other things.
@@ -510,8 +531,8 @@ def test_writing_steps_keeps_up_with_fifty_thousand_points_a_second(store: RunSt
 # Connections
 
 
-def test_every_connection_waits_and_checks_foreign_keys(store: RunStore) -> None:
-    with store.engine.connect() as connection:
+def test_every_connection_waits_and_checks_foreign_keys(sqlite_store: RunStore) -> None:
+    with sqlite_store.engine.connect() as connection:
 
         def pragma(name: str) -> object:
             return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -521,18 +542,18 @@ def test_every_connection_waits_and_checks_foreign_keys(store: RunStore) -> None
     assert found == [30_000, "wal", 1, 1]
 
 
-def test_every_write_begins_immediately(store: RunStore) -> None:
+def test_every_write_begins_immediately(sqlite_store: RunStore) -> None:
     begun: list[str] = []
 
-    @event.listens_for(store.engine, "before_cursor_execute")
+    @event.listens_for(sqlite_store.engine, "before_cursor_execute")
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         if statement.startswith("BEGIN"):
             begun.append(statement)
 
-    store.append("abc", [a_step(1)])
-    store.send("abc", Stop())
-    store.claim("abc", ALICE)
-    store.curves("abc")
+    sqlite_store.append("abc", [a_step(1)])
+    sqlite_store.send("abc", Stop())
+    sqlite_store.claim("abc", ALICE)
+    sqlite_store.curves("abc")
 
     assert begun == ["BEGIN IMMEDIATE"] * 3 + ["BEGIN"]
 
@@ -540,8 +561,8 @@ def test_every_write_begins_immediately(store: RunStore) -> None:
 # Opening
 
 
-def test_opening_twice_finds_what_is_there(url: str, store: RunStore) -> None:
-    again = RunStore.open(url)
+def test_opening_twice_finds_what_is_there(sqlite_url: str, sqlite_store: RunStore) -> None:
+    again = RunStore.open(sqlite_url)
 
     assert again.run("abc") == a_run()
     again.close()
@@ -595,23 +616,23 @@ def test_a_url_without_its_driver_is_an_error_of_ours() -> None:
         RunStore.open("nonsense://somewhere/x")
 
 
-def test_a_newer_schema_is_refused_with_what_to_do(url: str, tmp_path: Path) -> None:
-    RunStore.open(url).close()
+def test_a_newer_schema_is_refused_with_what_to_do(sqlite_url: str, tmp_path: Path) -> None:
+    RunStore.open(sqlite_url).close()
     connection = sqlite3.connect(tmp_path / "experiments.db")
     connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.commit()
     connection.close()
 
     with pytest.raises(StoreError, match="schema 9999") as caught:
-        RunStore.open(url)
+        RunStore.open(sqlite_url)
 
     assert "upgrade the program" in caught.value.next_step
 
 
-def test_a_run_that_another_version_wrote_says_so(store: RunStore) -> None:
-    with store.engine.begin() as connection:
+def test_a_run_that_another_version_wrote_says_so(sqlite_store: RunStore) -> None:
+    with sqlite_store.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE runs SET config = '{\"new\": 1}'")
-    again = RunStore.open(store.url)
+    again = RunStore.open(sqlite_store.url)
 
     record = again.run("abc")
     again.close()
@@ -645,17 +666,29 @@ def _schema_of(url: str) -> dict[str, Any]:
     return found
 
 
-def test_making_the_tables_and_migrating_from_nothing_agree(tmp_path: Path, url: str) -> None:
-    from workbench.store.migrations import upgrade
+@pytest.mark.parametrize("first", [None, "0001"])
+def test_making_the_tables_and_migrating_to_them_agree(url: str, first: str | None) -> None:
+    from alembic import command
+
+    from workbench.store.migrations import configuration, upgrade
 
     RunStore.open(url).close()
-    migrated = Database(f"sqlite:///{tmp_path / 'migrated.db'}")
-    with migrated.write() as connection:
-        upgrade(connection)
-    migrated.close()
+    made = _schema_of(url)
+    database = Database(url)
+    with database.write() as connection:
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    with database.write() as connection:
+        if first is None:
+            upgrade(connection)
+        else:
+            command.upgrade(configuration(connection), first)
+    database.close()
 
-    assert _schema_of(migrated.url) == _schema_of(url)
-    assert len(_schema_of(url)) == len(metadata.tables)
+    RunStore.open(url).close()
+
+    assert _schema_of(url) == made
+    assert len(made) == len(metadata.tables)
 
 
 def test_the_known_revisions_are_those_of_the_scripts() -> None:
@@ -670,26 +703,29 @@ def test_the_known_revisions_are_those_of_the_scripts() -> None:
 
 
 def test_a_database_of_the_first_schema_opens_with_all_that_is_in_it(
-    tmp_path: Path, url: str
+    tmp_path: Path, sqlite_url: str
 ) -> None:
     write_schema_1(tmp_path / "experiments.db")
 
-    store = RunStore.open(url)
+    sqlite_store = RunStore.open(sqlite_url)
 
-    assert [record.id for record in store.runs()] == ["old22222"]
-    assert store.facts("old22222").exit == ExitRecord("stopped", FIRST_DAY)
-    assert store.curves("old22222")[TOTAL].values.tolist() == [0.5]
-    assert store.take_commands("old22222") == [Stop()]
-    store.enqueue("old22222", "box")
-    assert store.run("old22222").parent_id is None
-    store.close()
+    assert [record.id for record in sqlite_store.runs()] == ["old22222"]
+    assert sqlite_store.facts("old22222").exit == ExitRecord("stopped", FIRST_DAY)
+    assert sqlite_store.curves("old22222")[TOTAL].values.tolist() == [0.5]
+    assert sqlite_store.take_commands("old22222") == [Stop()]
+    sqlite_store.enqueue("old22222", "box")
+    assert sqlite_store.run("old22222").parent_id is None
+    sqlite_store.close()
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    RunStore.open(other).close()
+    assert _schema_of(sqlite_url) == _schema_of(other)
 
 
-def test_a_database_is_copied_before_its_schema_changes(tmp_path: Path, url: str) -> None:
+def test_a_database_is_copied_before_its_schema_changes(tmp_path: Path, sqlite_url: str) -> None:
     write_schema_1(tmp_path / "experiments.db")
     before = rows_of(tmp_path / "experiments.db", "runs")
 
-    RunStore.open(url).close()
+    RunStore.open(sqlite_url).close()
 
     copy = tmp_path / "experiments.db.before-0001.bak"
     assert rows_of(copy, "runs") == before
