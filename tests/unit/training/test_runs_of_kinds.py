@@ -91,6 +91,15 @@ def done(
     return Done(config, events, folder / best.folder / "model")
 
 
+def rounded(value: Any) -> Any:
+    """Plain values with their numbers to four digits: sums in float32 depend on the memory."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return pytest.approx(value, rel=1e-4, abs=1e-5) if isinstance(value, float) else value
+
+
 def test_every_kind_is_run_here_or_in_the_tests_of_the_loop() -> None:
     assert {kind for kind, _ in TASKS.values()} | {"tagging"} == set(TASK_MODELS)
 
@@ -137,10 +146,11 @@ def test_predictions_are_json_and_the_same_when_opened_anew(done: Done) -> None:
         for predictor in (one, two)
     )
 
-    assert found == again == json.loads(json.dumps(found))
+    assert found == json.loads(json.dumps(found))
+    assert rounded(found) == rounded(again)
     reads_pairs = one.description.heads["task"].pair is not None
     assert [bool(each["tasks"]) for each in found] == [reads_pairs, not reads_pairs, reads_pairs]
-    assert found[0] == found[2]
+    assert rounded(found[0]) == rounded(found[2])
     assert [each.get("text_b") for each in found] == [PAIR[1], None, PAIR[1]]
 
 
