@@ -107,8 +107,11 @@ def predict(
         for task, value in prediction["tasks"].items():
             output.line(f"  {task}  {in_words(value)}")
     if not all(prediction["tasks"] for prediction in found):
-        advice = "one at a time, without --pairs" if pairs else "in twos, with --pairs"
-        output.note(f"Tasks that read texts {advice} have said nothing of these.")
+        output.note(
+            "Tasks that read one text say nothing of two: ask without --pairs."
+            if pairs
+            else "Tasks that read two texts say nothing of one: give them in twos, with --pairs."
+        )
 
 
 def encode(
@@ -134,7 +137,9 @@ def encode(
     wanted = read_texts(texts, file)
     from workbench.operations import artefacts
 
-    vectors = artefacts.encode(workspace(context, db), source, wanted, checkpoint=checkpoint)
+    vectors = artefacts.encode(
+        workspace(context, db), source, wanted, checkpoint=checkpoint, progress=output.note
+    )
     if out is not None:
         import numpy as np
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import IS_SET, Settings, applies
+from workbench.config.model import TaskPoolingConfig
 
 DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
 ConlluColumn = Literal["lemma", "upos", "xpos", "feats", "deprel", "misc"]
@@ -26,7 +27,9 @@ class DataConfig(Settings):
         "then names of its splits. Leave out for files.",
     )
     subset: str | None = Field(
-        default=None, description="Configuration of the hub data set, if it has several."
+        default=None,
+        description="Configuration of the hub data set, if it has several.",
+        json_schema_extra=applies(when={"data.dataset": IS_SET}),
     )
     train: str = Field(
         min_length=1, description="Training file (relative to the preset or --data-root), or split."
@@ -39,7 +42,11 @@ class DataConfig(Settings):
     )
     format: DataFormat = Field(
         default="auto",
-        description="auto: by the file's ending (.conll .conllu .jsonl .csv .tsv .parquet).",
+        description="auto: by the file's ending, which is the format's name. "
+        "conll: columns of a word and its tag, a blank line after each sentence. "
+        "conllu: the ten columns of Universal Dependencies. jsonl: a JSON object in each line. "
+        "csv, tsv: a table whose first line names the columns. parquet: a columnar file.",
+        json_schema_extra=applies(unless={"data.dataset": IS_SET}),
     )
     text: str = Field(default="text", description="Column with the text.")
     dev_share: float = Field(
@@ -48,6 +55,7 @@ class DataConfig(Settings):
         lt=1.0,
         description="Share of train that is kept for dev where there is no dev file, drawn with "
         "the seed; from each class, or set of labels, alike. Equal texts stay together.",
+        json_schema_extra=applies(unless={"data.dev": IS_SET}),
     )
     max_examples: int | None = Field(
         default=None,
@@ -98,11 +106,13 @@ class MultilabelData(TextData):
         default="labels",
         description="Column with the list of labels, or with a text that lists them. An empty list "
         "means that none applies; null or an empty text, that nobody has labelled the row.",
+        json_schema_extra=applies(unless={"data.label_columns": IS_SET}),
     )
     separator: str = Field(
         default=",",
         min_length=1,
         description="What stands between the labels where the column holds a text, as in CSV.",
+        json_schema_extra=applies(unless={"data.label_columns": IS_SET}),
     )
     label_columns: tuple[str, ...] = Field(
         default=(),
@@ -152,21 +162,39 @@ class ContrastiveData(DataConfig):
 class TaggingData(DataConfig):
     """Texts cut into words, with one tag per word."""
 
-    tokens: str = Field(default="tokens", description="Column with the list of words.")
-    tags: str = Field(default="tags", description="Column with the list of tags, one per word.")
-    token_column: int = Field(default=0, description="CoNLL files: column of the word.")
+    tokens: str = Field(
+        default="tokens",
+        description="Column with the list of words.",
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+    )
+    tags: str = Field(
+        default="tags",
+        description="Column with the list of tags, one per word.",
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+    )
+    token_column: int = Field(
+        default=0,
+        description="CoNLL files: column of the word.",
+        json_schema_extra=applies(when={"data.format": ["auto", "conll"]}),
+    )
     tag_column: int = Field(
-        default=-1, description="CoNLL files: column of the tag, from 0; -1 is the last."
+        default=-1,
+        description="CoNLL files: column of the tag, from 0; -1 is the last.",
+        json_schema_extra=applies(when={"data.format": ["auto", "conll", "conllu"]}),
     )
     conllu_column: ConlluColumn = Field(
         default="upos",
-        description="CoNLL-U files: column of the tag by name; a tag_column from 0 to 9 takes "
-        "precedence.",
+        description="CoNLL-U files: which column is the tag; a tag_column from 0 to 9 takes "
+        "precedence. lemma: the word's base form. upos: the universal part of speech. "
+        "xpos: the language's own. feats: morphological features. deprel: the relation to the "
+        "head. misc: the last column.",
+        json_schema_extra=applies(when={"data.format": ["auto", "conllu"]}),
     )
     spans: str = Field(
         default="spans",
         description="Column with a list of {start, end, label} in characters of the text, used "
         "where a row has no tags.",
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
     )
 
 
@@ -180,6 +208,12 @@ class BaseTask(Settings):
     learning_rate: float | None = Field(
         default=None, gt=0.0, le=10.0, description="Highest rate of this task's head, if another."
     )
+    layer_mix: bool = Field(
+        default=False,
+        description="Read a mean of all layers whose weights are learned (Peters et al. 2018), in "
+        "place of the last alone. Pays where a task is of form more than of sense, as parts of "
+        "speech, above all on a frozen backbone; keeps all layers in memory.",
+    )
 
 
 def _not_below_zero(weights: dict[str, float]) -> dict[str, float]:
@@ -190,6 +224,14 @@ def _not_below_zero(weights: dict[str, float]) -> dict[str, float]:
 
 
 class TextTask(BaseTask):
+    """What every task has that looks at the pooled vector of a text."""
+
+    pooling: TaskPoolingConfig = Field(
+        default_factory=TaskPoolingConfig, description="What differs from [pooling]."
+    )
+
+
+class TextLabelTask(TextTask):
     """A task that labels a text, or two, as a whole."""
 
     data: TextData
@@ -206,22 +248,25 @@ class TextTask(BaseTask):
         "the better figures. two: each by itself, compared as u, v, |u-v|, u*v (Conneau et al. "
         "2017, InferSent); their vectors are then of use alone, and a text in many pairs is read "
         "once.",
+        json_schema_extra=applies(when={"data.text_b": IS_SET}),
     )
 
     @model_validator(mode="after")
-    def _two_texts_go_with_a_pair(self) -> TextTask:
+    def _two_texts_go_with_a_pair(self) -> TextLabelTask:
         if self.pair == "two" and self.data.text_b is None:
             raise ValueError('pair = "two" reads two texts; name the second in data.text_b')
         return self
 
 
-class ClassificationTask(TextTask):
+class ClassificationTask(TextLabelTask):
     """One label out of several for a text, or for two."""
 
     kind: Literal["classification"] = Field(description="One label per text.")
     data: ClassificationData = Field(description="Where the examples are.")
     metric: Literal["accuracy", "macro_f1"] = Field(
-        default="accuracy", description="The metric that counts in choosing the best checkpoint."
+        default="accuracy",
+        description="What counts in choosing the best checkpoint. accuracy: share of right texts. "
+        "macro_f1: F1 averaged over the classes, rare ones counting alike.",
     )
     label_smoothing: float = Field(
         default=0.0,
@@ -253,7 +298,7 @@ class ClassificationTask(TextTask):
         return _not_below_zero(weights)
 
 
-class MultilabelTask(TextTask):
+class MultilabelTask(TextLabelTask):
     """Any number of labels for a text, or for two: each is a decision of its own."""
 
     kind: Literal["multilabel"] = Field(
@@ -263,7 +308,7 @@ class MultilabelTask(TextTask):
     data: MultilabelData = Field(description="Where the examples are.")
     metric: Literal["macro_f1", "micro_f1", "sample_accuracy"] = Field(
         default="macro_f1",
-        description="The metric that counts in choosing the best checkpoint, at the tuned "
+        description="What counts in choosing the best checkpoint, at the tuned "
         "thresholds. macro_f1: each label counts alike. micro_f1: each decision. sample_accuracy: "
         "share of texts with all labels right.",
     )
@@ -278,7 +323,8 @@ class MultilabelTask(TextTask):
         default=0.5,
         gt=0.0,
         lt=1.0,
-        description="The threshold that is fixed, or that holds until there is an evaluation.",
+        description="The threshold; a tuned one begins with it.",
+        json_schema_extra=applies(when={"thresholds": "fixed"}),
     )
     positive_weights: Literal["none", "root", "balanced"] = Field(
         default="none",
@@ -298,7 +344,7 @@ class MultilabelTask(TextTask):
         return _not_below_zero(weights)
 
 
-class RegressionTask(TextTask):
+class RegressionTask(TextLabelTask):
     """A number for a text, or for two."""
 
     kind: Literal["regression"] = Field(
@@ -307,8 +353,9 @@ class RegressionTask(TextTask):
     data: RegressionData = Field(description="Where the examples are.")
     metric: Literal["pearson", "spearman"] = Field(
         default="pearson",
-        description="The metric that counts in choosing the best checkpoint; at most 1, like those "
-        "of other tasks, so that a mean over tasks says something. rmse and mae are reported, too.",
+        description="What counts in choosing the best checkpoint; at most 1, like the metrics of "
+        "other tasks, so that a mean over tasks says something. rmse and mae are reported, too. "
+        "pearson: correlation of the values. spearman: correlation of the ranks.",
     )
     huber_delta: float = Field(
         default=0.0,
@@ -318,7 +365,7 @@ class RegressionTask(TextTask):
     )
 
 
-class SimilarityTask(BaseTask):
+class SimilarityTask(TextTask):
     """Two texts whose vectors are to be as near as their score says."""
 
     kind: Literal["similarity"] = Field(
@@ -327,8 +374,8 @@ class SimilarityTask(BaseTask):
     data: SimilarityData = Field(description="Where the examples are.")
     metric: Literal["spearman", "pearson"] = Field(
         default="spearman",
-        description="Correlation of the cosine with the score that counts in choosing the best "
-        "checkpoint: of the ranks, or of the values.",
+        description="What counts in choosing the best checkpoint, of the cosine and the score. "
+        "spearman: correlation of the ranks. pearson: correlation of the values.",
     )
     dropout: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="Dropout of the texts' vectors."
@@ -346,19 +393,24 @@ class SimilarityTask(BaseTask):
         "which one is more alike (Su 2022); often better, wants batches of 16 or more.",
     )
     scale: float = Field(
-        default=20.0, gt=0.0, description="Factor of the cosines in cosent (1 / temperature)."
+        default=20.0,
+        gt=0.0,
+        description="Factor of the cosines in cosent (1 / temperature).",
+        json_schema_extra=applies(when={"loss": "cosent"}),
     )
     lowest: float | None = Field(
         default=None,
         description="The score that means cosine 0; the lowest of train where none is given.",
+        json_schema_extra=applies(when={"loss": "cosine"}),
     )
     highest: float | None = Field(
         default=None,
         description="The score that means cosine 1; the highest of train where none is given.",
+        json_schema_extra=applies(when={"loss": "cosine"}),
     )
 
 
-class ContrastiveTask(BaseTask):
+class ContrastiveTask(TextTask):
     """Texts that belong together are to be nearer than the others of the batch."""
 
     kind: Literal["contrastive"] = Field(
@@ -368,8 +420,9 @@ class ContrastiveTask(BaseTask):
     data: ContrastiveData = Field(description="Where the pairs are.")
     metric: Literal["accuracy_at_1", "mrr"] = Field(
         default="accuracy_at_1",
-        description="The metric that counts in choosing the best checkpoint: of 64 texts of dev, "
-        "how often the right one is nearest, or the mean of 1 / its rank.",
+        description="What counts in choosing the best checkpoint; each text of dev is looked for "
+        "among 64. accuracy_at_1: how often the right one is nearest. mrr: the mean of 1 / its "
+        "rank.",
     )
     dropout: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="Dropout of the texts' vectors."
@@ -410,22 +463,34 @@ class TaggingTask(BaseTask):
     )
     word_pieces: WordPieces = Field(
         default="first",
-        description="What stands for a word that has several pieces: its first, its last, the "
-        "mean of all, or first+last side by side.",
+        description="What stands for a word that has several pieces. first: the first of them "
+        "(Devlin et al. 2019). last: the last, which holds the ending. mean: the mean of all. "
+        "first+last: both side by side.",
     )
     rnn: RnnCell = Field(
         default="none",
         description="A layer that reads the words in both directions before they are tagged. "
-        "none: the backbone's vectors do. lstm, gru: pays with a frozen or weak backbone.",
+        "none: the backbone's vectors do. lstm, gru: pays with a frozen or weak backbone "
+        "(Huang et al. 2015).",
     )
     hidden_size: int = Field(
-        default=256, ge=1, description="Size of the rnn in each direction; without rnn unused."
+        default=256,
+        ge=1,
+        description="Size of the rnn in each direction; without rnn unused.",
+        json_schema_extra=applies(when={"rnn": ["lstm", "gru"]}),
     )
-    layers: int = Field(default=1, ge=1, le=8, description="Layers of the rnn.")
+    layers: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Layers of the rnn.",
+        json_schema_extra=applies(when={"rnn": ["lstm", "gru"]}),
+    )
     crf: bool = Field(
         default=False,
         description="Learn which tag follows which (conditional random field) and choose the best "
-        "sequence as a whole. Slower by a loop over the words; helps most with spans.",
+        "sequence as a whole (Lafferty et al. 2001). Slower by a loop over the words; helps most "
+        "with spans.",
     )
     constrained: bool = Field(
         default=False,
@@ -463,9 +528,15 @@ class SelectionConfig(Settings):
         description="mean: weighted mean of the tasks' metrics. worst: the lowest of them. "
         "task: one task's metric.",
     )
-    task: str | None = Field(default=None, description="The task that decides (rule = task).")
+    task: str | None = Field(
+        default=None,
+        description="The task that decides (rule = task).",
+        json_schema_extra=applies(when={"selection.rule": "task"}),
+    )
     weights: dict[str, float] = Field(
-        default_factory=dict, description="Weights of the mean by task; 1 where none is given."
+        default_factory=dict,
+        description="Weights of the mean by task; 1 where none is given.",
+        json_schema_extra=applies(when={"selection.rule": "mean"}),
     )
 
     @model_validator(mode="after")

@@ -12,12 +12,12 @@ from workbench.config.task import (
     RegressionTask,
     SimilarityTask,
     TaggingTask,
-    TextTask,
+    TextLabelTask,
 )
 from workbench.data.labels import LabelSpace
 
 
-def _of_texts(task: TextTask) -> dict[str, Any]:
+def _of_texts(task: TextLabelTask) -> dict[str, Any]:
     pair = None if task.data.text_b is None else task.pair
     return {"hidden_size": task.hidden_size, "pair": pair}
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from workbench.config.task import DataConfig, TextData, TextTask
+from workbench.config.task import DataConfig, TextData, TextLabelTask
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
@@ -199,6 +199,6 @@ def statistics_of(scores: Sequence[float]) -> dict[str, float]:
     }
 
 
-def is_joint(task: TextTask) -> bool:
+def is_joint(task: TextLabelTask) -> bool:
     """Whether a task reads two texts as one."""
     return task.data.text_b is not None and task.pair == "joint"
