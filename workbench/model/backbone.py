@@ -28,10 +28,6 @@ class Backbone(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
-        # Some models know no segments; others have the argument and a single vector for all.
-        parameters = inspect.signature(encoder.forward).parameters
-        kinds = int(getattr(encoder.config, "type_vocab_size", 0) or 0)
-        self._takes_segments = "token_type_ids" in parameters and kinds > 1
 
     @property
     def config(self) -> Any:
@@ -82,7 +78,12 @@ class Backbone(nn.Module):
 
     def _told(self, segments: Tensor | None) -> dict[str, Tensor]:
         """What a model that tells two texts apart is told beside the pieces."""
-        return {"token_type_ids": segments} if segments is not None and self._takes_segments else {}
+        if segments is None:
+            return {}
+        # Some models know no segments; others have the argument and a single vector for all.
+        kinds = int(getattr(self.config, "type_vocab_size", 0) or 0)
+        has_argument = "token_type_ids" in inspect.signature(self.encoder.forward).parameters
+        return {"token_type_ids": segments} if has_argument and kinds > 1 else {}
 
 
 _LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
