@@ -227,6 +227,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "regression": {"label": "grade"},
     "similarity": {"text_b": "other", "label": "alike"},
     "contrastive": {"text_b": "other"},
+    "few_shot": {"label": "mood", "examples_per_class": None},
 }
 """Where the files of `write_corpus` have what a kind of task needs."""
 
@@ -262,6 +263,7 @@ LABELS = {
     "follows": class_labels("follows", ("yes", "no")),
     "alike": LabelSpace("alike", (), "similarity"),
     "answer": LabelSpace("answer", (), "contrastive"),
+    "named": LabelSpace("named", tuple(sorted(MOODS)), "few_shot"),
 }
 KINDS = {task: space.kind for task, space in LABELS.items()}
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -269,6 +271,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "follows": {"pair": "two"},
     "alike": {"pair": "two", "lowest": 0.0, "highest": 5.0},
     "answer": {"pair": "two", "hidden_size": 8},
+    "named": {"method": "matching", "descriptions": ["hates the rain", "loves it", "left paris"]},
 }
 """What the heads of these tasks need beside their labels."""
 PAIRS = ("follows", "alike", "answer")
@@ -340,6 +343,7 @@ def some_encoded_examples(
             "follows": number % 2,
             "alike": float(number % 5),
             "answer": TextKeys((100 + number, 200 + number // 2)),
+            "named": number % 3,
         }
         reads = {task: (0, 1) for task in PAIRS if task in tasks}
         rows = (a_row(4 + number, 10 + 7 * number), a_row(3, 20 + 5 * (number // 2)))

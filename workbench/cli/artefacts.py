@@ -85,6 +85,15 @@ def predict(
         ),
     ] = False,
     checkpoint: Checkpoint = "best",
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK.LABEL=DESCRIPTION",
+            help="Labels of a task that matches descriptions, in place of those of training; "
+            "give it once for each.",
+            show_default=False,
+        ),
+    ] = None,
     json: AsJson = False,
     db: Database = None,
 ) -> None:
@@ -94,9 +103,11 @@ def predict(
     with one object per text or pair.
     """
     wanted = read_pairs(texts, file) if pairs else read_texts(texts, file)
+    labels = read_labels(label or [])
     from workbench.operations import artefacts
 
-    found = artefacts.predict(workspace(context, db), source, wanted, checkpoint=checkpoint)
+    space = workspace(context, db)
+    found = artefacts.predict(space, source, wanted, checkpoint=checkpoint, labels=labels)
     if json:
         output.json_document(found)
         return
@@ -252,3 +263,19 @@ def _lines(file: Path) -> list[str]:
         ) from error
     # Not splitlines(): a text may hold one of the signs that Python counts as a line's end.
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+
+
+def read_labels(options: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Descriptions by task and label, out of `TASK.LABEL=DESCRIPTION`."""
+    labels: dict[str, dict[str, str]] = {}
+    for option in options:
+        key, equals, description = option.partition("=")
+        task, point, name = key.partition(".")
+        if not (equals and point and task and name and description.strip()):
+            raise typer.BadParameter(
+                f"{option!r} is no description; write TASK.LABEL=DESCRIPTION, such as "
+                "'intent.play_music=play a song'",
+                param_hint="--label",
+            )
+        labels.setdefault(task, {})[name] = description
+    return labels

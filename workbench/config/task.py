@@ -97,6 +97,11 @@ class ClassificationData(TextData):
         description="Column with the label; a row where it is null or empty teaches other tasks "
         "only.",
     )
+    examples_per_class: int | None = Field(
+        default=None,
+        ge=1,
+        description="Use at most so many examples of each label of train, drawn with the seed.",
+    )
 
 
 class MultilabelData(TextData):
@@ -216,14 +221,7 @@ class BaseTask(Settings):
     )
 
 
-def _not_below_zero(weights: dict[str, float]) -> dict[str, float]:
-    for name, weight in weights.items():
-        if weight < 0:
-            raise ValueError(f'label_weights: "{name}" is below 0; a factor is 0 or more')
-    return weights
-
-
-class TextTask(BaseTask):
+class PooledTask(BaseTask):
     """What every task has that looks at the pooled vector of a text."""
 
     pooling: TaskPoolingConfig = Field(
@@ -231,7 +229,14 @@ class TextTask(BaseTask):
     )
 
 
-class TextLabelTask(TextTask):
+def _not_below_zero(weights: dict[str, float]) -> dict[str, float]:
+    for name, weight in weights.items():
+        if weight < 0:
+            raise ValueError(f'label_weights: "{name}" is below 0; a factor is 0 or more')
+    return weights
+
+
+class TextTask(PooledTask):
     """A task that labels a text, or two, as a whole."""
 
     data: TextData
@@ -252,13 +257,13 @@ class TextLabelTask(TextTask):
     )
 
     @model_validator(mode="after")
-    def _two_texts_go_with_a_pair(self) -> TextLabelTask:
+    def _two_texts_go_with_a_pair(self) -> TextTask:
         if self.pair == "two" and self.data.text_b is None:
             raise ValueError('pair = "two" reads two texts; name the second in data.text_b')
         return self
 
 
-class ClassificationTask(TextLabelTask):
+class ClassificationTask(TextTask):
     """One label out of several for a text, or for two."""
 
     kind: Literal["classification"] = Field(description="One label per text.")
@@ -298,7 +303,7 @@ class ClassificationTask(TextLabelTask):
         return _not_below_zero(weights)
 
 
-class MultilabelTask(TextLabelTask):
+class MultilabelTask(TextTask):
     """Any number of labels for a text, or for two: each is a decision of its own."""
 
     kind: Literal["multilabel"] = Field(
@@ -344,7 +349,7 @@ class MultilabelTask(TextLabelTask):
         return _not_below_zero(weights)
 
 
-class RegressionTask(TextLabelTask):
+class RegressionTask(TextTask):
     """A number for a text, or for two."""
 
     kind: Literal["regression"] = Field(
@@ -355,7 +360,7 @@ class RegressionTask(TextLabelTask):
         default="pearson",
         description="What counts in choosing the best checkpoint; at most 1, like the metrics of "
         "other tasks, so that a mean over tasks says something. rmse and mae are reported, too. "
-        "pearson: correlation of the values. spearman: correlation of the ranks.",
+        "pearson: correlation of the values. spearman: of their ranks.",
     )
     huber_delta: float = Field(
         default=0.0,
@@ -365,7 +370,7 @@ class RegressionTask(TextLabelTask):
     )
 
 
-class SimilarityTask(TextTask):
+class SimilarityTask(PooledTask):
     """Two texts whose vectors are to be as near as their score says."""
 
     kind: Literal["similarity"] = Field(
@@ -374,8 +379,8 @@ class SimilarityTask(TextTask):
     data: SimilarityData = Field(description="Where the examples are.")
     metric: Literal["spearman", "pearson"] = Field(
         default="spearman",
-        description="What counts in choosing the best checkpoint, of the cosine and the score. "
-        "spearman: correlation of the ranks. pearson: correlation of the values.",
+        description="What counts in choosing the best checkpoint: how the cosine goes with the "
+        "score. spearman: correlation of the ranks. pearson: of the values.",
     )
     dropout: float = Field(
         default=0.0, ge=0.0, lt=1.0, description="Dropout of the texts' vectors."
@@ -410,7 +415,7 @@ class SimilarityTask(TextTask):
     )
 
 
-class ContrastiveTask(TextTask):
+class ContrastiveTask(PooledTask):
     """Texts that belong together are to be nearer than the others of the batch."""
 
     kind: Literal["contrastive"] = Field(
@@ -420,8 +425,8 @@ class ContrastiveTask(TextTask):
     data: ContrastiveData = Field(description="Where the pairs are.")
     metric: Literal["accuracy_at_1", "mrr"] = Field(
         default="accuracy_at_1",
-        description="What counts in choosing the best checkpoint; each text of dev is looked for "
-        "among 64. accuracy_at_1: how often the right one is nearest. mrr: the mean of 1 / its "
+        description="What counts in choosing the best checkpoint, looking for the right one among "
+        "64 texts of dev. accuracy_at_1: how often it is the nearest. mrr: the mean of 1 / its "
         "rank.",
     )
     dropout: float = Field(
@@ -443,6 +448,63 @@ class ContrastiveTask(TextTask):
         default=False,
         description="Whether the first text is looked for among the batch, too, given the second.",
     )
+
+
+class FewShotData(DataConfig):
+    """Texts with one label each, of which a handful is used."""
+
+    label: str = Field(default="label", description="Column with the label.")
+    examples_per_class: int | None = Field(
+        default=8,
+        ge=1,
+        description="Use at most so many examples of each label of train, drawn with the seed.",
+    )
+
+
+class FewShotTask(PooledTask):
+    """One label per text, learned from a handful of examples of each."""
+
+    kind: Literal["few_shot"] = Field(
+        description="One label per text, from a handful of examples of each."
+    )
+    data: FewShotData = Field(description="Where the examples are.")
+    metric: Literal["accuracy", "macro_f1"] = Field(
+        default="accuracy",
+        description="What counts in choosing the best checkpoint. accuracy: share of right texts. "
+        "macro_f1: F1 averaged over the classes, rare ones counting alike.",
+    )
+    method: Literal["contrastive", "matching"] = Field(
+        default="contrastive",
+        description="How so few examples suffice. contrastive: texts of a label are drawn "
+        "together, others apart, then a layer is fitted on their vectors; wants a batch that "
+        "holds most of them (Tunstall et al. 2022). "
+        "matching: each text is matched with a description of the labels, by the same backbone; "
+        "works for labels that training has not shown, too (Halder et al. 2020).",
+    )
+    descriptions: dict[str, str] = Field(
+        default_factory=dict,
+        description="What a label means, in words, by label; else the label itself, written as "
+        "words.",
+        json_schema_extra=applies(when={"method": "matching"}),
+    )
+    temperature: float = Field(
+        default=0.1,
+        gt=0.0,
+        le=10.0,
+        description="What cosines are divided by in the contrastive loss: lower looks more at the "
+        "nearest texts.",
+        json_schema_extra=applies(when={"method": "contrastive"}),
+    )
+
+    @field_validator("descriptions")
+    @classmethod
+    def _descriptions_say_something(cls, descriptions: dict[str, str]) -> dict[str, str]:
+        for label, text in descriptions.items():
+            if not text.strip():
+                raise ValueError(
+                    f'descriptions: "{label}" has an empty one; describe it, or leave it out'
+                )
+        return descriptions
 
 
 class TaggingTask(BaseTask):
@@ -505,12 +567,14 @@ TaskConfig = Annotated[
     | MultilabelTask
     | RegressionTask
     | SimilarityTask
-    | ContrastiveTask,
+    | ContrastiveTask
+    | FewShotTask,
     Field(discriminator="kind"),
 ]
 
 TASK_MODELS: dict[str, type[BaseTask]] = {
     "classification": ClassificationTask,
+    "few_shot": FewShotTask,
     "tagging": TaggingTask,
     "multilabel": MultilabelTask,
     "regression": RegressionTask,

@@ -11,7 +11,7 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.data.kinds import KINDS, Label, Labelled
 from workbench.data.labels import LabelSpace
 from workbench.data.reading import Row, read_split
-from workbench.data.splits import draw, hold_out, overlap
+from workbench.data.splits import hold_out, overlap
 from workbench.errors import DataError
 
 Input = str | tuple[str, str]
@@ -174,9 +174,7 @@ def _read_task(
     notes.said += told
     if split == "train":
         notes.labels[name] = [item.label for item in parsed]
-        if data.max_examples is not None:
-            drawn = draw([item.key for item in parsed], data.max_examples, config.seed)
-            parsed = [parsed[number] for number in drawn]
+        parsed = kind.drawn(task, parsed, config.seed)
     if space is not None:
         for item in parsed:
             kind.check(space, item.label, item.row)

@@ -26,6 +26,29 @@ def draw(texts: Sequence[str], count: int, seed: int) -> list[int]:
     return sorted(order[:count])
 
 
+def draw_of_each(texts: Sequence[str], labels: Sequence[str], count: int, seed: int) -> list[int]:
+    """At most `count` of the examples of each label at random; what is drawn of one label does not
+    depend on the others.
+
+    Args:
+        texts: Of all examples.
+        labels: One for each.
+        count: How many of each label.
+        seed: Of the run.
+
+    Returns:
+        Their numbers, ascending.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, label in enumerate(labels):
+        groups[label].append(number)
+    return sorted(
+        group[place]
+        for group in groups.values()
+        for place in draw([texts[number] for number in group], count, seed)
+    )
+
+
 def hold_out(
     texts: Sequence[str], share: float, seed: int, labels: Sequence[str] | None = None
 ) -> set[str]:

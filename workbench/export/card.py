@@ -17,6 +17,7 @@ def write_card(
         f"| {name} | {head.kind} | {', '.join(head.labels) or '-'} |\n"
         for name, head in description.heads.items()
     )
+    which = f" {description.which_vectors}" if description.which_vectors else ""
     thresholds = "".join(
         f"Labels of {name} are given from these probabilities on: "
         + ", ".join(
@@ -27,7 +28,6 @@ def write_card(
         for name, head in description.heads.items()
         if "thresholds" in head.options
     )
-    which = f" {description.which_vectors}" if description.which_vectors else ""
     title = description.name.replace("\n", " ")
     (folder / "README.md").write_text(
         f"---\ntags:\n{tag_lines}---\n\n"

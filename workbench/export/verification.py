@@ -141,7 +141,8 @@ def _expected_logits(loaded: LoadedModel, task: str) -> NDArray[np.float32]:
     head: Head = model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
     with torch.inference_mode():
         encoding = model.read(batch.ids, batch.mask, batch.segments)
-        found = head(encoding.pieces(task) if isinstance(head, WordHead) else encoding.texts(task))
+        of_words = isinstance(head, WordHead)
+        found = head(encoding.pieces(task) if of_words else encoding.texts(task))
         if isinstance(head, RegressionHead):
             found = head.in_unit(found)  # as theirs are
     logits: NDArray[np.float32] = found.float().cpu().numpy()

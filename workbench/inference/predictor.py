@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,14 @@ from workbench.data.examples import Example
 from workbench.data.kinds import KINDS
 from workbench.data.pieces import Pieces
 from workbench.data.tokenizing import EncodedExample
+from workbench.errors import ConfigError
 from workbench.inference.evaluation import length_sorted_batches, share_out
 from workbench.inference.kinds import ANSWERS, Answer
 from workbench.model.arithmetic import Arithmetic, choose_arithmetic
 from workbench.model.folder import LoadedModel, load_model_folder
-from workbench.model.heads import Head
+from workbench.model.heads import Head, MatchingHead
+from workbench.model.mixing import LayerMix
+from workbench.model.multitask import MultiTaskModel
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,44 @@ class Predictor:
             CheckpointError: It cannot be loaded.
         """
         return cls(load_model_folder(folder))
+
+    def described(self, descriptions: Mapping[str, Mapping[str, str]]) -> Predictor:
+        """The same model with other labels for tasks that match descriptions.
+
+        Args:
+            descriptions: By task, by label; the labels need not occur in training.
+
+        Raises:
+            ConfigError: A task is not there, or does not go by descriptions.
+        """
+        model, settings = self.loaded.model, dict(self.description.heads)
+        heads = {name: head for name, head in model.heads.items() if isinstance(head, Head)}
+        for task, given in descriptions.items():
+            head = copy.deepcopy(heads.get(task))
+            if not isinstance(head, MatchingHead):
+                matching = [name for name in heads if isinstance(heads[name], MatchingHead)]
+                raise ConfigError(
+                    f'The task "{task}" does not take labels by their descriptions.',
+                    where="labels",
+                    next_step=f"those that do: {', '.join(matching)}"
+                    if matching
+                    else 'train one with kind = "few_shot" and method = "matching"',
+                )
+            texts = list(given.values())
+            head.describe(texts, self.loaded.tokenizer)
+            heads[task] = head
+            options = {**settings[task].options, "descriptions": texts}
+            settings[task] = replace(settings[task], labels=tuple(given), options=options)
+        changed = MultiTaskModel(
+            model.backbone,
+            heads,
+            pooling=model.pooling,
+            poolings={name: model.pooling_of(name) for name in model.poolings},
+            mixes={name: mix for name, mix in model.mixes.items() if isinstance(mix, LayerMix)},
+        )
+        description = replace(self.description, heads=settings)
+        loaded = replace(self.loaded, model=changed, description=description)
+        return Predictor(loaded, self.arithmetic)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -28,6 +28,10 @@ class Backbone(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
+        # Some models know no segments; others have the argument and a single vector for all.
+        parameters = inspect.signature(encoder.forward).parameters
+        kinds = int(getattr(getattr(encoder, "config", None), "type_vocab_size", 0) or 0)
+        self._takes_segments = "token_type_ids" in parameters and kinds > 1
 
     @property
     def config(self) -> Any:
@@ -52,10 +56,7 @@ class Backbone(nn.Module):
         What the model does after its layers, as a last norm, is done to the last one alone.
         """
         found = self.encoder(
-            input_ids=ids,
-            attention_mask=mask,
-            output_hidden_states=True,
-            **self._told(segments),
+            input_ids=ids, attention_mask=mask, output_hidden_states=True, **self._told(segments)
         )
         return (*found.hidden_states[:-1], found.last_hidden_state)
 
@@ -71,19 +72,14 @@ class Backbone(nn.Module):
         Returns:
             The last layer, `(batch, seq, hidden)`.
         """
-        hidden: Tensor = self.encoder(
-            input_ids=ids, attention_mask=mask, **self._told(segments)
-        ).last_hidden_state
+        found = self.encoder(input_ids=ids, attention_mask=mask, **self._told(segments))
+        hidden: Tensor = found.last_hidden_state
         return hidden
 
     def _told(self, segments: Tensor | None) -> dict[str, Tensor]:
-        """What a model that tells two texts apart is told beside the pieces."""
-        if segments is None:
+        if segments is None or not self._takes_segments:
             return {}
-        # Some models know no segments; others have the argument and a single vector for all.
-        kinds = int(getattr(self.config, "type_vocab_size", 0) or 0)
-        has_argument = "token_type_ids" in inspect.signature(self.encoder.forward).parameters
-        return {"token_type_ids": segments} if has_argument and kinds > 1 else {}
+        return {"token_type_ids": segments}
 
 
 _LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)

@@ -101,6 +101,7 @@ def build_model(
             made[name] = HEADS[settings.kind](
                 width, labels=settings.labels, dropout=settings.dropout, **settings.options
             )
+        made[name].attach(loaded.tokenizer)
     mixes = {
         name: LayerMix(loaded.backbone.depth + 1)
         for name, settings in heads.items()

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from workbench.config.task import (
     ClassificationTask,
     ContrastiveTask,
+    FewShotTask,
     MultilabelTask,
     RegressionTask,
     SimilarityTask,
     TaggingTask,
-    TextLabelTask,
+    TextTask,
 )
 from workbench.data.labels import LabelSpace
 
 
-def _of_texts(task: TextLabelTask) -> dict[str, Any]:
+def _of_texts(task: TextTask) -> dict[str, Any]:
     pair = None if task.data.text_b is None else task.pair
     return {"hidden_size": task.hidden_size, "pair": pair}
 
@@ -42,6 +44,21 @@ def _class_weights(task: ClassificationTask, labels: LabelSpace) -> list[float] 
         weight * task.label_weights.get(name, 1.0)
         for name, weight in zip(labels.names, weights, strict=True)
     ]
+
+
+def _few_shot(task: FewShotTask, labels: LabelSpace) -> dict[str, Any]:
+    if task.method == "contrastive":
+        return {"method": task.method, "temperature": task.temperature}
+    return {
+        "method": task.method,
+        "descriptions": [task.descriptions.get(name) or in_words(name) for name in labels.names],
+    }
+
+
+def in_words(label: str) -> str:
+    """A label as a person would say it: `AddToPlaylist` and `add_to_playlist` alike."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\-./:]+", " ", label)
+    return " ".join(word if word.isupper() else word.lower() for word in apart.split()) or label
 
 
 def _tagging(task: TaggingTask, labels: LabelSpace) -> dict[str, Any]:
@@ -104,6 +121,7 @@ def _contrastive(task: ContrastiveTask, labels: LabelSpace) -> dict[str, Any]:
 
 HEAD_OPTIONS: dict[str, Callable[[Any, LabelSpace], dict[str, Any]]] = {
     "classification": _classification,
+    "few_shot": _few_shot,
     "tagging": _tagging,
     "multilabel": _multilabel,
     "regression": _regression,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from workbench.data.batching import Batch, WordTargets
 from workbench.model.backbone import Backbone
@@ -124,9 +125,8 @@ class MultiTaskModel(nn.Module):
         """One forward pass of the backbone; all layers are kept only if a task mixes them."""
         if not self.mixes:
             return Encoding(self, (self.hidden(ids, mask, segments),), mask)
-        pairs = () if segments is None else (segments,)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.backbone)):
-            return Encoding(self, self.backbone.layers(ids, mask, *pairs), mask)
+            return Encoding(self, self.backbone.layers(ids, mask, segments), mask)
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
         """One vector per text by the shared pooling, `(batch, width)`."""
@@ -139,7 +139,8 @@ class MultiTaskModel(nn.Module):
         Returns:
             By task: `(labelled texts, …)` or `(labelled words, tags)`.
         """
-        encoding = self.read(batch.ids, batch.mask, batch.segments)
+        ids, mask, segments, extra = self._with_extra_rows(batch)
+        encoding = self.read(ids, mask, segments)
         logits = {}
         for task, targets in batch.targets.items():
             head = self.heads[task]
@@ -147,7 +148,41 @@ class MultiTaskModel(nn.Module):
                 assert isinstance(targets, WordTargets)
                 vectors = head.vectors(encoding.pieces(task), targets)  # (labelled words, width)
             else:
-                # (labelled texts, width), of pairs (labelled texts, 2, width)
+                # (labelled texts, width), of pairs (labelled, 2, width)
                 vectors = encoding.texts(task)[targets.rows]
-            logits[task] = head(vectors, targets)
+            if task in extra:
+                logits[task] = head(vectors, targets, extra=encoding.texts(task)[extra[task]])
+            else:
+                logits[task] = head(vectors, targets)
         return logits
+
+    def _with_extra_rows(
+        self, batch: Batch
+    ) -> tuple[Tensor, Tensor, Tensor | None, dict[str, slice]]:
+        """The batch's pieces, mask and segments with the texts that heads bring, and their rows."""
+        ids, mask = [batch.ids], [batch.mask]
+        places: dict[str, slice] = {}
+        rows = len(batch.ids)
+        for task in batch.targets:
+            head = self.heads[task]
+            assert isinstance(head, Head)
+            brought = head.extra_rows()
+            if brought is not None:
+                ids.append(brought[0])
+                mask.append(brought[1])
+                places[task] = slice(rows, rows + len(brought[0]))
+                rows += len(brought[0])
+        if not places:
+            return batch.ids, batch.mask, batch.segments, places
+        longest = max(part.shape[1] for part in mask)
+        segments = None
+        if batch.segments is not None:
+            own = [torch.zeros_like(part) for part in mask[1:]]
+            segments = _joined([batch.segments, *own], longest)
+        # What pads the shorter of them is masked, so any piece will do.
+        return _joined(ids, longest), _joined(mask, longest), segments, places
+
+
+def _joined(parts: Sequence[Tensor], length: int) -> Tensor:
+    """Rows below each other, padded on the right with zeros to one length."""
+    return torch.cat([functional.pad(part, (0, length - part.shape[1])) for part in parts])

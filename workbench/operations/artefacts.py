@@ -84,7 +84,11 @@ def export(
 
 
 def predict(
-    ws: Workspace, source: str, texts: Sequence[str | tuple[str, str]], checkpoint: str = BEST
+    ws: Workspace,
+    source: str,
+    texts: Sequence[str | tuple[str, str]],
+    checkpoint: str = BEST,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[dict[str, Any]]:
     """What every task says of each text, or of two.
 
@@ -93,6 +97,8 @@ def predict(
         source: A run, or a folder that `export` wrote.
         texts: At least one, each a text or a pair.
         checkpoint: best, last, or a step; of a run only.
+        labels: Descriptions by task and label, for tasks that match texts with them; the labels
+            need not be those of training.
 
     Returns:
         One `{"text": …, "tasks": {task: …}}` per text, for a pair with `text_b`. Tasks that read
@@ -105,7 +111,8 @@ def predict(
         CheckpointError: It cannot be loaded.
     """
     model = _source_folder(ws, source, checkpoint)
-    answer = run_errand("predict", {"model": str(model), "texts": list(texts)})
+    request = {"model": str(model), "texts": list(texts), "labels": labels or {}}
+    answer = run_errand("predict", request)
     predictions: list[dict[str, Any]] = answer["predictions"]
     return predictions
 

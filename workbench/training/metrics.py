@@ -192,6 +192,7 @@ METRICS: dict[str, Callable[[Sequence[Any], Sequence[Any], LabelSpace], dict[str
     "classification": lambda expected, predicted, space: classification_metrics(
         expected, predicted
     ),
+    "few_shot": lambda expected, predicted, space: classification_metrics(expected, predicted),
     "tagging": lambda expected, predicted, space: tagging_metrics(
         expected, predicted, scheme=space.scheme
     ),

@@ -17,6 +17,7 @@ from workbench.events import (
 )
 from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
 from workbench.training.evaluation import evaluate
+from workbench.training.fitting import fit_heads
 from workbench.training.optimizer import weights_to_use
 from workbench.training.run import Run
 from workbench.training.selection import selection_value
@@ -26,6 +27,7 @@ def evaluate_and_save(run: Run) -> Iterator[Event]:
     """Evaluate dev, save a checkpoint, keep the best and the last."""
     selection = None
     weights_to_use(run.optimizer)
+    fit_heads(run)
     if run.dev_split.examples:
         yield PhaseStarted("evaluating", 1800)
         begin = time.perf_counter()

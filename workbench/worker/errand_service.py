@@ -78,9 +78,18 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
     return {"folder": str(done.folder), "largest_difference": done.largest_difference}
 
 
-def _predict(*, tell: Tell, model: str, texts: list[str | list[str]]) -> dict[str, Any]:
+def _predict(
+    *,
+    tell: Tell,
+    model: str,
+    texts: list[str | list[str]],
+    labels: dict[str, dict[str, str]] | None = None,
+) -> dict[str, Any]:
+    predictor = _predictor(model)
+    if labels:
+        predictor = predictor.described(labels)
     given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
-    return {"predictions": [as_json(found) for found in _predictor(model).predict(given)]}
+    return {"predictions": [as_json(found) for found in predictor.predict(given)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:

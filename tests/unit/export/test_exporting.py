@@ -101,10 +101,10 @@ def test_pairs_that_are_read_as_one_are_exported_as_such(
     labels = () if kind == "regression" else ("no", "yes")
     options = {"pair": "joint"} | (OPTIONS["grade"] if kind == "regression" else {})
     heads = {"pair": HeadSettings(kind, labels, 0.0, options)}
-    cls = PoolingSettings(("cls",))
-    model = build_model(loaded.backbone, heads, pooling=cls, seed=1)
+    pooling = PoolingSettings(("cls",))
+    model = build_model(loaded.backbone, heads, pooling=pooling, seed=1)
     folder = save(
-        LoadedModel(model, loaded.tokenizer, ModelDescription("try", cls, 48, heads)),
+        LoadedModel(model, loaded.tokenizer, ModelDescription("try", pooling, 48, heads)),
         tmp_path / "model",
     )
 

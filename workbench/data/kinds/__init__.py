@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workbench.data.kinds.classification import ClassificationKind
 from workbench.data.kinds.contrastive import ContrastiveKind, TextKeys
+from workbench.data.kinds.few_shot import FewShotKind
 from workbench.data.kinds.kind import AnyKind, DataKind, Labelled
 from workbench.data.kinds.multilabel import LabelFlags, LabelSet, MultilabelKind
 from workbench.data.kinds.regression import RegressionKind
@@ -20,6 +21,7 @@ EncodedLabel = int | WordLabels | LabelFlags | float | TextKeys
 
 KINDS: dict[str, AnyKind] = {
     "classification": ClassificationKind(),
+    "few_shot": FewShotKind(),
     "tagging": TaggingKind(),
     "multilabel": MultilabelKind(),
     "regression": RegressionKind(),

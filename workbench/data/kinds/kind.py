@@ -10,10 +10,11 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from workbench.config.task import DataConfig, TextData, TextLabelTask
+from workbench.config.task import DataConfig, TextData, TextTask
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
+from workbench.data.splits import draw
 from workbench.errors import DataError
 
 TaskT = TypeVar("TaskT")
@@ -62,6 +63,15 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
         Raises:
             DataError: The row is malformed.
         """
+
+    def drawn(
+        self, task: TaskT, labelled: list[Labelled[LabelT]], seed: int
+    ) -> list[Labelled[LabelT]]:
+        """The examples of train that are used, by the settings of its data."""
+        count = task.data.max_examples  # type: ignore[attr-defined]  # every task has data
+        if count is None:
+            return labelled
+        return [labelled[number] for number in draw([item.key for item in labelled], count, seed)]
 
     def adapt(
         self,
@@ -199,6 +209,6 @@ def statistics_of(scores: Sequence[float]) -> dict[str, float]:
     }
 
 
-def is_joint(task: TextLabelTask) -> bool:
+def is_joint(task: TextTask) -> bool:
     """Whether a task reads two texts as one."""
     return task.data.text_b is not None and task.pair == "joint"

@@ -18,6 +18,7 @@ from workbench.inference.kinds.tagging import Entity, TaggingAnswers, WordTags
 
 ANSWERS: dict[str, AnswerKind[Any]] = {
     "classification": ClassificationAnswers(),
+    "few_shot": ClassificationAnswers(),
     "tagging": TaggingAnswers(),
     "multilabel": MultilabelAnswers(),
     "regression": RegressionAnswers(),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from workbench.model.heads.classification import ClassificationHead
 from workbench.model.heads.contrastive import ContrastiveHead
+from workbench.model.heads.few_shot import FittedHead, MatchingHead, few_shot_head
 from workbench.model.heads.head import Head, WordHead
 from workbench.model.heads.multilabel import MultilabelHead
 from workbench.model.heads.regression import RegressionHead
@@ -16,6 +17,7 @@ from workbench.model.heads.vector_head import VectorHead
 
 HEADS: dict[str, Callable[..., Head]] = {
     "classification": ClassificationHead,
+    "few_shot": few_shot_head,
     "tagging": TaggingHead,
     "multilabel": MultilabelHead,
     "regression": RegressionHead,
@@ -27,7 +29,9 @@ HEADS: dict[str, Callable[..., Head]] = {
 __all__ = [
     "HEADS",
     "ClassificationHead",
+    "FittedHead",
     "Head",
+    "MatchingHead",
     "MultilabelHead",
     "RegressionHead",
     "TaggingHead",

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from workbench.data.batching import Targets, WordTargets
+from workbench.data.tokenizing import Tokenizer
 
 
 class Head(nn.Module, ABC):
@@ -20,6 +21,19 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def forward(self, vectors: Tensor, targets: Targets | None = None) -> Tensor:
         """Scores, one row for each text or word that the targets are of."""
+
+    def attach(self, tokenizer: Tokenizer) -> None:
+        """Take what is needed of the tokenizer, when the model is put together; most need none."""
+
+    def extra_rows(self) -> tuple[Tensor, Tensor] | None:
+        """Texts of its own, which go through the backbone with each batch; most have none.
+
+        Their pooled vectors come as the argument `extra` of `forward`.
+
+        Returns:
+            Pieces and mask, both `(texts, seq)`.
+        """
+        return None
 
     @abstractmethod
     def loss_sum(self, logits: Tensor, targets: Targets) -> Tensor:
