@@ -118,8 +118,11 @@ def predict(
         for task, value in prediction["tasks"].items():
             output.line(f"  {task}  {in_words(value)}")
     if not all(prediction["tasks"] for prediction in found):
-        advice = "one at a time, without --pairs" if pairs else "in twos, with --pairs"
-        output.note(f"Tasks that read texts {advice} have said nothing of these.")
+        output.note(
+            "Tasks that read one text say nothing of two: ask without --pairs."
+            if pairs
+            else "Tasks that read two texts say nothing of one: give them in twos, with --pairs."
+        )
 
 
 def encode(
