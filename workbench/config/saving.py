@@ -44,7 +44,7 @@ def save_preset(
     draft = file.with_name(f".{file.name}.new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(_header(about) + to_toml(_relative(config, file.parent)), "utf-8")
+        draft.write_text(_header(about) + to_toml(_relative(config, file.parent)), encoding="utf-8")
         load_experiment(draft, check_files=False)
         draft.replace(file)
     except OSError as error:

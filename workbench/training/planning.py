@@ -176,7 +176,7 @@ def _lengths(run: Run) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {name: [] for name in run.config.tasks}
     for example in run.train_split.examples:
         for name in example.labels:
-            found[name].append(len(example.ids))
+            found[name].append(example.length)
     return found
 
 

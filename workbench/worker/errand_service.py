@@ -22,8 +22,8 @@ from workbench.errors import Problem, WorkbenchError
 from workbench.export.exporting import export_model
 from workbench.inference.predictor import Predictor, as_json
 from workbench.model.arithmetic import choose_matrix_backend
-from workbench.training.checkpoint import MANIFEST, check_checkpoint
 from workbench.training.evaluation import evaluate
+from workbench.training.manifest import MANIFEST, check_checkpoint
 from workbench.training.planning import check, measure
 
 Tell = Callable[[str], None]
@@ -80,9 +80,18 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
     return {"folder": str(done.folder), "largest_difference": done.largest_difference}
 
 
-def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
+def _predict(
+    *,
+    tell: Tell,
+    model: str,
+    texts: list[str | list[str]],
+    labels: dict[str, dict[str, str]] | None = None,
+) -> dict[str, Any]:
     predictor = _predictor(model)
-    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
+    if labels:
+        predictor = predictor.described(labels)
+    given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
+    return {"predictions": [as_json(found) for found in predictor.predict(given)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:

@@ -129,9 +129,9 @@ class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
             labels=np.array(numbers, dtype=np.int64),
         )
 
-    def unlabelled(self, text: str, pieces: Pieces) -> WordLabels:
+    def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> WordLabels:
         """The words that the text is cut into, each with any tag."""
-        cuts = word_spans(text)
+        cuts = word_spans(texts[0])
         firsts = first_pieces(pieces.offsets, cuts)
         return WordLabels(firsts, last_pieces(pieces.offsets, cuts, firsts), np.zeros_like(firsts))
 
@@ -173,7 +173,7 @@ def _parse_spans(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | No
                 next_step="keep one of them: a word has one tag",
             )
         tags[first : last + 1] = [f"B-{label}"] + [f"I-{label}"] * (last - first)
-    return Labelled(row, text, Words(tuple(words), tuple(tags)))
+    return Labelled(row, (text,), Words(tuple(words), tuple(tags)))
 
 
 def _parse_words(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | None:
@@ -203,7 +203,7 @@ def _parse_words(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | No
         )
     given = row.values.get(task.data.text)
     text = text_of(name, given, row) if given is not None else " ".join(tokens)
-    return Labelled(row, text, Words(_locate(name, text, tokens, row), tuple(tags)))
+    return Labelled(row, (text,), Words(_locate(name, text, tokens, row), tuple(tags)))
 
 
 def _locate(name: str, text: str, tokens: Sequence[str], row: Row) -> tuple[tuple[int, int], ...]:
