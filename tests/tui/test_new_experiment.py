@@ -117,6 +117,24 @@ async def test_lists_take_one_row_until_they_have_more(
         assert app.focused is not area
 
 
+async def test_any_of_several_words_are_taken_by_space(
+    workspace: Workspace, presets: Path, wait: Any
+) -> None:
+    app = WorkbenchApp(workspace)
+    async with app.run_test() as pilot:
+        screen = await open_form(app, pilot, wait)
+        screen.row("pooling.mode").query_one(Choice).take("concat")
+        await wait(pilot, lambda: "pooling.modes" in shown_keys(screen))
+        screen.row("pooling.modes").focus_editor()
+        await pilot.press("space", "right", "space")
+
+        def modes() -> int:
+            config = screen.verdict.config if screen.verdict is not None else None
+            return len(config.pooling.modes) if config is not None else 0
+
+        await wait(pilot, lambda: modes() == 2)
+
+
 async def test_enter_on_a_choice_explains_all_its_words(
     workspace: Workspace, presets: Path, wait: Any, screen_text: Text
 ) -> None:
