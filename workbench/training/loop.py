@@ -21,7 +21,6 @@ from workbench.events import Event, PhaseStarted, RunFinished
 from workbench.model.freezing import frozen_checksum
 from workbench.training.blocks import STEPS_PER_BLOCK_ON_GPU, BlockReader
 from workbench.training.milestone import evaluate_and_save
-from workbench.training.optimizer import weights_to_train
 from workbench.training.preparation import prepare
 from workbench.training.run import Run
 from workbench.training.showcase import compute_showcase
@@ -33,6 +32,7 @@ def train(
     *,
     folder: Path,
     should_stop: Callable[[], str | None] = lambda: None,
+    resume_from: Path | None = None,
 ) -> Iterator[Event]:
     """Run an experiment.
 
@@ -42,6 +42,7 @@ def train(
         folder: The run's folder; checkpoints go beneath it.
         should_stop: Asked once per update: None, "stop" (evaluate, save a checkpoint and
             leave) or "stop now" (leave at once).
+        resume_from: Folder of a checkpoint of the same run, to go on from exactly.
 
     Yields:
         Events, in the order in which things happen; `RunFinished` is the last.
@@ -51,7 +52,7 @@ def train(
             finite.
     """
     begin = time.perf_counter()
-    run = yield from prepare(config, folder)
+    run = yield from prepare(config, folder, resume_from=resume_from)
     stopped = yield from _train_epochs(run, should_stop)
     if config.showcase.texts and stopped != "stop now":
         yield PhaseStarted("showcase", 60)
@@ -78,8 +79,8 @@ def _train_epochs(
     reader = BlockReader(STEPS_PER_BLOCK_ON_GPU if on_gpu else 1)
     yield PhaseStarted("training", 120)
     run.loaded.model.train()
-    weights_to_train(run.optimizer)
-    for epoch in range(config.epochs):
+    run.weights.to_train()
+    for epoch in range(run.step // per_epoch, config.epochs):
         batches = epoch_batches(
             run.train_split.lengths,
             batch_size=config.batch_size,
@@ -87,7 +88,8 @@ def _train_epochs(
             epoch=epoch,
             buckets=config.length_buckets,
         )
-        for number, indices in enumerate(batches, start=1):
+        done = run.step - epoch * per_epoch
+        for number, indices in enumerate(batches[done:], start=done + 1):
             begin = time.perf_counter()
             examples = [run.train_split.examples[index] for index in indices]
             batch = collate(examples, indices.tolist(), pad_id=run.loaded.tokenizer.pad_id)
@@ -104,7 +106,7 @@ def _train_epochs(
                 if why:
                     # Who asks at the last update gets a whole run.
                     return why if run.step < run.total_steps else None
-                weights_to_train(run.optimizer)
+                run.weights.to_train()
                 yield PhaseStarted("training", 120)
     return None
 

@@ -14,9 +14,15 @@ from workbench.events import (
     Event,
     PhaseStarted,
 )
-from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
+from workbench.training.checkpoint import save_checkpoint
+from workbench.training.checkpoint_files import (
+    checkpoint_name,
+    checkpoint_steps,
+    remove_checkpoint,
+    remove_training_state,
+)
 from workbench.training.evaluation import evaluate
-from workbench.training.optimizer import weights_to_use
+from workbench.training.resuming import state_of
 from workbench.training.run import Run
 from workbench.training.selection import selection_value
 
@@ -24,7 +30,7 @@ from workbench.training.selection import selection_value
 def evaluate_and_save(run: Run) -> Iterator[Event]:
     """Evaluate dev, save a checkpoint, keep the best and the last."""
     selection = None
-    weights_to_use(run.optimizer)
+    run.weights.to_use()
     if run.dev_split.examples:
         yield PhaseStarted("evaluating", 1800)
         begin = time.perf_counter()
@@ -53,23 +59,23 @@ def evaluate_and_save(run: Run) -> Iterator[Event]:
                 minimum=run.config.optimization.minimum_rate,
             )
     yield PhaseStarted("saving", 600)
-    size = save_checkpoint(run.folder, run.step, run.loaded)
     # An equal value does not replace the best: of two alike, the earlier is kept.
     is_best = selection is not None and (
         run.best_selection is None or selection > run.best_selection
     )
     if is_best:
         run.best_selection, run.best_step = selection, run.step
+    size = save_checkpoint(run.folder, run.step, run.loaded, state_of(run))
     yield CheckpointSaved(
         step=run.step,
         folder=checkpoint_name(run.step),
         is_best=is_best,
         selection=selection,
-        bytes=size,
+        bytes=size.model,
     )
-    for step in [step for step in run.checkpoints if step not in (run.best_step, run.step)]:
-        remove_checkpoint(run.folder, step)
-        run.checkpoints.remove(step)
-        yield CheckpointRemoved(step)
-    if run.step not in run.checkpoints:
-        run.checkpoints.append(run.step)
+    for step in checkpoint_steps(run.folder):
+        if step not in (run.best_step, run.step):
+            remove_checkpoint(run.folder, step)
+            yield CheckpointRemoved(step)
+        elif step != run.step:
+            remove_training_state(run.folder, step)

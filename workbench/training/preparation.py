@@ -22,13 +22,17 @@ from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
 from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.training.cautions import cautions
+from workbench.training.memory import TrainedWeights
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
 from workbench.training.reproducibility import seed_everything
+from workbench.training.resuming import origin_of, resume
 from workbench.training.run import Run
 
 
-def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Run]:
-    """Read the data, build the model; returns the `Run`."""
+def prepare(
+    config: ExperimentConfig, folder: Path, *, resume_from: Path | None = None
+) -> Generator[Event, None, Run]:
+    """Read the data, build the model, go to where a checkpoint is; returns the `Run`."""
     yield PhaseStarted("reading data", 600)
     seed_everything(config.seed)
     arithmetic = choose_arithmetic(config.training.device, config.training.precision)
@@ -64,6 +68,9 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     on_cpu = arithmetic.device.type == "cpu"
     masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
     model.to(arithmetic.device)
+    optimizer = build_optimizer(
+        model, rates=rates, weight_decay=weight_decay, kind=config.optimization.optimizer
+    )
     run = Run(
         config=config,
         folder=folder,
@@ -78,12 +85,8 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
             ),
         ),
         arithmetic=arithmetic,
-        optimizer=build_optimizer(
-            model,
-            rates=rates,
-            weight_decay=weight_decay,
-            kind=config.optimization.optimizer,
-        ),
+        optimizer=optimizer,
+        weights=TrainedWeights(model, optimizer, frozen),
         unfreezing=GradualUnfreezing(model, share=freezing.gradual, total_steps=total_steps),
         frozen=frozen,
         groups=groups,
@@ -92,9 +95,17 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         trainable_parameters=trainable,
         total_parameters=total,
         total_steps=total_steps,
+        origin=origin_of(
+            config,
+            (train_split, dev_split),
+            corpus.labels,
+            arithmetic=arithmetic,
+            frozen_checksum=frozen_checksum(model, frozen),
+        ),
     )
+    changes = [] if resume_from is None else list(resume(run, resume_from))
     yield _started(run)
-    for message in cautions(run):
+    for message in [*cautions(run), *changes]:
         yield Warned(message)
     return run
 
@@ -121,7 +132,7 @@ def _started(run: Run) -> RunStarted:
         precision=run.arithmetic.precision,
         trainable_parameters=run.trainable_parameters,
         total_parameters=run.total_parameters,
-        frozen_checksum=frozen_checksum(run.loaded.model, run.frozen),
+        frozen_checksum=run.origin["frozen"],
         groups=run.groups,
     )
 
