@@ -95,6 +95,7 @@ def prepare(
         trainable_parameters=trainable,
         total_parameters=total,
         total_steps=total_steps,
+        micro_batch_size=config.training.micro_batch_size,
         origin=origin_of(
             config,
             (train_split, dev_split),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,7 +21,17 @@ from workbench.schedules import Plateau
 from workbench.training.checkpoint_files import checkpoint_name, checkpoint_steps
 from workbench.training.memory import OptimizerMemory, ScalerMemory, TrainedWeights
 from workbench.training.reproducibility import RandomStreams
+from workbench.training.requests import Requests
 from workbench.training.state import State, Stateful
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation of dev found."""
+
+    step: int
+    metrics: Mapping[str, Mapping[str, float]]
+    selection: float | None
 
 
 @dataclass
@@ -60,6 +72,20 @@ class Run:
     """Steps of the checkpoints that stay for good: every K-th, and those that were asked for."""
     evaluations: int = 0
     """Planned evaluations so far."""
+    requests: Requests = field(default_factory=Requests)
+    """What was set by hand."""
+    skipped: int = 0
+    """Updates that were left out."""
+    micro_batch_size: int = 0
+    """Texts of one pass; 0 for all of an update. Smaller than configured if memory ran out."""
+    fitted_pieces: int = 0
+    """The most pieces, padding included, that one pass had without running out of memory."""
+    evaluated: Evaluated | None = None
+    """The last evaluation of dev, for the checkpoint of the same step."""
+    saved_step: int | None = None
+    """Step of the last checkpoint that was written."""
+    saved_at: float = field(default_factory=time.monotonic)
+    """When it was; before the first, when the run was prepared."""
 
     @property
     def members(self) -> dict[str, Stateful]:
@@ -72,6 +98,7 @@ class Run:
             "weights": self.weights,
             "optimizer": OptimizerMemory(self.loaded.model, self.optimizer),
             "scaler": ScalerMemory(self.scaler),
+            "requests": self.requests,
             "progress": Progress(self),
             "random": RandomStreams(),
         }
@@ -82,6 +109,10 @@ class Run:
         there = checkpoint_steps(self.folder)
         step = self.best_step if self.best_step in there else there[-1]
         return self.folder / checkpoint_name(step) / "model"
+
+    def weight_of(self, task: str) -> float:
+        """The factor of a task's loss: as it was set by hand, else as configured."""
+        return self.requests.weights.get(task, self.config.tasks[task].weight)
 
 
 class Progress:
@@ -102,6 +133,8 @@ class Progress:
             "best_metrics": run.best_metrics,
             "kept": run.kept,
             "evaluations": run.evaluations,
+            "skipped": run.skipped,
+            "micro_batch_size": run.micro_batch_size,
         }
 
     def restore(self, state: State) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from builders import an_experiment
+from builders import Script, an_experiment, events_of
 from safetensors.torch import load_file
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import Stop
 from workbench.events import EvaluationFinished, Event, StepFinished
 from workbench.training.checkpoint_files import checkpoint_name, resumable_steps
 from workbench.training.loop import train
@@ -43,10 +44,7 @@ def numbers_of(events: list[Event]) -> dict[tuple[str, int], Any]:
 
 
 def stopped_and_resumed(config: ExperimentConfig, folder: Path, at: int) -> list[Event]:
-    steps = iter(range(1, UPDATES + 1))
-    first = list(
-        train(config, folder=folder, should_stop=lambda: "stop" if next(steps) == at else None)
-    )
+    first = events_of(config, folder, Script((at, Stop())))
     torch.manual_seed(99)
     checkpoint = folder / checkpoint_name(resumable_steps(folder)[-1])
     return first + list(train(config, folder=folder, resume_from=checkpoint))
