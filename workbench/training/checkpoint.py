@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from workbench.errors import CheckpointError
 from workbench.model.folder import LoadedModel, save_model_folder
-from workbench.training.checkpoint_files import (
+from workbench.training.manifest import (
     MANIFEST,
     MODEL,
     TRAINING,

@@ -34,6 +34,8 @@ def train(
     folder: Path,
     control: Control | None = None,
     resume_from: Path | None = None,
+    start_from: Path | None = None,
+    keep_optimizer: bool = False,
 ) -> Iterator[Event]:
     """Run an experiment.
 
@@ -44,6 +46,9 @@ def train(
         control: Asked once after each update what people want of the run.
         resume_from: Folder of a checkpoint of the same run, to go on from as if it had never
             been interrupted.
+        start_from: Folder of a checkpoint of another run, whose model this one begins with as
+            far as it fits; see `training.forking`.
+        keep_optimizer: Whether to take over the moments of that run's optimizer, too.
 
     Yields:
         Events, in the order in which things happen; `RunFinished` is the last.
@@ -53,7 +58,13 @@ def train(
             a loss is not finite.
     """
     begin = time.perf_counter()
-    run = yield from prepare(config, folder, resume_from=resume_from)
+    run = yield from prepare(
+        config,
+        folder,
+        resume_from=resume_from,
+        start_from=start_from,
+        keep_optimizer=keep_optimizer,
+    )
     ending = yield from _train_epochs(run, control or NoControl())
     if config.showcase.texts and ending != "stop now":
         yield PhaseStarted("showcase", 60)

@@ -15,13 +15,14 @@ from workbench.events import (
     PhaseStarted,
 )
 from workbench.training.checkpoint import save_checkpoint
-from workbench.training.checkpoint_files import (
+from workbench.training.evaluation import evaluate
+from workbench.training.manifest import (
     checkpoint_name,
     checkpoint_steps,
     remove_checkpoint,
     remove_training_state,
 )
-from workbench.training.evaluation import evaluate
+from workbench.training.reproducibility import undisturbed
 from workbench.training.resuming import state_of
 from workbench.training.run import Evaluated, Run
 from workbench.training.selection import selection_value
@@ -73,7 +74,8 @@ def _evaluate(run: Run) -> Iterator[Event]:
         return
     yield PhaseStarted("evaluating", 1800)
     begin = time.perf_counter()
-    metrics = evaluate(run.loaded, run.dev_split, run.corpus.labels, run.arithmetic)
+    with undisturbed():
+        metrics = evaluate(run.loaded, run.dev_split, run.corpus.labels, run.arithmetic)
     selection = selection_value(run.config, metrics)
     run.evaluated = Evaluated(run.step, metrics, selection)
     yield EvaluationFinished(

@@ -22,6 +22,7 @@ from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
 from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.training.cautions import cautions
+from workbench.training.forking import take_over_model, take_over_optimizer
 from workbench.training.memory import TrainedWeights
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
 from workbench.training.reproducibility import seed_everything
@@ -30,7 +31,12 @@ from workbench.training.run import Run
 
 
 def prepare(
-    config: ExperimentConfig, folder: Path, *, resume_from: Path | None = None
+    config: ExperimentConfig,
+    folder: Path,
+    *,
+    resume_from: Path | None = None,
+    start_from: Path | None = None,
+    keep_optimizer: bool = False,
 ) -> Generator[Event, None, Run]:
     """Read the data, build the model, go to where a checkpoint is; returns the `Run`."""
     yield PhaseStarted("reading data", 600)
@@ -43,6 +49,12 @@ def prepare(
     backbone = load_backbone(config.backbone.model, max_length=config.backbone.max_length)
     heads = head_settings(config, corpus.labels)
     model = build_model(backbone, heads, pooling=config.pooling.mode, seed=config.seed)
+    loaded = LoadedModel(
+        model,
+        backbone.tokenizer,
+        ModelDescription(config.name, config.pooling.mode, backbone.tokenizer.max_length, heads),
+    )
+    changes = [] if start_from is None else list(take_over_model(loaded, start_from))
     freezing = config.freezing
     frozen = freeze(
         model,
@@ -77,13 +89,7 @@ def prepare(
         corpus=corpus,
         train_split=train_split,
         dev_split=dev_split,
-        loaded=LoadedModel(
-            model,
-            backbone.tokenizer,
-            ModelDescription(
-                config.name, config.pooling.mode, backbone.tokenizer.max_length, heads
-            ),
-        ),
+        loaded=loaded,
         arithmetic=arithmetic,
         optimizer=optimizer,
         weights=TrainedWeights(model, optimizer, frozen),
@@ -104,7 +110,10 @@ def prepare(
             frozen_checksum=frozen_checksum(model, frozen),
         ),
     )
-    changes = [] if resume_from is None else list(resume(run, resume_from))
+    if start_from is not None and keep_optimizer:
+        changes.append(take_over_optimizer(run, start_from))
+    if resume_from is not None:
+        changes += resume(run, resume_from)
     yield _started(run)
     for message in [*cautions(run), *changes]:
         yield Warned(message)

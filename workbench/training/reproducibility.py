@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -15,6 +17,21 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Leave the random streams as they were, whatever is drawn inside.
+
+    So an evaluation more changes nothing of what is learned. It is not idle: what is imported at
+    the first evaluation (scikit-learn) draws from Python's stream.
+    """
+    streams = RandomStreams()
+    before = streams.state()
+    try:
+        yield
+    finally:
+        streams.restore(before)
 
 
 class RandomStreams:

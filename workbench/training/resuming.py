@@ -19,7 +19,7 @@ from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedSplit
 from workbench.errors import CheckpointError
 from workbench.model.arithmetic import Arithmetic
-from workbench.training.checkpoint_files import TRAINING, check_training_state, tidy
+from workbench.training.manifest import TRAINING, check_training_state, tidy
 from workbench.training.run import Run
 from workbench.training.state import State, read_state
 

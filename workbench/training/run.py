@@ -18,7 +18,7 @@ from workbench.model.dropout import MaskSource
 from workbench.model.folder import LoadedModel
 from workbench.model.freezing import GradualUnfreezing
 from workbench.schedules import Plateau
-from workbench.training.checkpoint_files import checkpoint_name, checkpoint_steps
+from workbench.training.manifest import checkpoint_name, checkpoint_steps
 from workbench.training.memory import OptimizerMemory, ScalerMemory, TrainedWeights
 from workbench.training.reproducibility import RandomStreams
 from workbench.training.requests import Requests

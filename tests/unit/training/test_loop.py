@@ -45,9 +45,9 @@ from workbench.model.heads import ClassificationHead
 from workbench.schedules import RateSchedule
 from workbench.training.blocks import BlockReader
 from workbench.training.checkpoint import check_checkpoint, checkpoint_name
-from workbench.training.checkpoint_files import resumable_steps
 from workbench.training.evaluation import evaluate
 from workbench.training.loop import train
+from workbench.training.manifest import resumable_steps
 from workbench.training.requests import Requests
 from workbench.training.update import Update
 

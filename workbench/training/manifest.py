@@ -70,7 +70,7 @@ def seal(folder: Path, about: Mapping[str, Any], *, within: str = "") -> int:
         The size of those files and of the manifest, in bytes.
     """
     files = list(_files(folder / within))
-    hashes = {str(file.relative_to(folder)): _sha256(file) for file in files}
+    hashes = {str(file.relative_to(folder)): sha256_of(file) for file in files}
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps(dict(about) | {"sha256": hashes}, indent=2), encoding="utf-8")
     size = sum(_sync(file) for file in [*files, manifest])
@@ -151,7 +151,7 @@ def _check(sealed: Path, folder: Path) -> None:
         for name, right in hashes.items():
             if known.get(name) == now[name]:
                 continue
-            if _sha256(sealed / name) != right:
+            if sha256_of(sealed / name) != right:
                 raise CheckpointError(
                     f"{(sealed / name).relative_to(folder)} is not as it was written.",
                     where=str(folder),
@@ -202,7 +202,8 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """The hash of a file's bytes, as a manifest has it."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
