@@ -12,6 +12,7 @@ from workbench.events import (
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    LayersMixed,
     PhaseStarted,
 )
 from workbench.training.checkpoint import save_checkpoint
@@ -46,6 +47,8 @@ def planned_milestone(run: Run) -> Iterator[Event]:
             patience=optimization.plateau_patience,
             minimum=optimization.minimum_rate,
         )
+    if shares := run.loaded.model.layer_shares:
+        yield LayersMixed(run.step, shares)
     yield from _save(run, stays=bool(every) and run.evaluations % every == 0)
     run.weights.to_train()
 
