@@ -94,6 +94,14 @@ KINDS: dict[str, Callable[[Path], Sections]] = {
         "optimization": {"schedule": "slanted_triangular", "layer_rates": "decay"},
         "training": {"micro_batch_size": 3},
     },
+    "learned pooling, mixed layers, inverse root": lambda corpus: {
+        "tasks": {
+            "mood": a_task(corpus, layer_mix=True),
+            "entity": a_task(corpus, "tagging", layer_mix=True),
+        },
+        "pooling": {"mode": "attention"},
+        "optimization": {"schedule": "inverse_sqrt"},
+    },
     "frozen backbone, stable": lambda _: {
         "optimization": {"schedule": "warmup_stable_decay"},
         "freezing": {"mode": "backbone"},
