@@ -21,7 +21,7 @@ from workbench.events import EvaluationFinished
 from workbench.operations.reading import find_run
 from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, ExportRecord, RunRecord
-from workbench.training.manifest import MODEL, check_checkpoint
+from workbench.training.manifest import MODEL, check_checkpoint, is_whole
 from workbench.worker.errands import run_errand
 
 Progress = Callable[[str], None]
@@ -269,7 +269,7 @@ def _model_folder(ws: Workspace, record: RunRecord, checkpoint: CheckpointRecord
         _check(folder, checkpoint.step)
     except CheckpointError as error:
         for other in _in_order(ws.store.checkpoints(record.id)):
-            if other.step != checkpoint.step and _is_whole(run_folder / other.folder):
+            if other.step != checkpoint.step and is_whole(run_folder / other.folder):
                 say = f"--checkpoint {other.step}{_on_dev(other)}"
                 raise CheckpointError(
                     error.what,
@@ -293,11 +293,3 @@ def _check(folder: Path, step: int) -> None:
             next_step="copy the run's folder here from where it was trained, or run it again",
         )
     check_checkpoint(folder)
-
-
-def _is_whole(folder: Path) -> bool:
-    try:
-        check_checkpoint(folder)
-    except CheckpointError:
-        return False
-    return True

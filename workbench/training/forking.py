@@ -17,7 +17,13 @@ from torch import Tensor, nn
 from workbench.errors import CheckpointError
 from workbench.model.folder import LoadedModel, load_model_folder
 from workbench.model.multitask import MultiTaskModel
-from workbench.training.manifest import MODEL, TRAINING, check_checkpoint, has_training_state
+from workbench.training.manifest import (
+    MODEL,
+    TRAINING,
+    check_checkpoint,
+    check_training_state,
+    has_training_state,
+)
 from workbench.training.memory import OptimizerMemory
 from workbench.training.resuming import ORIGIN
 from workbench.training.run import Run
@@ -77,6 +83,7 @@ def take_over_optimizer(run: Run, checkpoint: Path) -> str:
     anew = "The optimizer begins anew: "
     if not has_training_state(checkpoint):
         return f"{anew}{checkpoint.name} has kept its model only."
+    check_training_state(checkpoint)
     states = read_state(checkpoint / TRAINING)
     if states[ORIGIN]["data"].get("train") != run.origin["data"]["train"]:
         return f"{anew}the training texts are others."
