@@ -18,9 +18,24 @@ class PhaseStarted:
     """The run does something else from now on, which may keep it silent for a while."""
 
     phase: str
-    """In words: reading data, loading the backbone, training, evaluating, saving, showcase."""
+    """In words: reading data, loading the backbone, training, evaluating, saving, showcase, and
+    `PAUSED` for a run that waits to be told to go on."""
     expected_seconds: float
     """How long it may stay in this phase without another sign of life."""
+
+
+PAUSED = "paused"
+"""The phase of a run that waits: nothing is expected of it until it is told to go on."""
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """A run whose process had ended goes on; what was told of later steps counts no more."""
+
+    step: int
+    """The last step that still counts: that of the checkpoint, 0 from the beginning."""
+    previous: str
+    """How the process before ended, in words."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +201,7 @@ class RunFailed:
 
 Event = (
     PhaseStarted
+    | RunResumed
     | RunStarted
     | StepFinished
     | EvaluationFinished

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.config.base import IS_SET, Settings, applies
+from workbench.config.base import IS_SET, Settings, applies, names
 from workbench.config.model import TaskPoolingConfig
 
 DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
@@ -32,13 +32,19 @@ class DataConfig(Settings):
         json_schema_extra=applies(when={"data.dataset": IS_SET}),
     )
     train: str = Field(
-        min_length=1, description="Training file (relative to the preset or --data-root), or split."
+        min_length=1,
+        description="Training file (relative to the preset or --data-root), or split.",
+        json_schema_extra=names("file"),
     )
     dev: str | None = Field(
-        default=None, description="File or split that chooses the best checkpoint."
+        default=None,
+        description="File or split that chooses the best checkpoint.",
+        json_schema_extra=names("file"),
     )
     test: str | None = Field(
-        default=None, description="File or split that is read only when test is asked for."
+        default=None,
+        description="File or split that is read only when test is asked for.",
+        json_schema_extra=names("file"),
     )
     format: DataFormat = Field(
         default="auto",
@@ -48,7 +54,9 @@ class DataConfig(Settings):
         "csv, tsv: a table whose first line names the columns. parquet: a columnar file.",
         json_schema_extra=applies(unless={"data.dataset": IS_SET}),
     )
-    text: str = Field(default="text", description="Column with the text.")
+    text: str = Field(
+        default="text", description="Column with the text.", json_schema_extra=names("column")
+    )
     dev_share: float = Field(
         default=0.0,
         ge=0.0,
@@ -86,6 +94,7 @@ class TextData(DataConfig):
         default=None,
         description="Column with a second text, where pairs are labelled (entailment, "
         "relatedness); leave out for single texts.",
+        json_schema_extra=names("column"),
     )
 
 
@@ -96,6 +105,7 @@ class ClassificationData(TextData):
         default="label",
         description="Column with the label; a row where it is null or empty teaches other tasks "
         "only.",
+        json_schema_extra=names("column"),
     )
     examples_per_class: int | None = Field(
         default=None,
@@ -111,7 +121,7 @@ class MultilabelData(TextData):
         default="labels",
         description="Column with the list of labels, or with a text that lists them. An empty list "
         "means that none applies; null or an empty text, that nobody has labelled the row.",
-        json_schema_extra=applies(unless={"data.label_columns": IS_SET}),
+        json_schema_extra=names("column") | applies(unless={"data.label_columns": IS_SET}),
     )
     separator: str = Field(
         default=",",
@@ -134,17 +144,23 @@ class RegressionData(TextData):
         default="score",
         description="Column with the number; a row where it is null or empty teaches other tasks "
         "only.",
+        json_schema_extra=names("column"),
     )
 
 
 class SimilarityData(DataConfig):
     """Pairs of texts with a score of how alike they are."""
 
-    text_b: str = Field(default="text_b", description="Column with the second text.")
+    text_b: str = Field(
+        default="text_b",
+        description="Column with the second text.",
+        json_schema_extra=names("column"),
+    )
     label: str = Field(
         default="score",
         description="Column with the score, higher for more alike; a row where it is null or empty "
         "teaches other tasks only.",
+        json_schema_extra=names("column"),
     )
 
 
@@ -155,6 +171,7 @@ class ContrastiveData(DataConfig):
         default="text_b",
         description="Column with the text that belongs to it; a row where it is null or empty is "
         "left out.",
+        json_schema_extra=names("column"),
     )
     negatives: tuple[str, ...] = Field(
         default=(),
@@ -170,12 +187,12 @@ class TaggingData(DataConfig):
     tokens: str = Field(
         default="tokens",
         description="Column with the list of words.",
-        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}) | names("column"),
     )
     tags: str = Field(
         default="tags",
         description="Column with the list of tags, one per word.",
-        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}) | names("column"),
     )
     token_column: int = Field(
         default=0,
@@ -199,7 +216,7 @@ class TaggingData(DataConfig):
         default="spans",
         description="Column with a list of {start, end, label} in characters of the text, used "
         "where a row has no tags.",
-        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}) | names("column"),
     )
 
 
@@ -453,7 +470,9 @@ class ContrastiveTask(PooledTask):
 class FewShotData(DataConfig):
     """Texts with one label each, of which a handful is used."""
 
-    label: str = Field(default="label", description="Column with the label.")
+    label: str = Field(
+        default="label", description="Column with the label.", json_schema_extra=names("column")
+    )
     examples_per_class: int | None = Field(
         default=8,
         ge=1,
@@ -595,7 +614,7 @@ class SelectionConfig(Settings):
     task: str | None = Field(
         default=None,
         description="The task that decides (rule = task).",
-        json_schema_extra=applies(when={"selection.rule": "task"}),
+        json_schema_extra=applies(when={"selection.rule": "task"}) | names("task"),
     )
     weights: dict[str, float] = Field(
         default_factory=dict,

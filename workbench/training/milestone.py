@@ -15,9 +15,10 @@ from workbench.events import (
     LayersMixed,
     PhaseStarted,
 )
-from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
+from workbench.training.checkpoint import remove_checkpoint, save_checkpoint
 from workbench.training.evaluation import evaluate
 from workbench.training.fitting import fit_heads
+from workbench.training.manifest import checkpoint_name
 from workbench.training.optimizer import weights_to_use
 from workbench.training.run import Run
 from workbench.training.selection import selection_value

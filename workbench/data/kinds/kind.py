@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -109,6 +110,10 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
     def stratum(self, label: LabelT) -> str:
         """What a split by ratio draws from alike; one and the same for all by default."""
         return ""
+
+    def tally(self, labels: Sequence[LabelT]) -> dict[str, int]:
+        """How often each label occurs, for whoever judges the balance; by stratum by default."""
+        return dict(Counter(filter(None, map(self.stratum, labels))))
 
     @abstractmethod
     def number(self, space: LabelSpace, label: LabelT, pieces: Pieces, place: str) -> EncodedT:

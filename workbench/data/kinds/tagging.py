@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
@@ -104,6 +105,17 @@ class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
             if tag == UNANNOTATED:
                 continue
             space.index(tag, row.word_places[number] if row.word_places else row.place)
+
+    def tally(self, labels: Sequence[Words]) -> dict[str, int]:
+        """Spans by type; tags where they write no spans."""
+        tags = Counter(tag for label in labels for tag in label.tags if tag != UNANNOTATED)
+        begins = {tag: count for tag, count in tags.items() if tag[:2] in ("B-", "S-")}
+        if not begins:
+            return dict(tags)
+        spans: Counter[str] = Counter()
+        for tag, count in begins.items():
+            spans[tag[2:]] += count
+        return dict(spans)
 
     def number(self, space: LabelSpace, label: Words, pieces: Pieces, place: str) -> WordLabels:
         """Where the words are among the pieces, and the places of their tags."""
