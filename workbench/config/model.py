@@ -42,7 +42,14 @@ class BackboneConfig(Settings):
     model: str = Field(
         default="minilm",
         min_length=1,
-        description="Alias (minilm), a folder with a transformers model, or a hub id.",
+        description=(
+            "Alias (minilm), a folder with a transformers or sentence-transformers model, or a hub "
+            "id. BERT, RoBERTa, DeBERTa, ModernBERT, ELECTRA, XLM-R, DistilBERT and their like "
+            "read in both directions and suit every task. Of T5 and its like the encoder is taken; "
+            "it wants a higher rate (1e-4). GPT-2, Llama, Qwen read left to right: pool by last "
+            "or weighted_mean; for tagging they do not know what follows a word. Of a "
+            "sentence-transformers folder the transformer is taken; pool as it was trained to."
+        ),
     )
     max_length: int = Field(
         default=128,
@@ -50,12 +57,46 @@ class BackboneConfig(Settings):
         le=8192,
         description="Longest text in word pieces; what is longer is cut, and the cut is reported.",
     )
+    pretrained: bool = Field(
+        default=True,
+        description="Begin with the model's own weights. false: with random ones, in its "
+        "architecture and with its tokenizer; for a floor to compare with, for large corpora of "
+        "an odd kind, and for trying things out. The three sizes below make it another size.",
+    )
+    hidden_size: int | None = Field(
+        default=None,
+        ge=2,
+        le=16384,
+        description="Size of the vectors with pretrained = false, if not the model's own.",
+    )
+    layers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Number of layers with pretrained = false, if not the model's own.",
+    )
+    attention_heads: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Attention heads with pretrained = false; they have to divide hidden_size.",
+    )
     layer: int | None = Field(
         default=None,
         ge=1,
         description="Take the vectors of this layer, counted from 1, and leave out those above: a "
         "smaller and quicker model, often as good on a task of form. All layers if not set.",
     )
+
+    @model_validator(mode="after")
+    def _sizes_go_with_random_weights(self) -> Self:
+        for name in ("hidden_size", "layers", "attention_heads"):
+            if self.pretrained and getattr(self, name) is not None:
+                raise ValueError(
+                    f"backbone.{name} goes with backbone.pretrained = false; pretrained weights "
+                    "have the size they have (backbone.layer leaves layers out)"
+                )
+        return self
 
 
 _MODE = (

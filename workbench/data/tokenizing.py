@@ -87,9 +87,22 @@ class Tokenizer:
 
     @classmethod
     def from_file(
-        cls, file: Path, *, max_length: int, pad_id: int, settings: Mapping[str, Any] | None = None
+        cls,
+        file: Path,
+        *,
+        max_length: int,
+        pad_id: int | None,
+        settings: Mapping[str, Any] | None = None,
     ) -> Tokenizer:
         """Read a `tokenizer.json`.
+
+        Args:
+            file: The file.
+            max_length: Longest text in pieces.
+            pad_id: The piece that padding is made of; by default what `settings` says.
+            settings: Content of `tokenizer_config.json`. One that names no padding, as those of
+                models that read left to right, gets the piece that ends a text for it; any would
+                do, since no position looks at padding.
 
         Raises:
             CheckpointError: The file is damaged.
@@ -102,11 +115,23 @@ class Tokenizer:
                 where=str(file),
                 next_step="fetch the model's files again",
             ) from error
-        return cls(back_end, max_length=max_length, pad_id=pad_id, settings=settings)
+        settings = dict(settings or {})
+        for name in ("pad_token", "eos_token", "unk_token"):
+            token = settings.get(name)
+            token = token.get("content") if isinstance(token, dict) else token
+            found = back_end.token_to_id(token) if isinstance(token, str) else None
+            if found is not None:
+                settings.setdefault("pad_token", None)
+                settings["pad_token"] = settings["pad_token"] or token
+                pad_id = found if pad_id is None else pad_id
+                break
+        return cls(back_end, max_length=max_length, pad_id=pad_id or 0, settings=settings)
 
     def pieces(self, texts: Sequence[str]) -> list[Pieces]:
         """Tokenise texts, in parallel inside the back end."""
-        return [_pieces(encoding) for encoding in self._back_end.encode_batch(list(texts))]
+        return [
+            _pieces(encoding, self.pad_id) for encoding in self._back_end.encode_batch(list(texts))
+        ]
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` as it was read: no truncation, no padding."""
@@ -115,10 +140,12 @@ class Tokenizer:
         self._back_end.enable_truncation(self.max_length)
 
 
-def _pieces(encoding: Encoding) -> Pieces:
+def _pieces(encoding: Encoding, filler: int) -> Pieces:
+    # A tokenizer without special tokens makes no piece of an empty text; a model needs one.
+    ids, offsets = (encoding.ids, encoding.offsets) if encoding.ids else ([filler], [(0, 0)])
     return Pieces(
-        ids=np.asarray(encoding.ids, dtype=np.int64),
-        offsets=np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2),
+        ids=np.asarray(ids, dtype=np.int64),
+        offsets=np.asarray(offsets, dtype=np.int64).reshape(-1, 2),
         is_cut=bool(encoding.overflowing),
     )
 

@@ -13,7 +13,7 @@ import torch
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.task import ClassificationTask, TaskConfig
 from workbench.data.labels import LabelSpace
-from workbench.model.backbone import LoadedBackbone
+from workbench.model.backbone import LoadedBackbone, Sizes, load_backbone
 from workbench.model.heads import HEADS, Head
 from workbench.model.mixing import LayerMix
 from workbench.model.multitask import MultiTaskModel
@@ -93,6 +93,24 @@ def _class_weights(task: ClassificationTask, labels: LabelSpace) -> list[float] 
         weight * task.label_weights.get(name, 1.0)
         for name, weight in zip(labels.names, weights, strict=True)
     ]
+
+
+def build_backbone(config: ExperimentConfig) -> LoadedBackbone:
+    """The backbone that an experiment asks for, as it is before training.
+
+    Raises:
+        CheckpointError: Its files are absent or cannot be read.
+        ConfigError: It is named wrongly, or has not the layers that are asked for.
+    """
+    asked = config.backbone
+    sizes = Sizes(asked.hidden_size, asked.layers, asked.attention_heads)
+    return load_backbone(
+        asked.model,
+        max_length=asked.max_length,
+        layer=asked.layer,
+        random=None if asked.pretrained else sizes,
+        seed=config.seed,
+    )
 
 
 def build_model(

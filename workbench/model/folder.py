@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, save_file, save_model
 from torch import Tensor, nn
 
 from workbench.data.tokenizing import Tokenizer
@@ -116,7 +116,7 @@ def load_model_folder(folder: Path) -> LoadedModel:
     loaded = empty_backbone(backbone_folder, max_length=description.max_length)
     model = build_model(loaded, description.heads, pooling=description.pooling, seed=0)
     try:
-        load_model(loaded.backbone.encoder, str(backbone_folder / "model.safetensors"))
+        _load_encoder(loaded.backbone.encoder, backbone_folder / "model.safetensors")
         _load_after_backbone(model, load_file(sidecar / "heads.safetensors"))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(
@@ -126,6 +126,17 @@ def load_model_folder(folder: Path) -> LoadedModel:
         ) from error
     model.eval()
     return LoadedModel(model, loaded.tokenizer, description)
+
+
+def _load_encoder(encoder: nn.Module, file: Path) -> None:
+    """Fill an encoder; a value that has two names there may have one or both in the file."""
+    state = load_file(file)
+    found = encoder.load_state_dict(state, strict=False)
+    values = dict(encoder.named_parameters(remove_duplicate=False))
+    filled = {id(value) for name, value in values.items() if name in state}
+    absent = [name for name in found.missing_keys if id(values.get(name)) not in filled]
+    if wrong := [*absent, *found.unexpected_keys]:
+        raise RuntimeError(f"config.json and model.safetensors differ in {wrong[0]}")
 
 
 def _load_after_backbone(model: MultiTaskModel, state: dict[str, Tensor]) -> None:

@@ -41,8 +41,7 @@ from workbench.events import (
     Warned,
 )
 from workbench.model.arithmetic import Arithmetic, choose_arithmetic, choose_matrix_backend
-from workbench.model.backbone import load_backbone
-from workbench.model.building import build_model, head_settings, pooling_settings
+from workbench.model.building import build_backbone, build_model, head_settings, pooling_settings
 from workbench.model.dropout import MaskSource, make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import (
@@ -55,6 +54,7 @@ from workbench.model.freezing import (
 from workbench.model.heads import Head
 from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.schedules import Plateau
+from workbench.training.advice import backbone_warnings
 from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
 from workbench.training.evaluation import evaluate
 from workbench.training.optimizer import (
@@ -159,11 +159,7 @@ def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _
         choose_matrix_backend()
     corpus = read_corpus(config)
     yield PhaseStarted("loading the backbone", 600)
-    backbone = load_backbone(
-        config.backbone.model,
-        max_length=config.backbone.max_length,
-        layer=config.backbone.layer,
-    )
+    backbone = build_backbone(config)
     heads = head_settings(config, corpus.labels)
     pooling = pooling_settings(config)
     model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
@@ -220,7 +216,7 @@ def _prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, _
         total_steps=total_steps,
     )
     yield _started(run)
-    for message in _warnings(run):
+    for message in (*backbone_warnings(config, backbone), *_warnings(run)):
         yield Warned(message)
     return run
 
