@@ -6,7 +6,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import IS_SET, Settings, applies
 
 PoolingPart = Literal[
     "cls", "max", "mean", "mean_sqrt", "weighted_mean", "last", "min", "attention"
@@ -68,18 +68,21 @@ class BackboneConfig(Settings):
         ge=2,
         le=16384,
         description="Size of the vectors with pretrained = false, if not the model's own.",
+        json_schema_extra=applies(when={"backbone.pretrained": False}),
     )
     layers: int | None = Field(
         default=None,
         ge=1,
         le=256,
         description="Number of layers with pretrained = false, if not the model's own.",
+        json_schema_extra=applies(when={"backbone.pretrained": False}),
     )
     attention_heads: int | None = Field(
         default=None,
         ge=1,
         le=256,
         description="Attention heads with pretrained = false; they have to divide hidden_size.",
+        json_schema_extra=applies(when={"backbone.pretrained": False}),
     )
     layer: int | None = Field(
         default=None,
@@ -100,12 +103,17 @@ class BackboneConfig(Settings):
 
 
 _MODE = (
-    "mean: average of the real tokens (padding left out); the safe choice. "
-    "cls: the first token's vector. max, min: the largest or smallest value per dimension. "
-    "mean_sqrt: the sum over the root of the length. "
-    "weighted_mean: later tokens weigh more. last: the last token's vector; these two are "
-    "for backbones that read left to right. "
-    "attention: an average whose weights are learned, for texts in which a few words decide. "
+    "mean: average of the real tokens, padding left out; the safe choice (Reimers and Gurevych "
+    "2019). "
+    "cls: the first token's vector (Devlin et al. 2019). "
+    "max, min: the largest or smallest value per dimension. "
+    "mean_sqrt: the sum over the root of the length (Cer et al. 2018). "
+    "weighted_mean: later tokens weigh more; for backbones that read left to right "
+    "(Muennighoff 2022). "
+    "last: the last token's vector; for backbones that read left to right (Neelakantan et al. "
+    "2022). "
+    "attention: an average whose weights are learned, for texts in which a few words decide "
+    "(Yang et al. 2016). "
     "concat: several of them side by side, those of modes."
 )
 _MODES = (
@@ -116,11 +124,12 @@ _PROJECTION = (
     "Size of a dense layer after it, learned at the heads' rate; 0 for none. Makes the vectors "
     "shorter, or several tasks' views of them equal in size."
 )
-_ACTIVATION = "What follows the dense layer: tanh, as in BERT's own pooler, or linear for nothing."
+_ACTIVATION = "What follows the dense layer. tanh: as in BERT's own pooler. linear: nothing."
 _NORMALIZE = (
     "Scale each vector to length 1, so that a product is a cosine. For vectors to search with; a "
     "classification on them wants a higher head_learning_rate."
 )
+_OWN = applies(unless={"pooling.mode": "as default"})
 
 
 class PoolingConfig(Settings):
@@ -131,9 +140,14 @@ class PoolingConfig(Settings):
         default=(),
         strict=False,  # TOML and JSON have lists, no tuples
         description=_MODES,
+        json_schema_extra=applies(when={"pooling.mode": "concat"}),
     )
     projection: int = Field(default=0, ge=0, le=16384, description=_PROJECTION)
-    projection_activation: ProjectionActivation = Field(default="tanh", description=_ACTIVATION)
+    projection_activation: ProjectionActivation = Field(
+        default="tanh",
+        description=_ACTIVATION,
+        json_schema_extra=applies(when={"pooling.projection": IS_SET}),
+    )
     normalize: bool = Field(default=False, description=_NORMALIZE)
 
     @property
@@ -169,9 +183,13 @@ class TaskPoolingConfig(PoolingConfig):
 
     mode: Literal["as default", PoolingMode] = Field(  # type: ignore[assignment]  # one word more
         default="as default",
-        description=f"as default: the task shares what [pooling] says. Else it has a pooling of "
-        f"its own, all of it from here. {_MODE}",
+        description="Any but the first gives the task a pooling of its own, all of it from here. "
+        f"as default: the task shares what [pooling] says. {_MODE}",
     )
+    projection: int = Field(
+        default=0, ge=0, le=16384, description=_PROJECTION, json_schema_extra=_OWN
+    )
+    normalize: bool = Field(default=False, description=_NORMALIZE, json_schema_extra=_OWN)
 
     @model_validator(mode="after")
     def _the_default_is_shared_whole(self) -> Self:
@@ -216,6 +234,7 @@ class FreezingConfig(Settings):
         default=0,
         ge=0,
         description="How many layers lowest freezes, or all_but_top leaves to be trained.",
+        json_schema_extra=applies(when={"freezing.mode": ["lowest", "all_but_top"]}),
     )
     heads: tuple[str, ...] = Field(
         default=(),
@@ -223,12 +242,14 @@ class FreezingConfig(Settings):
         description="Tasks whose heads do not move, whatever the mode. Keeps what such a head says "
         "while others learn; but it drifts from a backbone that moves under it, which draws a "
         "warning.",
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
     )
     patterns: tuple[str, ...] = Field(
         default=(),
         strict=False,
         description="Names of parameters that do not move either, with * for any text, as "
         "*.attention.*; one that fits nothing is an error.",
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
     )
     gradual: float = Field(
         default=0.0,
@@ -237,6 +258,7 @@ class FreezingConfig(Settings):
         description="Share of the run in which the backbone thaws, from its top layer down; the "
         "heads learn first, so that they do not upset it (Howard and Ruder 2018). 0 = at once. "
         "What is frozen otherwise stays so.",
+        json_schema_extra=applies(unless={"freezing.mode": ["everything", "backbone"]}),
     )
 
     @model_validator(mode="after")

@@ -11,16 +11,13 @@ from typing import Any
 import torch
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import ClassificationTask, TaskConfig
 from workbench.data.labels import LabelSpace
 from workbench.model.backbone import LoadedBackbone, Sizes, load_backbone
-from workbench.model.heads import HEADS, Head
+from workbench.model.head_options import HEAD_OPTIONS
+from workbench.model.heads import HEADS, Head, WordHead
 from workbench.model.mixing import LayerMix
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings, TextPooling
-
-WORD_KINDS = frozenset({"tagging"})
-"""Kinds of task whose heads see the vectors of the pieces; the others see pooled ones."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def head_settings(
             task.kind,
             labels[name].names,
             task.dropout,
-            _options(task, labels[name]),
+            HEAD_OPTIONS[task.kind](task, labels[name]),
             None if config.pooling_of(name) is config.pooling else pooling_settings(config, name),
             task.layer_mix,
         )
@@ -61,38 +58,6 @@ def pooling_settings(config: ExperimentConfig, task: str | None = None) -> Pooli
     return PoolingSettings(
         asked.parts, asked.projection, asked.projection_activation, asked.normalize
     )
-
-
-def _options(task: TaskConfig, labels: LabelSpace) -> dict[str, Any]:
-    if isinstance(task, ClassificationTask):
-        return {
-            "hidden_size": task.hidden_size,
-            "label_smoothing": task.label_smoothing,
-            "class_weights": _class_weights(task, labels),
-            "focal_gamma": task.focal_gamma,
-        }
-    return {
-        "word_pieces": task.word_pieces,
-        "rnn": task.rnn,
-        "hidden_size": task.hidden_size,
-        "layers": task.layers,
-        "crf": task.crf,
-        "constrained": task.constrained,
-    }
-
-
-def _class_weights(task: ClassificationTask, labels: LabelSpace) -> list[float] | None:
-    """A weight for each class; balanced ones have the mean 1 over the examples of train."""
-    if task.class_weights == "none" and not task.label_weights:
-        return None
-    weights = [1.0] * len(labels.names)
-    if task.class_weights == "balanced":
-        total = sum(labels.counts)
-        weights = [total / (len(labels.names) * max(1, count)) for count in labels.counts]
-    return [
-        weight * task.label_weights.get(name, 1.0)
-        for name, weight in zip(labels.names, weights, strict=True)
-    ]
 
 
 def build_backbone(config: ExperimentConfig) -> LoadedBackbone:
@@ -138,11 +103,11 @@ def build_model(
         if settings.pooling is not None:
             with _seeded(seed, f"pooling of {name}"):
                 poolings[name] = TextPooling(hidden_size, settings.pooling)
-        width = poolings.get(name, shared).width
-        if settings.kind in WORD_KINDS:
-            width = hidden_size
+        kind = HEADS[settings.kind]
+        sees_pieces = isinstance(kind, type) and issubclass(kind, WordHead)
+        width = hidden_size if sees_pieces else poolings.get(name, shared).width
         with _seeded(seed, name):
-            made[name] = HEADS[settings.kind](
+            made[name] = kind(
                 width, labels=settings.labels, dropout=settings.dropout, **settings.options
             )
     mixes = {

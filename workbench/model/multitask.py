@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from workbench.data.batching import Batch, TextTargets
+from workbench.data.batching import Batch, WordTargets
 from workbench.model.backbone import Backbone
 from workbench.model.freezing import is_frozen
-from workbench.model.heads import Head, TaggingHead
+from workbench.model.heads import Head, WordHead
 from workbench.model.mixing import LayerMix
 from workbench.model.pooling import TextPooling
 
@@ -141,10 +141,10 @@ class MultiTaskModel(nn.Module):
         logits = {}
         for task, targets in batch.targets.items():
             head = self.heads[task]
-            if isinstance(targets, TextTargets):
-                vectors = encoding.texts(task)[targets.rows]  # (labelled texts, width)
-            else:
-                assert isinstance(head, TaggingHead)
+            if isinstance(head, WordHead):
+                assert isinstance(targets, WordTargets)
                 vectors = head.vectors(encoding.pieces(task), targets)  # (labelled words, width)
+            else:
+                vectors = encoding.texts(task)[targets.rows]  # (labelled texts, width)
             logits[task] = head(vectors, targets)
         return logits

@@ -7,7 +7,7 @@ import torch
 from builders import an_experiment, events_of
 from torch import nn
 
-import workbench.training.loop as loop
+import workbench.training.preparation as preparation
 from workbench.events import StepFinished
 from workbench.model.folder import load_model_folder
 from workbench.model.vocabulary import OccurringRows, train_only_occurring_rows
@@ -70,7 +70,7 @@ def test_training_some_rows_learns_the_same_as_training_all(
     losses = {}
     for kind in ("some", "all"):
         if kind == "all":
-            monkeypatch.setattr(loop, "train_only_occurring_rows", lambda encoder, ids: None)
+            monkeypatch.setattr(preparation, "train_only_occurring_rows", lambda encoder, ids: None)
         folder = tmp_path / kind
         folder.mkdir()
         events = events_of(config, folder)

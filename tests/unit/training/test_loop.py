@@ -42,10 +42,11 @@ from workbench.model.arithmetic import choose_arithmetic
 from workbench.model.folder import load_model_folder
 from workbench.model.heads import ClassificationHead
 from workbench.schedules import RateSchedule
-from workbench.training import loop
+from workbench.training.blocks import BlockReader
 from workbench.training.checkpoint import check_checkpoint, checkpoint_name
 from workbench.training.evaluation import evaluate
 from workbench.training.loop import train
+from workbench.training.update import Update
 
 E = TypeVar("E")
 QUICK = {"epochs": 1, "batch_size": 8}
@@ -583,10 +584,10 @@ def test_updates_that_are_read_together_share_the_time_until_they_were_read(
     # A GPU is told of an update in no time; what it takes shows when its numbers are fetched.
     numbers = torch.zeros(())
     batch = collate(some_encoded_examples(2), [0, 1], pad_id=0)
-    reader = loop._BlockReader(block=20)
+    reader = BlockReader(block=20)
     begin = time.perf_counter()
     for step in (1, 2):
-        reader.add(loop._Update(step, {}, numbers, numbers, {}, batch), 0.0, begin - 0.3)
+        reader.add(Update(step, {}, numbers, numbers, {}, batch), 0.0, begin - 0.3)
     is_full_at_once = reader.is_full
     run: Any = None  # looked at only if a number is not finite
 
@@ -595,7 +596,7 @@ def test_updates_that_are_read_together_share_the_time_until_they_were_read(
     assert sum(event.seconds for event in of(StepFinished, told)) == pytest.approx(0.3, abs=0.2)
     assert told[0].seconds == told[1].seconds  # type: ignore[union-attr]
     assert not is_full_at_once
-    reader.add(loop._Update(3, {}, numbers, numbers, {}, batch), 0.0, begin - 5.0)
+    reader.add(Update(3, {}, numbers, numbers, {}, batch), 0.0, begin - 5.0)
     assert reader.is_full
 
 

@@ -13,7 +13,7 @@ OF_LAST = frozenset({"last", "weighted_mean", "attention"})
 """Poolings that can give the last token, which alone has read the whole text, its weight."""
 
 
-def backbone_warnings(config: ExperimentConfig, loaded: LoadedBackbone) -> Iterator[str]:
+def backbone_cautions(config: ExperimentConfig, loaded: LoadedBackbone) -> Iterator[str]:
     """Poolings and lengths that a backbone is not made for.
 
     Args:
