@@ -325,13 +325,14 @@ def an_experiment(
     backbone: Path | str = "tiny",
     folder: Path | None = None,
     tasks: Mapping[str, Any] | None = None,
+    backbone_settings: Mapping[str, Any] | None = None,
     **sections: Any,
 ) -> ExperimentConfig:
     """An experiment; by default moods and names, 2 epochs on the CPU, quick to learn."""
     folder = folder or Path("corpus")
     values: dict[str, Any] = {
         "name": "try",
-        "backbone": {"model": str(backbone), "max_length": 48},
+        "backbone": {"model": str(backbone), "max_length": 48} | dict(backbone_settings or {}),
         "tasks": tasks or {"mood": a_task(folder), "entity": a_task(folder, "tagging")},
         "optimization": {"learning_rate": 5e-3} | sections.pop("optimization", {}),
         "training": {"epochs": 2, "batch_size": 8, "device": "cpu", "precision": "fp32"}

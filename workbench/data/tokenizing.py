@@ -20,6 +20,7 @@ from workbench.data.examples import Split
 from workbench.data.kinds import KINDS, EncodedLabel
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
+from workbench.data.word_tokenizing import WordTokenizer
 from workbench.errors import CheckpointError
 
 
@@ -28,7 +29,7 @@ class EncodedExample:
     """One text as the backbone takes it."""
 
     ids: NDArray[np.int64]
-    """Word pieces with special tokens, `(pieces,)`."""
+    """As in `Pieces`."""
     labels: Mapping[str, EncodedLabel]
     """By task; only tasks that label this text."""
     place: str
@@ -118,6 +119,9 @@ def _pieces(encoding: Encoding, filler: int) -> Pieces:
     )
 
 
+AnyTokenizer = Tokenizer | WordTokenizer
+
+
 @dataclass(frozen=True)
 class EncodedSplit:
     """A split as the engine takes it."""
@@ -136,7 +140,7 @@ class EncodedSplit:
 
 
 def encode_split(
-    split: Split, tokenizer: Tokenizer, labels: Mapping[str, LabelSpace]
+    split: Split, tokenizer: AnyTokenizer, labels: Mapping[str, LabelSpace]
 ) -> EncodedSplit:
     """Tokenise every text once and number its labels."""
     pieces = tokenizer.pieces([example.text for example in split.examples])

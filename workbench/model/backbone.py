@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from workbench.data.tokenizing import Tokenizer
+from workbench.data.tokenizing import AnyTokenizer, Tokenizer
 from workbench.errors import CheckpointError, ConfigError
 from workbench.model.sources import locate
 
@@ -84,7 +84,7 @@ class LoadedBackbone:
     """A backbone with what belongs to it."""
 
     backbone: Backbone
-    tokenizer: Tokenizer
+    tokenizer: AnyTokenizer
     source: str = ""
     """The folder or hub id that it was read from."""
 
@@ -181,6 +181,7 @@ def save_backbone_files(loaded: LoadedBackbone, folder: Path, *, architecture: s
         folder: Exists.
         architecture: Class named in `config.json`; the encoder's own by default.
     """
+    assert isinstance(loaded.tokenizer, Tokenizer)
     config = loaded.backbone.config.to_dict()
     config["architectures"] = [architecture or type(loaded.backbone.encoder).__name__]
     config["dtype"] = "float32"

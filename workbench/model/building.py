@@ -6,18 +6,23 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.data.examples import Corpus
 from workbench.data.labels import LabelSpace
+from workbench.data.word_tokenizing import WordTokenizer
 from workbench.model.backbone import LoadedBackbone, Sizes, load_backbone
 from workbench.model.head_options import HEAD_OPTIONS
 from workbench.model.heads import HEADS, Head, WordHead
 from workbench.model.mixing import LayerMix
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings, TextPooling
+from workbench.model.stack import StackBackbone, StackSettings
+from workbench.model.stack_building import VocabularySettings, build_stack
 
 
 @dataclass(frozen=True)
@@ -60,20 +65,58 @@ def pooling_settings(config: ExperimentConfig, task: str | None = None) -> Pooli
     )
 
 
-def build_backbone(config: ExperimentConfig) -> LoadedBackbone:
+def build_backbone(config: ExperimentConfig, corpus: Corpus) -> LoadedBackbone:
     """The backbone that an experiment asks for, as it is before training.
+
+    Args:
+        config: The experiment.
+        corpus: Its texts; a stack takes its vocabulary from them.
 
     Raises:
         CheckpointError: Its files are absent or cannot be read.
         ConfigError: It is named wrongly, or has not the layers that are asked for.
+        DataError: A file of word vectors cannot be read.
     """
     asked = config.backbone
+    if asked.kind == "stack":
+        return LoadedBackbone(*_build_stack(config, corpus))
     sizes = Sizes(asked.hidden_size, asked.layers, asked.attention_heads)
     return load_backbone(
         asked.model,
         max_length=asked.max_length,
         layer=asked.layer,
         random=None if asked.pretrained else sizes,
+        seed=config.seed,
+    )
+
+
+def _build_stack(config: ExperimentConfig, corpus: Corpus) -> tuple[StackBackbone, WordTokenizer]:
+    asked = config.backbone
+    words, characters, rnn = asked.words, asked.characters, asked.rnn
+    return build_stack(
+        StackSettings(
+            asked.embeddings,
+            word_size=words.size,
+            vectors_trained=words.trained,
+            character_size=characters.size,
+            character_vector=characters.vector_size,
+            character_width=characters.width,
+            rnn=rnn.cell,
+            rnn_size=rnn.hidden_size,
+            rnn_layers=rnn.layers,
+            bidirectional=rnn.bidirectional,
+            dropout=asked.dropout,
+        ),
+        VocabularySettings(
+            max_length=asked.max_length,
+            min_count=words.min_count,
+            lowercase=words.lowercase,
+            characters_per_word=characters.max_length,
+            vectors_file=Path(words.file) if words.file else None,
+            first_rows=words.first_rows,
+        ),
+        train=[example.text for example in corpus.train.examples],
+        others=[example.text for example in corpus.dev.examples],
         seed=config.seed,
     )
 

@@ -2,7 +2,8 @@
 
     model.json              tasks, labels, pooling, maximum length
     heads.safetensors       all after the backbone: `heads.task.layer`, poolings that are learned
-    backbone/               config.json, model.safetensors, tokenizer: transformers opens it
+    backbone/               config.json, model.safetensors, tokenizer: transformers opens it;
+                            of a stack stack.json, words.json, model.safetensors
 
 An export in the sentence-transformers layout has the same files, with the backbone at its top
 and these two in a `workbench` folder that others ignore; both are read here.
@@ -20,12 +21,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file, save_model
 from torch import Tensor, nn
 
-from workbench.data.tokenizing import Tokenizer
+from workbench.data.tokenizing import AnyTokenizer
+from workbench.data.word_tokenizing import WordTokenizer
 from workbench.errors import CheckpointError
 from workbench.model.backbone import LoadedBackbone, empty_backbone, save_backbone_files
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings
+from workbench.model.stack import FILE as STACK
+from workbench.model.stack import StackBackbone
 
 FORMAT = 3
 """1: heads without options. 2: one pooling, by its name, and nothing but heads in
@@ -59,7 +63,7 @@ class LoadedModel:
     """A model that is ready to predict, in evaluation mode, on the CPU."""
 
     model: MultiTaskModel
-    tokenizer: Tokenizer
+    tokenizer: AnyTokenizer
     description: ModelDescription
 
     @property
@@ -72,7 +76,11 @@ def save_model_folder(loaded: LoadedModel, folder: Path) -> None:
     """Write a model into a folder that is there already and empty."""
     backbone = folder / "backbone"
     backbone.mkdir()
-    save_backbone_files(loaded.backbone, backbone)
+    if isinstance(loaded.model.backbone, StackBackbone):
+        loaded.model.backbone.save(backbone)
+        loaded.tokenizer.save(backbone)
+    else:
+        save_backbone_files(loaded.backbone, backbone)
     save_weights(loaded.model.backbone.encoder, backbone / "model.safetensors")
     save_heads(loaded, folder)
 
@@ -113,7 +121,7 @@ def load_model_folder(folder: Path) -> LoadedModel:
     sidecar = folder / SIDECAR if (folder / SIDECAR / "model.json").is_file() else folder
     backbone_folder = folder if sidecar != folder else folder / "backbone"
     description = _read_description(sidecar / "model.json")
-    loaded = empty_backbone(backbone_folder, max_length=description.max_length)
+    loaded = _empty_backbone(backbone_folder, description.max_length)
     model = build_model(loaded, description.heads, pooling=description.pooling, seed=0)
     try:
         _load_encoder(loaded.backbone.encoder, backbone_folder / "model.safetensors")
@@ -126,6 +134,13 @@ def load_model_folder(folder: Path) -> LoadedModel:
         ) from error
     model.eval()
     return LoadedModel(model, loaded.tokenizer, description)
+
+
+def _empty_backbone(folder: Path, max_length: int) -> LoadedBackbone:
+    if not (folder / STACK).is_file():
+        return empty_backbone(folder, max_length=max_length)
+    tokenizer = WordTokenizer.load(folder, max_length=max_length)
+    return LoadedBackbone(StackBackbone.empty(folder), tokenizer)
 
 
 def _load_encoder(encoder: nn.Module, file: Path) -> None:

@@ -29,10 +29,10 @@ def backbone_cautions(config: ExperimentConfig, loaded: LoadedBackbone) -> Itera
         unfit = [name for name, parts in poolings.items() if not OF_LAST & set(parts)]
         if unfit:
             yield (
-                f"{config.backbone.model} reads left to right, so only the last token knows the "
-                f'whole text; {", ".join(unfit)} would do better with pooling.mode = "last".'
+                f"{config.backbone.words_for_it} reads left to right, so only the last token knows "
+                f'the whole text; {", ".join(unfit)} would do better with pooling.mode = "last".'
             )
-    if not config.backbone.pretrained:
+    if not config.backbone.pretrained or not loaded.source:
         return
     meant = sentence_encoder_of(loaded.source)
     if meant is None:

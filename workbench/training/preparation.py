@@ -36,7 +36,7 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         choose_matrix_backend()
     corpus = read_corpus(config)
     yield PhaseStarted("loading the backbone", 600)
-    backbone = build_backbone(config)
+    backbone = build_backbone(config, corpus)
     heads = head_settings(config, corpus.labels)
     pooling = pooling_settings(config)
     model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
@@ -150,5 +150,5 @@ def _count_parameters(model: torch.nn.Module) -> tuple[int, int]:
 
 def _pieces_of(split: EncodedSplit, pad_id: int) -> Tensor:
     """All pieces that occur in a split, and padding."""
-    texts = [example.ids for example in split.examples]
+    texts = [example.ids.ravel() for example in split.examples]
     return torch.from_numpy(np.unique(np.concatenate([*texts, np.array([pad_id])])))
