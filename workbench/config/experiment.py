@@ -93,6 +93,16 @@ class ExperimentConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _adapters_are_not_frozen(self) -> ExperimentConfig:
+        mode = self.freezing.mode
+        if self.backbone.lora.rank and mode not in ("none", "embeddings", "lowest", "all_but_top"):
+            raise ValueError(
+                f"backbone.lora.rank trains adapters, which freezing.mode = {mode} keeps frozen; "
+                "set mode to none (the backbone stays as it is without it), or rank to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _somebody_learns_the_pooling(self) -> ExperimentConfig:
         sharing = [
             task

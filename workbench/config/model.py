@@ -150,6 +150,47 @@ class DocumentRnnConfig(Settings):
     )
 
 
+class LoraConfig(Settings):
+    """Adapters: of the backbone only small matrices beside its layers are trained."""
+
+    rank: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="Rank of the matrices; 0 for no adapters. 4 to 16 are usual. Trains a "
+        "hundredth of the values, needs little memory, keeps what the backbone knows (Hu et al. "
+        "2022); wants a rate ten times higher, and the extra lora. An export has them added in.",
+        json_schema_extra=applies(when={"backbone.kind": "transformer"}),
+    )
+    alpha: int = Field(
+        default=16,
+        ge=1,
+        le=4096,
+        description="What the adapters add counts alpha / rank times.",
+        json_schema_extra=applies(when={"backbone.lora.rank": IS_SET}),
+    )
+    dropout: float = Field(
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Dropout before the adapters.",
+        json_schema_extra=applies(when={"backbone.lora.rank": IS_SET}),
+    )
+    targets: Literal["query_value", "attention", "all"] = Field(
+        default="query_value",
+        description="Beside which linear layers of each layer. query_value: those that make "
+        "queries and values; the usual, smallest choice. attention: all of attention. all: the "
+        "feed-forward part, too; nearest to full training.",
+        json_schema_extra=applies(when={"backbone.lora.rank": IS_SET}),
+    )
+    modules: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="Names of linear layers, as query or down_proj, in place of targets.",
+        json_schema_extra=applies(when={"backbone.lora.rank": IS_SET}),
+    )
+
+
 class BackboneConfig(Settings):
     """What all tasks share: a pretrained transformer, or a stack that is trained from scratch."""
 
@@ -173,6 +214,7 @@ class BackboneConfig(Settings):
     words: WordsConfig = WordsConfig()
     characters: CharactersConfig = CharactersConfig()
     rnn: DocumentRnnConfig = DocumentRnnConfig()
+    lora: LoraConfig = LoraConfig()
     dropout: float = Field(
         default=0.3,
         ge=0.0,
@@ -255,8 +297,13 @@ class BackboneConfig(Settings):
 
     @model_validator(mode="after")
     def _a_stack_is_no_transformer(self) -> Self:
-        if self.kind == "stack" and (self.layer is not None or not self.pretrained):
-            name = "layer" if self.layer is not None else "pretrained"
+        told = {
+            "layer": self.layer is not None,
+            "pretrained": not self.pretrained,
+            "lora.rank": self.lora.rank > 0,
+        }
+        if self.kind == "stack" and any(told.values()):
+            name = next(name for name, is_told in told.items() if is_told)
             raise ValueError(
                 f"backbone.{name} is of a transformer, but backbone.kind is stack; leave it out"
             )

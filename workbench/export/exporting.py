@@ -75,7 +75,7 @@ def export_model(
     try:
         written.mkdir(parents=True)
         progress(f"writing {form}")
-        FORMATS[form](loaded, written)
+        FORMATS[form](loaded.with_adapters_merged, written)
         progress("opening it anew and comparing")
         difference = difference_of(loaded, form, written)
         if target.exists():

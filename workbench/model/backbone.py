@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from workbench.data.tokenizing import AnyTokenizer, Tokenizer
 from workbench.errors import CheckpointError, ConfigError
+from workbench.model.lora import LoraSettings
 from workbench.model.sources import locate
 
 
@@ -87,6 +88,8 @@ class LoadedBackbone:
     tokenizer: AnyTokenizer
     source: str = ""
     """The folder or hub id that it was read from."""
+    lora: LoraSettings | None = None
+    """Of its adapters, if it has some."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from workbench.data.word_tokenizing import WordTokenizer
 from workbench.model.backbone import LoadedBackbone, Sizes, load_backbone
 from workbench.model.head_options import HEAD_OPTIONS
 from workbench.model.heads import HEADS, Head, WordHead
+from workbench.model.lora import LoraSettings, add_adapters, target_modules
 from workbench.model.mixing import LayerMix
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings, TextPooling
@@ -74,20 +75,32 @@ def build_backbone(config: ExperimentConfig, corpus: Corpus) -> LoadedBackbone:
 
     Raises:
         CheckpointError: Its files are absent or cannot be read.
-        ConfigError: It is named wrongly, or has not the layers that are asked for.
+        ConfigError: It is named wrongly, has not the layers that are asked for, or is to have
+            adapters without peft.
         DataError: A file of word vectors cannot be read.
     """
     asked = config.backbone
     if asked.kind == "stack":
         return LoadedBackbone(*_build_stack(config, corpus))
     sizes = Sizes(asked.hidden_size, asked.layers, asked.attention_heads)
-    return load_backbone(
+    loaded = load_backbone(
         asked.model,
         max_length=asked.max_length,
         layer=asked.layer,
         random=None if asked.pretrained else sizes,
         seed=config.seed,
     )
+    if not asked.lora.rank:
+        return loaded
+    encoder = loaded.backbone.encoder
+    lora = LoraSettings(
+        rank=asked.lora.rank,
+        alpha=asked.lora.alpha,
+        dropout=asked.lora.dropout,
+        modules=target_modules(encoder, asked.lora.targets, asked.lora.modules),
+    )
+    add_adapters(encoder, lora, seed=config.seed)
+    return replace(loaded, lora=lora)
 
 
 def _build_stack(config: ExperimentConfig, corpus: Corpus) -> tuple[StackBackbone, WordTokenizer]:

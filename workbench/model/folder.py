@@ -3,7 +3,8 @@
     model.json              tasks, labels, pooling, maximum length
     heads.safetensors       all after the backbone: `heads.task.layer`, poolings that are learned
     backbone/               config.json, model.safetensors, tokenizer: transformers opens it;
-                            of a stack stack.json, words.json, model.safetensors
+                            of a stack stack.json, words.json, model.safetensors;
+                            adapters apart from it, in adapter.json and adapter.safetensors
 
 An export in the sentence-transformers layout has the same files, with the backbone at its top
 and these two in a `workbench` folder that others ignore; both are read here.
@@ -11,6 +12,7 @@ and these two in a `workbench` folder that others ignore; both are read here.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -26,6 +28,7 @@ from workbench.data.word_tokenizing import WordTokenizer
 from workbench.errors import CheckpointError
 from workbench.model.backbone import LoadedBackbone, empty_backbone, save_backbone_files
 from workbench.model.building import HeadSettings, build_model
+from workbench.model.lora import LoraSettings, base_state, load_adapters, merged, save_adapters
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings
 from workbench.model.stack import FILE as STACK
@@ -65,11 +68,24 @@ class LoadedModel:
     model: MultiTaskModel
     tokenizer: AnyTokenizer
     description: ModelDescription
+    lora: LoraSettings | None = None
+    """Of the backbone's adapters, if it has some."""
 
     @property
     def backbone(self) -> LoadedBackbone:
         """The backbone with its tokenizer."""
-        return LoadedBackbone(self.model.backbone, self.tokenizer)
+        return LoadedBackbone(self.model.backbone, self.tokenizer, lora=self.lora)
+
+    @property
+    def with_adapters_merged(self) -> LoadedModel:
+        """The same model without adapters: they are added to the weights."""
+        if self.lora is None:
+            return self
+        model = copy.copy(self.model)
+        # A copy of its own registers: the backbone of the other stays in place there.
+        model._modules = dict(self.model._modules)
+        model.backbone = type(self.model.backbone)(merged(self.model.backbone.encoder))
+        return LoadedModel(model, self.tokenizer, self.description)
 
 
 def save_model_folder(loaded: LoadedModel, folder: Path) -> None:
@@ -81,7 +97,12 @@ def save_model_folder(loaded: LoadedModel, folder: Path) -> None:
         loaded.tokenizer.save(backbone)
     else:
         save_backbone_files(loaded.backbone, backbone)
-    save_weights(loaded.model.backbone.encoder, backbone / "model.safetensors")
+    encoder = loaded.model.backbone.encoder
+    if loaded.lora is None:
+        save_weights(encoder, backbone / "model.safetensors")
+    else:
+        save_file(base_state(encoder), backbone / "model.safetensors", metadata={"format": "pt"})
+        save_adapters(encoder, loaded.lora, backbone)
     save_heads(loaded, folder)
 
 
@@ -125,6 +146,7 @@ def load_model_folder(folder: Path) -> LoadedModel:
     model = build_model(loaded, description.heads, pooling=description.pooling, seed=0)
     try:
         _load_encoder(loaded.backbone.encoder, backbone_folder / "model.safetensors")
+        lora = load_adapters(loaded.backbone.encoder, backbone_folder)
         _load_after_backbone(model, load_file(sidecar / "heads.safetensors"))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(
@@ -133,7 +155,7 @@ def load_model_folder(folder: Path) -> LoadedModel:
             next_step="take another checkpoint; this one is damaged",
         ) from error
     model.eval()
-    return LoadedModel(model, loaded.tokenizer, description)
+    return LoadedModel(model, loaded.tokenizer, description, lora)
 
 
 def _empty_backbone(folder: Path, max_length: int) -> LoadedBackbone:

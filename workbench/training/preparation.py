@@ -75,6 +75,7 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
             model,
             backbone.tokenizer,
             ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
+            backbone.lora,
         ),
         arithmetic=arithmetic,
         optimizer=build_optimizer(
