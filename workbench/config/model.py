@@ -6,7 +6,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import IS_SET, Settings, applies
+from workbench.config.base import IS_SET, Settings, applies, names
 
 PoolingPart = Literal[
     "cls", "max", "mean", "mean_sqrt", "weighted_mean", "last", "min", "attention"
@@ -233,7 +233,7 @@ class BackboneConfig(Settings):
             "or weighted_mean; for tagging they do not know what follows a word. Of a "
             "sentence-transformers folder the transformer is taken; pool as it was trained to."
         ),
-        json_schema_extra=applies(when={"backbone.kind": "transformer"}),
+        json_schema_extra=names("backbone") | applies(when={"backbone.kind": "transformer"}),
     )
     max_length: int = Field(
         default=128,
@@ -345,7 +345,6 @@ _NORMALIZE = (
     "Scale each vector to length 1, so that a product is a cosine. For vectors to search with; a "
     "classification on them wants a higher head_learning_rate."
 )
-_OWN = applies(unless={"pooling.mode": "as default"})
 
 
 class PoolingConfig(Settings):
@@ -358,13 +357,23 @@ class PoolingConfig(Settings):
         description=_MODES,
         json_schema_extra=applies(when={"pooling.mode": "concat"}),
     )
-    projection: int = Field(default=0, ge=0, le=16384, description=_PROJECTION)
+    projection: int = Field(
+        default=0,
+        ge=0,
+        le=16384,
+        description=_PROJECTION,
+        json_schema_extra=applies(unless={"pooling.mode": "as default"}),
+    )
     projection_activation: ProjectionActivation = Field(
         default="tanh",
         description=_ACTIVATION,
         json_schema_extra=applies(when={"pooling.projection": IS_SET}),
     )
-    normalize: bool = Field(default=False, description=_NORMALIZE)
+    normalize: bool = Field(
+        default=False,
+        description=_NORMALIZE,
+        json_schema_extra=applies(unless={"pooling.mode": "as default"}),
+    )
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -402,10 +411,6 @@ class TaskPoolingConfig(PoolingConfig):
         description="Any but the first gives the task a pooling of its own, all of it from here. "
         f"as default: the task shares what [pooling] says. {_MODE}",
     )
-    projection: int = Field(
-        default=0, ge=0, le=16384, description=_PROJECTION, json_schema_extra=_OWN
-    )
-    normalize: bool = Field(default=False, description=_NORMALIZE, json_schema_extra=_OWN)
 
     @model_validator(mode="after")
     def _the_default_is_shared_whole(self) -> Self:
@@ -458,7 +463,7 @@ class FreezingConfig(Settings):
         description="Tasks whose heads do not move, whatever the mode. Keeps what such a head says "
         "while others learn; but it drifts from a backbone that moves under it, which draws a "
         "warning.",
-        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}) | names("task"),
     )
     patterns: tuple[str, ...] = Field(
         default=(),

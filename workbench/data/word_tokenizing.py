@@ -18,8 +18,9 @@ from workbench.data.pieces import Pieces
 from workbench.data.words import word_spans
 from workbench.errors import CheckpointError
 
-PADDING, UNKNOWN = 0, 1
-"""Numbers that are no word's and no character's."""
+PADDING, UNKNOWN, SEPARATOR, FIRST = 0, 1, 2, 3
+"""Numbers that are no word's and no character's, and the first that is; the third stands between
+two texts."""
 FILE = "words.json"
 
 
@@ -51,14 +52,20 @@ class WordTokenizer:
         self.max_length = max_length
         self.characters_per_word = characters_per_word
         self.lowercase = lowercase
-        self._number_of_word = {word: number for number, word in enumerate(words, UNKNOWN + 1)}
+        self._number_of_word = {word: number for number, word in enumerate(words, FIRST)}
         self._number_of_character = {
-            character: number for number, character in enumerate(characters, UNKNOWN + 1)
+            character: number for number, character in enumerate(characters, FIRST)
         }
 
-    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
-        """Cut texts into words; one without a word has a single unknown one."""
-        return [self._pieces(text) for text in texts]
+    def pieces(self, texts: Sequence[str | tuple[str, str]]) -> list[Pieces]:
+        """Cut texts into words; one without a word has a single unknown one.
+
+        Two texts become one row with a separator between them. Where they are too long together,
+        words are taken from the end of the longer.
+        """
+        return [
+            self._pair(*text) if isinstance(text, tuple) else self._pieces(text) for text in texts
+        ]
 
     def save(self, folder: Path) -> None:
         """Write `words.json`."""
@@ -87,9 +94,10 @@ class WordTokenizer:
                 next_step="take another checkpoint; this one is damaged",
             ) from error
 
-    def _pieces(self, text: str) -> Pieces:
+    def _pieces(self, text: str, room: int | None = None) -> Pieces:
+        room = self.max_length if room is None else room
         all_spans = word_spans(text)
-        spans = all_spans[: self.max_length] or [(0, 0)]
+        spans = all_spans[:room] or [(0, 0)]
         ids = np.zeros((len(spans), 1 + self.characters_per_word), dtype=np.int64)
         for row, (begin, end) in enumerate(spans):
             word = text[begin:end]
@@ -99,7 +107,22 @@ class WordTokenizer:
         return Pieces(
             ids=ids,
             offsets=np.array(spans, dtype=np.int64),
-            is_cut=len(all_spans) > self.max_length,
+            is_cut=len(all_spans) > room,
+        )
+
+    def _pair(self, one: str, other: str) -> Pieces:
+        lengths = [max(1, len(word_spans(text))) for text in (one, other)]
+        room, half = self.max_length - 1, (self.max_length - 1) // 2
+        first = min(lengths[0], max(half, room - lengths[1]))
+        parts = self._pieces(one, first), self._pieces(other, room - first)
+        between = np.zeros((1, 1 + self.characters_per_word), dtype=np.int64)
+        between[0, 0] = SEPARATOR
+        sizes = [len(part.ids) for part in parts]
+        return Pieces(
+            ids=np.concatenate([parts[0].ids, between, parts[1].ids]),
+            offsets=np.concatenate([parts[0].offsets, [[0, 0]], parts[1].offsets]),
+            is_cut=any(part.is_cut for part in parts),
+            sources=np.repeat([0, -1, 1], [sizes[0], 1, sizes[1]]),
         )
 
     def key(self, word: str) -> str:

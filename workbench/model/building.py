@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.data.examples import Corpus
+from workbench.data.examples import Corpus, Split
 from workbench.data.labels import LabelSpace
 from workbench.data.word_tokenizing import WordTokenizer
 from workbench.model.backbone import LoadedBackbone, Sizes, load_backbone
@@ -39,6 +39,12 @@ class HeadSettings:
     """How a text becomes the vector that the head sees, if not as by default."""
     layer_mix: bool = False
     """Whether it sees a learned mean of all layers, not the last."""
+
+    @property
+    def pair(self) -> str | None:
+        """How it reads two texts, joint or two; None for a head that reads one."""
+        found: str | None = self.options.get("pair")
+        return found
 
 
 def head_settings(
@@ -128,10 +134,16 @@ def _build_stack(config: ExperimentConfig, corpus: Corpus) -> tuple[StackBackbon
             vectors_file=Path(words.file) if words.file else None,
             first_rows=words.first_rows,
         ),
-        train=[example.text for example in corpus.train.examples],
-        others=[example.text for example in corpus.dev.examples],
+        train=_texts(corpus.train),
+        others=_texts(corpus.dev),
         seed=config.seed,
     )
+
+
+def _texts(split: Split) -> list[str]:
+    """Every text of a split, those of pairs one by one."""
+    rows = [row for example in split.examples for row in example.inputs[0]]
+    return [text for row in rows for text in ((row,) if isinstance(row, str) else row)]
 
 
 def build_model(
@@ -166,6 +178,7 @@ def build_model(
             made[name] = kind(
                 width, labels=settings.labels, dropout=settings.dropout, **settings.options
             )
+        made[name].attach(loaded.tokenizer)
     mixes = {
         name: LayerMix(loaded.backbone.depth + 1)
         for name, settings in heads.items()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from workbench.data.word_tokenizing import PADDING, UNKNOWN
+from workbench.data.word_tokenizing import FIRST, PADDING, UNKNOWN
 from workbench.errors import CheckpointError
 from workbench.model.backbone import Backbone
 
@@ -59,7 +59,7 @@ class WordTable(nn.Module):
     def __init__(self, settings: StackSettings) -> None:
         super().__init__()
         self.width = settings.word_size
-        self.table = nn.Embedding(settings.words + 2, self.width, padding_idx=PADDING)
+        self.table = nn.Embedding(settings.words + FIRST, self.width, padding_idx=PADDING)
 
     def forward(self, words: Tensor, characters: Tensor) -> Tensor:
         """Vectors of words, `(words, width)`; one that is known from elsewhere is unknown here."""
@@ -85,7 +85,7 @@ class WordVectors(nn.Module):
             self.table = nn.Parameter(table)
         else:
             self.register_buffer("table", table)
-        self.register_buffer("rows", torch.full((settings.known + 2,), settings.vectors))
+        self.register_buffer("rows", torch.full((settings.known + FIRST,), settings.vectors))
 
     def forward(self, words: Tensor, characters: Tensor) -> Tensor:
         """Vectors of words, `(words, width)`."""
@@ -103,7 +103,7 @@ class CharacterLstm(nn.Module):
         half = settings.character_vector // 2
         self.width = 2 * half
         self.table = nn.Embedding(
-            settings.characters + 2, settings.character_size, padding_idx=PADDING
+            settings.characters + FIRST, settings.character_size, padding_idx=PADDING
         )
         self.cells = nn.LSTM(settings.character_size, half, batch_first=True, bidirectional=True)
 
@@ -127,7 +127,7 @@ class CharacterCnn(nn.Module):
         super().__init__()
         self.width = settings.character_vector
         self.table = nn.Embedding(
-            settings.characters + 2, settings.character_size, padding_idx=PADDING
+            settings.characters + FIRST, settings.character_size, padding_idx=PADDING
         )
         self.filters = nn.Conv1d(
             settings.character_size, self.width, settings.character_width, padding="same"
@@ -236,11 +236,13 @@ class StackBackbone(Backbone):
         """Whether a word's vector knows nothing of the words after it, but something of others."""
         return self.depth > 0 and not self.settings.bidirectional
 
-    def layers(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+    def layers(
+        self, ids: Tensor, mask: Tensor, segments: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Its layers differ in size, so nobody can mix them."""
         return (self(ids, mask),)
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """Vectors of words, `(batch, seq, hidden)`, out of `(batch, seq, 1 + characters)`."""
         hidden: Tensor = self.encoder(ids, mask)
         return hidden

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from workbench.data.vectors import read_vectors
-from workbench.data.word_tokenizing import UNKNOWN, WordTokenizer, vocabulary, words_of
+from workbench.data.word_tokenizing import FIRST, WordTokenizer, vocabulary, words_of
 from workbench.model.stack import StackBackbone, StackSettings, WordStack, WordVectors
 
 
@@ -84,7 +84,7 @@ def build_stack(
     if vectors:
         place = stack.embeddings["word_vectors"]
         assert isinstance(place, WordVectors)
-        numbers = {word: number for number, word in enumerate(words, UNKNOWN + 1)}
+        numbers = {word: number for number, word in enumerate(words, FIRST)}
         with torch.no_grad():
             for row, (word, values) in enumerate(vectors.items()):
                 place.table[row] = torch.from_numpy(values)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.data.pieces import CUT, first_pieces
-from workbench.data.word_tokenizing import UNKNOWN, WordTokenizer, vocabulary, words_of
+from workbench.data.word_tokenizing import (
+    FIRST,
+    SEPARATOR,
+    UNKNOWN,
+    WordTokenizer,
+    vocabulary,
+    words_of,
+)
 from workbench.data.words import word_spans
 from workbench.errors import CheckpointError
 
@@ -27,9 +34,9 @@ def test_a_piece_is_a_word_with_its_characters() -> None:
     (found,) = a_tokenizer().pieces(["The rainy rain"])
 
     the, rainy, rain = found.ids.tolist()
-    assert (the[0], rainy[0], rain[0]) == (2, UNKNOWN, 3)
-    assert the[1:] == [9, 8, 3, 0]  # T, h, e: capitals are characters of their own
-    assert rainy[1:] == rain[1:] == [6, 2, 4, 5]  # cut after four
+    assert (the[0], rainy[0], rain[0]) == (FIRST, UNKNOWN, FIRST + 1)
+    assert the[1:] == [10, 9, 4, 0]  # T, h, e: capitals are characters of their own
+    assert rainy[1:] == rain[1:] == [7, 3, 5, 6]  # cut after four
     assert found.offsets.tolist() == [[0, 3], [4, 9], [10, 14]]
 
 
@@ -43,7 +50,25 @@ def test_every_word_of_any_text_is_found_by_its_offsets(text: str) -> None:
     assert places == [*range(min(5, len(words))), *[CUT] * (len(words) - 5)]
     assert found.is_cut == (len(words) > 5)
     assert len(found.ids) == max(1, min(5, len(words)))  # there is always something to read
-    assert found.ids.max() < 10
+    assert found.ids.max() < FIRST + 8
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_two_texts_become_one_row_in_which_each_has_its_place(one: str, other: str) -> None:
+    tokenizer = a_tokenizer(max_length=7)
+
+    (pair,) = tokenizer.pieces([(one, other)])
+
+    alone = tokenizer.pieces([one, other])
+    assert pair.sources is not None
+    assert len(pair.ids) == len(pair.sources) <= 7
+    assert pair.ids[pair.sources == -1, 0].tolist() == [SEPARATOR]
+    for source, own in enumerate(alone):
+        kept = pair.ids[pair.sources == source]
+        assert len(kept) >= 1
+        assert kept.tolist() == own.ids[: len(kept)].tolist()
+    whole = sum(max(1, len(word_spans(text))) for text in (one, other)) <= 6
+    assert pair.is_cut != whole
 
 
 def test_a_vocabulary_is_saved_and_read_back(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_a_stack_learns_from_scratch_and_reads_back_identically(
         vectors,
         embeddings=embeddings,
         tasks={"mood": a_task(corpus), "entity": a_task(corpus, "tagging", crf=crf)},
-        training={"epochs": 4},
+        training={"epochs": 8},
     )
 
     events = events_of(config, tmp_path)
