@@ -111,6 +111,35 @@ class StepFinished:
 
 
 @dataclass(frozen=True)
+class UpdateSkipped:
+    """A batch was left out: a number in it was not finite. Nothing was learned from it."""
+
+    step: int
+    """The update that it would have been. It counts: the next batch is that of the next step."""
+    what: str
+    """Which number, as a sentence."""
+    examples: tuple[int, ...]
+    """Numbers of the batch's examples in train."""
+    places: tuple[str, ...]
+    """Where they come from: file and line."""
+
+
+@dataclass(frozen=True)
+class RequestObeyed:
+    """Somebody asked something of the run, and it did it.
+
+    Repeated after the same steps, these make another run of the same config learn the same.
+    """
+
+    step: int
+    """The last update before it took effect."""
+    kind: str
+    """A name in `control.KINDS`."""
+    body: str
+    """What it said, as `control.from_json` reads it."""
+
+
+@dataclass(frozen=True)
 class EvaluationFinished:
     """A split was evaluated."""
 
@@ -143,6 +172,14 @@ class CheckpointSaved:
     """Best of the run so far, by the selection rule."""
     selection: float | None
     bytes: int
+    """Of its model."""
+    best_for: tuple[str, ...] = ()
+    """Tasks whose own metric is the best so far in it."""
+    training_bytes: int = 0
+    """Of what only a resumed run needs. It goes when the next checkpoint is there, unless this
+    one stays for good."""
+    stays: bool = False
+    """Whether it stays for good: each K-th as configured, and those that were asked for."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +241,8 @@ Event = (
     | RunResumed
     | RunStarted
     | StepFinished
+    | UpdateSkipped
+    | RequestObeyed
     | EvaluationFinished
     | LayersMixed
     | CheckpointSaved

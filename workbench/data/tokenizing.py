@@ -106,6 +106,10 @@ class Tokenizer:
             )
         return found
 
+    def is_like(self, other: Tokenizer) -> bool:
+        """Whether the other has the same pieces under the same numbers."""
+        return bool(self._back_end.get_vocab() == other._back_end.get_vocab())
+
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` as it was read: no truncation, no padding."""
         self._back_end.no_truncation()

@@ -17,7 +17,6 @@ import psutil
 import torch
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.data.batching import Batch, collate
 from workbench.data.kinds import KINDS
 from workbench.data.sampling import epoch_batches
 from workbench.errors import ConfigError, Problem, WorkbenchError
@@ -25,7 +24,6 @@ from workbench.events import RunStarted, Warned
 from workbench.model.arithmetic import choose_arithmetic
 from workbench.model.sources import locate
 from workbench.plan import Check, Finding, Measured, Memory, Plan, PlannedPart, PlannedTask
-from workbench.training.optimizer import weights_to_train
 from workbench.training.preparation import prepare
 from workbench.training.run import Run
 from workbench.training.update import make_update
@@ -83,8 +81,8 @@ def measure(config: ExperimentConfig, tell: Tell = lambda text: None) -> Measure
             next_step="the run evaluates and saves the model, which takes seconds",
         )
     run.loaded.model.train()
-    weights_to_train(run.optimizer)
-    batches = [batch.to(run.arithmetic.device) for batch in _usual_batches(run, 3)]
+    run.weights.to_train()
+    batches = _usual_batches(run, 3)
     tell("measuring")
     _reset_peak(run.arithmetic.device)
     make_update(run, batches[0])  # the first of all makes the optimizer's state
@@ -94,7 +92,7 @@ def measure(config: ExperimentConfig, tell: Tell = lambda text: None) -> Measure
         make_update(run, batch)
     _wait(run.arithmetic.device)
     seconds = (time.perf_counter() - begin) / max(1, len(batches) - 1)
-    texts = sum(batch.texts for batch in batches[1:]) / max(1, len(batches) - 1)
+    texts = sum(len(batch) for batch in batches[1:]) / max(1, len(batches) - 1)
     training = run.config.training
     evaluations = training.epochs * training.evaluations_per_epoch
     per_text = seconds / max(1.0, texts) * _EVALUATION_SHARE
@@ -308,8 +306,8 @@ def _finding(problem: Problem) -> Finding:
 # ── measuring ─────────────────────────────────────────────────────────────────
 
 
-def _usual_batches(run: Run, count: int) -> list[Batch]:
-    """Batches of the first epoch whose size is nearest to the mean: first one, then others."""
+def _usual_batches(run: Run, count: int) -> list[list[int]]:
+    """First a batch of usual size, then others like it: numbers of their examples."""
     training = run.config.training
     batches = epoch_batches(
         run.train_split.lengths,
@@ -321,14 +319,7 @@ def _usual_batches(run: Run, count: int) -> list[Batch]:
     sizes = np.array([len(one) * run.train_split.lengths[one].max() for one in batches])
     nearest = np.argsort(np.abs(sizes - sizes.mean()), kind="stable")
     chosen = [batches[nearest[number % len(nearest)]] for number in range(count)]
-    return [
-        collate(
-            [run.train_split.examples[index] for index in indices],
-            indices.tolist(),
-            pad_id=run.loaded.tokenizer.pad_id,
-        )
-        for indices in chosen
-    ]
+    return [one.tolist() for one in chosen]
 
 
 def _wait(device: torch.device) -> None:

@@ -24,13 +24,23 @@ from workbench.model.heads import Head
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.training.cautions import cautions
+from workbench.training.forking import take_over_model, take_over_optimizer
+from workbench.training.memory import TrainedWeights
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
 from workbench.training.reproducibility import seed_everything
+from workbench.training.resuming import origin_of, resume
 from workbench.training.run import Run
 
 
-def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Run]:
-    """Read the data, build the model; returns the `Run`."""
+def prepare(
+    config: ExperimentConfig,
+    folder: Path,
+    *,
+    resume_from: Path | None = None,
+    start_from: Path | None = None,
+    keep_optimizer: bool = False,
+) -> Generator[Event, None, Run]:
+    """Read the data, build the model, go to where a checkpoint is; returns the `Run`."""
     yield PhaseStarted("reading data", 600)
     seed_everything(config.seed)
     arithmetic = choose_arithmetic(config.training.device, config.training.precision)
@@ -46,6 +56,12 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     heads = head_settings(config, corpus.labels)
     pooling = pooling_settings(config)
     model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
+    loaded = LoadedModel(
+        model,
+        backbone.tokenizer,
+        ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
+    )
+    changes = [] if start_from is None else list(take_over_model(loaded, start_from))
     freezing = config.freezing
     frozen = freeze(
         model,
@@ -71,24 +87,19 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     on_cpu = arithmetic.device.type == "cpu"
     masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
     model.to(arithmetic.device)
+    optimizer = build_optimizer(
+        model, rates=rates, weight_decay=weight_decay, kind=config.optimization.optimizer
+    )
     run = Run(
         config=config,
         folder=folder,
         corpus=corpus,
         train_split=train_split,
         dev_split=dev_split,
-        loaded=LoadedModel(
-            model,
-            backbone.tokenizer,
-            ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
-        ),
+        loaded=loaded,
         arithmetic=arithmetic,
-        optimizer=build_optimizer(
-            model,
-            rates=rates,
-            weight_decay=weight_decay,
-            kind=config.optimization.optimizer,
-        ),
+        optimizer=optimizer,
+        weights=TrainedWeights(model, optimizer, frozen),
         unfreezing=GradualUnfreezing(model, share=freezing.gradual, total_steps=total_steps),
         frozen=frozen,
         groups=groups,
@@ -97,9 +108,21 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         trainable_parameters=trainable,
         total_parameters=total,
         total_steps=total_steps,
+        micro_batch_size=config.training.micro_batch_size,
+        origin=origin_of(
+            config,
+            (train_split, dev_split),
+            corpus.labels,
+            arithmetic=arithmetic,
+            frozen_checksum=frozen_checksum(model, frozen),
+        ),
     )
+    if start_from is not None and keep_optimizer:
+        changes.append(take_over_optimizer(run, start_from))
+    if resume_from is not None:
+        changes += resume(run, resume_from)
     yield _started(run)
-    for message in cautions(run):
+    for message in [*cautions(run), *changes]:
         yield Warned(message)
     return run
 
@@ -126,7 +149,7 @@ def _started(run: Run) -> RunStarted:
         precision=run.arithmetic.precision,
         trainable_parameters=run.trainable_parameters,
         total_parameters=run.total_parameters,
-        frozen_checksum=frozen_checksum(run.loaded.model, run.frozen),
+        frozen_checksum=run.origin["frozen"],
         groups=run.groups,
     )
 
