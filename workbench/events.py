@@ -91,6 +91,11 @@ class StepFinished:
     """Word pieces, padding left out."""
     seconds: float
     """Duration of this update, data loading included; on a GPU the mean of a block of updates."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """By task, what part of the labelled texts of the update it had; empty if they came as they
+    came."""
+    planned_shares: Mapping[str, float] = field(default_factory=dict)
+    """What part it was to have."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from workbench.config.base import Settings
 from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
 from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
+from workbench.config.sampling import SamplingConfig
 from workbench.config.task import SelectionConfig, TaskConfig
 from workbench.errors import nearest
 
@@ -25,6 +26,7 @@ class ExperimentConfig(Settings):
     backbone: BackboneConfig = BackboneConfig()
     pooling: PoolingConfig = PoolingConfig()
     tasks: dict[str, TaskConfig] = Field(description="The tasks, by name, in order.")
+    sampling: SamplingConfig = SamplingConfig()
     freezing: FreezingConfig = FreezingConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     training: TrainingConfig = TrainingConfig()
@@ -73,6 +75,23 @@ class ExperimentConfig(Settings):
                     f'freezing.heads names a task "{name}" that is not there; '
                     f"{nearest(name, self.tasks)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_are_of_tasks(self) -> ExperimentConfig:
+        shares = self.sampling.shares
+        for name in shares:
+            if name not in self.tasks:
+                raise ValueError(
+                    f'sampling.shares names a task "{name}" that is not there; '
+                    f"{nearest(name, self.tasks)}"
+                )
+        trained = [name for name, task in self.tasks.items() if task.weight > 0]
+        if not any(shares.get(name, 1.0) for name in trained):
+            raise ValueError(
+                "sampling.shares gives every trained task 0, so nothing would be drawn; "
+                "give one of them a share"
+            )
         return self
 
     @model_validator(mode="after")

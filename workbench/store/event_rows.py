@@ -2,7 +2,7 @@
 
 | event              | goes to                                                              |
 | ------------------ | -------------------------------------------------------------------- |
-| StepFinished       | points of train losses, learning rates, gradient norm; steps         |
+| StepFinished       | points of train losses, rates, gradient norm, shares; steps          |
 | EvaluationFinished | points of metrics and of the selection rule; evaluations             |
 | CheckpointSaved    | checkpoints; messages                                                |
 | CheckpointRemoved  | its row in checkpoints goes; messages                                |
@@ -99,6 +99,9 @@ def _collect_step(rows: Rows, event: StepFinished) -> None:
     for group, rate in event.learning_rates.items():
         rows.points[SeriesKey("run", "", f"learning_rate/{group}")][event.step] = finite(rate)
     rows.points[GRADIENT_NORM][event.step] = finite(event.gradient_norm)
+    for metric, by_task in (("share", event.shares), ("planned_share", event.planned_shares)):
+        for task, share in by_task.items():
+            rows.points[SeriesKey("run", task, metric)][event.step] = finite(share)
     rows.steps[event.step] = {
         "step": event.step,
         "epoch": event.epoch,

@@ -62,6 +62,8 @@ class BlockReader:
                 texts=update.batch.texts,
                 tokens=update.batch.tokens,
                 seconds=seconds,
+                shares=update.shares,
+                planned_shares=update.planned_shares,
             )
             for task, loss in losses.items():
                 if not math.isfinite(loss):

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.batching import collate
-from workbench.data.sampling import epoch_batches
 from workbench.events import Event, PhaseStarted, RunFinished
 from workbench.model.freezing import frozen_checksum
 from workbench.training.blocks import STEPS_PER_BLOCK_ON_GPU, BlockReader
@@ -72,27 +71,20 @@ def _train_epochs(
     if run.total_steps == 0:
         yield from evaluate_and_save(run)
         return None
-    per_epoch = run.total_steps // config.epochs
-    evaluations = _evaluation_steps(per_epoch, config.evaluations_per_epoch)
     on_gpu = run.arithmetic.device.type != "cpu"
     reader = BlockReader(STEPS_PER_BLOCK_ON_GPU if on_gpu else 1)
     yield PhaseStarted("training", 120)
     run.loaded.model.train()
     weights_to_train(run.optimizer)
     for epoch in range(config.epochs):
-        batches = epoch_batches(
-            run.train_split.lengths,
-            batch_size=config.batch_size,
-            seed=run.config.seed,
-            epoch=epoch,
-            buckets=config.length_buckets,
-        )
+        batches = run.sampling.batches(epoch)
+        evaluations = _evaluation_steps(len(batches), config.evaluations_per_epoch)
         for number, indices in enumerate(batches, start=1):
             begin = time.perf_counter()
             examples = [run.train_split.examples[index] for index in indices]
             batch = collate(examples, indices.tolist(), pad_id=run.loaded.tokenizer.pad_id)
             update = make_update(run, batch.to(run.arithmetic.device))
-            reader.add(update, epoch + number / per_epoch, begin)
+            reader.add(update, epoch + number / len(batches), begin)
             why = should_stop()
             due = number in evaluations
             if why or due or reader.is_full:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.examples import read_corpus
-from workbench.data.sampling import steps_per_epoch
+from workbench.data.sampling import SamplingPlan
 from workbench.data.tokenizing import EncodedSplit, encode_split
 from workbench.events import Event, PhaseStarted, RunStarted, TaskDescribed, Warned
 from workbench.model.arithmetic import choose_arithmetic, choose_matrix_backend
@@ -53,9 +53,8 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     )
     trainable, total = _count_parameters(model)
     # A model of which nothing is trained is evaluated and saved as it is.
-    total_steps = config.training.epochs * steps_per_epoch(
-        len(train_split.examples) if trainable else 0, config.training.batch_size
-    )
+    sampling = _sampling_plan(config, train_split)
+    total_steps = sampling.total_steps if trainable else 0
     rates, weight_decay = _rates(config), config.optimization.weight_decay
     begins = first_steps(model, share=freezing.gradual, total_steps=total_steps)
     groups = parameter_table(model, rates=rates, weight_decay=weight_decay, begins=begins)
@@ -70,6 +69,7 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         corpus=corpus,
         train_split=train_split,
         dev_split=dev_split,
+        sampling=sampling,
         loaded=LoadedModel(
             model,
             backbone.tokenizer,
@@ -103,7 +103,7 @@ def _started(run: Run) -> RunStarted:
     splits = (run.train_split, run.dev_split)
     return RunStarted(
         total_steps=run.total_steps,
-        steps_per_epoch=run.total_steps // run.config.training.epochs,
+        steps_per_epoch=run.sampling.updates(0) if run.total_steps else 0,
         tasks=tuple(
             TaskDescribed(
                 task=name,
@@ -123,6 +123,25 @@ def _started(run: Run) -> RunStarted:
         total_parameters=run.total_parameters,
         frozen_checksum=frozen_checksum(run.loaded.model, run.frozen),
         groups=run.groups,
+    )
+
+
+def _sampling_plan(config: ExperimentConfig, split: EncodedSplit) -> SamplingPlan:
+    settings = config.sampling
+    return SamplingPlan(
+        split.lengths,
+        [frozenset(example.labels) for example in split.examples],
+        tasks=[name for name, task in config.tasks.items() if task.weight > 0],
+        rule=settings.rule,
+        batch_size=config.training.batch_size,
+        epochs=config.training.epochs,
+        seed=config.seed,
+        buckets=config.training.length_buckets,
+        one_task=settings.batches == "one_task",
+        epoch=settings.epoch,
+        examples=settings.examples_per_epoch,
+        updates=settings.updates_per_epoch,
+        token_budget=settings.token_budget,
     )
 
 

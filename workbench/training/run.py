@@ -9,6 +9,7 @@ import torch
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.examples import Corpus
+from workbench.data.sampling import SamplingPlan
 from workbench.data.tokenizing import EncodedSplit
 from workbench.events import ParameterGroup
 from workbench.model.arithmetic import Arithmetic
@@ -28,6 +29,7 @@ class Run:
     corpus: Corpus
     train_split: EncodedSplit
     dev_split: EncodedSplit
+    sampling: SamplingPlan
     loaded: LoadedModel
     arithmetic: Arithmetic
     optimizer: torch.optim.Optimizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ class Update:
     gradient_norm: Tensor
     learning_rates: Mapping[str, float]
     batch: Batch
+    shares: Mapping[str, float] = field(default_factory=dict)
+    planned_shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def make_update(run: Run, batch: Batch) -> Update:
@@ -60,6 +62,7 @@ def make_update(run: Run, batch: Batch) -> Update:
         )
         run.scaler.step(run.optimizer)
         run.scaler.update()
+    follows_a_rule = run.sampling.follows_a_rule
     return Update(
         step=run.step,
         losses={task: loss.detach() for task, loss in losses.items()},
@@ -67,4 +70,6 @@ def make_update(run: Run, batch: Batch) -> Update:
         gradient_norm=norm.detach(),
         learning_rates=rates,
         batch=batch,
+        shares=run.sampling.drawn(batch.indices) if follows_a_rule else {},
+        planned_shares=run.sampling.planned(run.step / run.total_steps) if follows_a_rule else {},
     )
