@@ -23,7 +23,8 @@ from tokenizers import (
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.labels import LabelSpace, class_labels, tag_labels
-from workbench.data.tokenizing import EncodedExample, WordLabels
+from workbench.data.pieces import WordLabels
+from workbench.data.tokenizing import EncodedExample
 from workbench.events import Event
 from workbench.model.backbone import load_backbone
 from workbench.model.building import HeadSettings, build_model
@@ -302,4 +303,7 @@ def events_of(
 
 
 def spaces(**labels: Sequence[str]) -> dict[str, LabelSpace]:
-    return {task: LabelSpace(task, tuple(names)) for task, names in labels.items()}
+    return {
+        task: LabelSpace(task, tuple(names), KINDS.get(task, "classification"))
+        for task, names in labels.items()
+    }

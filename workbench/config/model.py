@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import Settings, applies
 
 PoolingMode = Literal["mean", "cls", "max", "min", "mean_sqrt", "weighted_mean", "last"]
 FreezingMode = Literal[
@@ -43,11 +43,13 @@ class PoolingConfig(Settings):
     mode: PoolingMode = Field(
         default="mean",
         description=(
-            "mean: average of the real tokens (padding left out). "
-            "cls: the first token's vector. max, min: the largest or smallest value per dimension. "
-            "mean_sqrt: the sum over the root of the length. "
-            "weighted_mean: later tokens weigh more. last: the last token's vector; these two are "
-            "for backbones that read left to right."
+            "mean: average of the real tokens, padding left out (Reimers and Gurevych 2019). "
+            "cls: the first token's vector (Devlin et al. 2019). "
+            "max, min: the largest or smallest value per dimension. "
+            "mean_sqrt: the sum over the root of the length (Cer et al. 2018). "
+            "weighted_mean: later tokens weigh more; for backbones that read left to right "
+            "(Muennighoff 2022). "
+            "last: the last token's vector; for backbones that read left to right."
         ),
     )
 
@@ -80,6 +82,7 @@ class FreezingConfig(Settings):
         default=0,
         ge=0,
         description="How many layers lowest freezes, or all_but_top leaves to be trained.",
+        json_schema_extra=applies(when={"freezing.mode": ["lowest", "all_but_top"]}),
     )
     heads: tuple[str, ...] = Field(
         default=(),
@@ -87,12 +90,14 @@ class FreezingConfig(Settings):
         description="Tasks whose heads do not move, whatever the mode. Keeps what such a head says "
         "while others learn; but it drifts from a backbone that moves under it, which draws a "
         "warning.",
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
     )
     patterns: tuple[str, ...] = Field(
         default=(),
         strict=False,
         description="Names of parameters that do not move either, with * for any text, as "
         "*.attention.*; one that fits nothing is an error.",
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
     )
     gradual: float = Field(
         default=0.0,
@@ -101,6 +106,7 @@ class FreezingConfig(Settings):
         description="Share of the run in which the backbone thaws, from its top layer down; the "
         "heads learn first, so that they do not upset it (Howard and Ruder 2018). 0 = at once. "
         "What is frozen otherwise stays so.",
+        json_schema_extra=applies(unless={"freezing.mode": ["everything", "backbone"]}),
     )
 
     @model_validator(mode="after")

@@ -30,7 +30,7 @@ from workbench.export.card import write_card
 from workbench.model.backbone import quiet_transformers, save_backbone_files
 from workbench.model.building import HeadSettings
 from workbench.model.folder import LoadedModel, save_weights
-from workbench.model.heads import ClassificationHead, Head
+from workbench.model.heads import ClassificationHead, Head, TaggingHead
 
 STRAIGHT = 2.0**-13
 """tanh(x) is x to a relative error below 3e-7 while |x| < 1e-3, that is for logits up to 8; a
@@ -92,6 +92,7 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
             where=f"task {task}",
             next_step="export with --format sentence-transformers, which carries all heads",
         )
+    assert isinstance(head, ClassificationHead | TaggingHead)
     weight, bias = head.linear.weight.detach(), head.linear.bias.detach()
     encoder = loaded.model.backbone.encoder
     config = copy.deepcopy(loaded.model.backbone.config)
@@ -134,6 +135,7 @@ def _beyond(head: Head) -> str:
     """What of a head no classifier of transformers has; empty if nothing."""
     if isinstance(head, ClassificationHead):
         return "a hidden layer, where theirs are linear" if head.hidden is not None else ""
+    assert isinstance(head, TaggingHead)
     if head.crf is not None:
         return "a CRF, and the scores before it are not the tags"
     if head.rnn is not None:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import ClassificationTask, TaskConfig
 from workbench.data.labels import LabelSpace
 from workbench.model.backbone import LoadedBackbone
+from workbench.model.head_options import HEAD_OPTIONS
 from workbench.model.heads import HEADS, Head
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import POOLINGS
@@ -35,42 +35,13 @@ def head_settings(
     """Settings of every task's head, by task."""
     return {
         name: HeadSettings(
-            task.kind, labels[name].names, task.dropout, _options(task, labels[name])
+            task.kind,
+            labels[name].names,
+            task.dropout,
+            HEAD_OPTIONS[task.kind](task, labels[name]),
         )
         for name, task in config.tasks.items()
     }
-
-
-def _options(task: TaskConfig, labels: LabelSpace) -> dict[str, Any]:
-    if isinstance(task, ClassificationTask):
-        return {
-            "hidden_size": task.hidden_size,
-            "label_smoothing": task.label_smoothing,
-            "class_weights": _class_weights(task, labels),
-            "focal_gamma": task.focal_gamma,
-        }
-    return {
-        "word_pieces": task.word_pieces,
-        "rnn": task.rnn,
-        "hidden_size": task.hidden_size,
-        "layers": task.layers,
-        "crf": task.crf,
-        "constrained": task.constrained,
-    }
-
-
-def _class_weights(task: ClassificationTask, labels: LabelSpace) -> list[float] | None:
-    """A weight for each class; balanced ones have the mean 1 over the examples of train."""
-    if task.class_weights == "none" and not task.label_weights:
-        return None
-    weights = [1.0] * len(labels.names)
-    if task.class_weights == "balanced":
-        total = sum(labels.counts)
-        weights = [total / (len(labels.names) * max(1, count)) for count in labels.counts]
-    return [
-        weight * task.label_weights.get(name, 1.0)
-        for name, weight in zip(labels.names, weights, strict=True)
-    ]
 
 
 def build_model(

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from workbench.data.batching import Batch, TextTargets
+from workbench.data.batching import Batch, WordTargets
 from workbench.model.backbone import Backbone
 from workbench.model.freezing import is_frozen
-from workbench.model.heads import Head, TaggingHead
+from workbench.model.heads import Head, WordHead
 from workbench.model.pooling import Pooling
 
 
@@ -68,11 +68,11 @@ class MultiTaskModel(nn.Module):
         logits = {}
         for task, targets in batch.targets.items():
             head = self.heads[task]
-            if isinstance(targets, TextTargets):
+            if isinstance(head, WordHead):
+                assert isinstance(targets, WordTargets)
+                vectors = head.vectors(hidden, targets)  # (labelled words, width)
+            else:
                 pooled = self.pooling(hidden, batch.mask) if pooled is None else pooled
                 vectors = pooled[targets.rows]  # (labelled texts, hidden)
-            else:
-                assert isinstance(head, TaggingHead)
-                vectors = head.vectors(hidden, targets)  # (labelled words, width)
             logits[task] = head(vectors, targets)
         return logits

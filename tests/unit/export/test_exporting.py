@@ -14,7 +14,8 @@ from workbench.events import CheckpointSaved
 from workbench.export import exporting, verification
 from workbench.export.exporting import FORMATS, export_model
 from workbench.export.sentence_transformers import POOLING_FLAGS
-from workbench.inference.predictor import Predictor, TextScores
+from workbench.inference.kinds import TextScores
+from workbench.inference.predictor import Predictor
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.folder import LoadedModel, ModelDescription, save_model_folder
 from workbench.model.pooling import POOLINGS

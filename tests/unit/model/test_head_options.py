@@ -21,19 +21,15 @@ from builders import (
 
 from workbench.data.batching import TextTargets, WordTargets, collate
 from workbench.data.examples import read_corpus
+from workbench.data.pieces import NO_LABEL, WordLabels
 from workbench.data.schemes import scheme_of_names, spans
-from workbench.data.tokenizing import (
-    NO_LABEL,
-    EncodedExample,
-    EncodedSplit,
-    WordLabels,
-    encode_split,
-)
+from workbench.data.tokenizing import EncodedExample, EncodedSplit, encode_split
 from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved, EvaluationFinished
 from workbench.export.exporting import export_model
 from workbench.inference.evaluation import predict_split
-from workbench.inference.predictor import Prediction, Predictor, TextScores
+from workbench.inference.kinds import TextScores
+from workbench.inference.predictor import Prediction, Predictor
 from workbench.model.arithmetic import choose_arithmetic
 from workbench.model.backbone import load_backbone
 from workbench.model.building import HeadSettings, build_model, head_settings
