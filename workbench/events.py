@@ -91,6 +91,11 @@ class StepFinished:
     """Word pieces, padding left out."""
     seconds: float
     """Duration of this update, data loading included; on a GPU the mean of a block of updates."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """By task, what its loss or its gradient on the shared parameters was multiplied with; empty
+    if that was its own weight, as configured."""
+    task_norms: Mapping[str, float] = field(default_factory=dict)
+    """By task, of its gradient on the shared parameters, where a method combines them."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """By task, what part of the labelled texts of the update it had; empty if they came as they
     came."""

@@ -2,7 +2,7 @@
 
 | event              | goes to                                                              |
 | ------------------ | -------------------------------------------------------------------- |
-| StepFinished       | points of train losses, rates, gradient norm, shares; steps          |
+| StepFinished       | points of losses, weights, rates, norms and shares; steps            |
 | EvaluationFinished | points of metrics and of the selection rule; evaluations             |
 | CheckpointSaved    | checkpoints; messages                                                |
 | CheckpointRemoved  | its row in checkpoints goes; messages                                |
@@ -99,9 +99,14 @@ def _collect_step(rows: Rows, event: StepFinished) -> None:
     for group, rate in event.learning_rates.items():
         rows.points[SeriesKey("run", "", f"learning_rate/{group}")][event.step] = finite(rate)
     rows.points[GRADIENT_NORM][event.step] = finite(event.gradient_norm)
-    for metric, by_task in (("share", event.shares), ("planned_share", event.planned_shares)):
-        for task, share in by_task.items():
-            rows.points[SeriesKey("run", task, metric)][event.step] = finite(share)
+    for split, metric, by_task in (
+        ("train", "weight", event.weights),
+        ("run", "gradient_norm", event.task_norms),
+        ("run", "share", event.shares),
+        ("run", "planned_share", event.planned_shares),
+    ):
+        for task, value in by_task.items():
+            rows.points[SeriesKey(split, task, metric)][event.step] = finite(value)
     rows.steps[event.step] = {
         "step": event.step,
         "epoch": event.epoch,

@@ -62,6 +62,8 @@ class BlockReader:
                 texts=update.batch.texts,
                 tokens=update.batch.tokens,
                 seconds=seconds,
+                weights={task: float(weight) for task, weight in update.weights.items()},
+                task_norms={task: norm.item() for task, norm in update.task_norms.items()},
                 shares=update.shares,
                 planned_shares=update.planned_shares,
             )

@@ -21,6 +21,7 @@ from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
 from workbench.model.vocabulary import train_only_occurring_rows
+from workbench.training.balance import Balance
 from workbench.training.cautions import cautions
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
 from workbench.training.reproducibility import seed_everything
@@ -84,6 +85,14 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
             weight_decay=weight_decay,
             kind=config.optimization.optimizer,
         ),
+        balance=Balance(
+            model,
+            tasks=config.trained_tasks,
+            config=config.weighting,
+            seed=config.seed,
+            updates_per_epoch=sampling.updates(0),
+            device=arithmetic.device,
+        ),
         unfreezing=GradualUnfreezing(model, share=freezing.gradual, total_steps=total_steps),
         frozen=frozen,
         groups=groups,
@@ -131,7 +140,7 @@ def _sampling_plan(config: ExperimentConfig, split: EncodedSplit) -> SamplingPla
     return SamplingPlan(
         split.lengths,
         [frozenset(example.labels) for example in split.examples],
-        tasks=[name for name, task in config.tasks.items() if task.weight > 0],
+        tasks=config.trained_tasks,
         rule=settings.rule,
         batch_size=config.training.batch_size,
         epochs=config.training.epochs,

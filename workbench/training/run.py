@@ -17,6 +17,7 @@ from workbench.model.dropout import MaskSource
 from workbench.model.folder import LoadedModel
 from workbench.model.freezing import GradualUnfreezing
 from workbench.schedules import Plateau
+from workbench.training.balance import Balance
 from workbench.training.checkpoint import checkpoint_name
 
 
@@ -33,6 +34,8 @@ class Run:
     loaded: LoadedModel
     arithmetic: Arithmetic
     optimizer: torch.optim.Optimizer
+    balance: Balance
+    """How losses become gradients."""
     unfreezing: GradualUnfreezing
     frozen: frozenset[str]
     """Names of the parameters that never move."""
