@@ -104,6 +104,21 @@ class StepFinished:
 
 
 @dataclass(frozen=True)
+class InterferenceProbed:
+    """How the gradients of the tasks stood to one another in an update."""
+
+    step: int
+    tasks: tuple[str, ...]
+    """Those that had labels in it."""
+    norms: Mapping[str, Mapping[str, float]]
+    """By part of the shared model (`all`, `embeddings`, `layer 0`, …), by task."""
+    cosines: Mapping[str, Mapping[str, float]]
+    """By part, by pair of tasks (`one|other`); a pair of which one gradient is 0 is left out."""
+    weights: Mapping[str, float]
+    """By task, what its gradient on the shared parameters was multiplied with."""
+
+
+@dataclass(frozen=True)
 class EvaluationFinished:
     """A split was evaluated."""
 
@@ -184,6 +199,7 @@ Event = (
     PhaseStarted
     | RunStarted
     | StepFinished
+    | InterferenceProbed
     | EvaluationFinished
     | CheckpointSaved
     | CheckpointRemoved

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import Settings, applies
 from workbench.shares import ShareRule
 
 Strategy = Literal[
@@ -45,22 +45,29 @@ class SamplingConfig(Settings):
         ge=1.0,
         le=100.0,
         description="Of temperature: 1 is proportional, the larger the nearer to uniform.",
+        json_schema_extra=applies(when={"sampling.strategy": ["temperature", "annealed"]}),
     )
     cap: int | None = Field(
         default=None,
         ge=1,
         description="Of temperature: a task counts as if it had so many texts at most.",
+        json_schema_extra=applies(when={"sampling.strategy": ["temperature", "annealed"]}),
     )
     shares: dict[str, float] = Field(
         default_factory=dict,
         description="Of fixed: how much of the draws each task gets, in any unit; 1 where none is "
         "given.",
+        json_schema_extra=applies(when={"sampling.strategy": ["fixed", "annealed"]}),
     )
     anneal_from: PlainStrategy = Field(
-        default="proportional", description="Of annealed: how the run begins."
+        default="proportional",
+        description="Of annealed: how the run begins.",
+        json_schema_extra=applies(when={"sampling.strategy": "annealed"}),
     )
     anneal_to: PlainStrategy = Field(
-        default="uniform", description="Of annealed: how the run ends."
+        default="uniform",
+        description="Of annealed: how the run ends.",
+        json_schema_extra=applies(when={"sampling.strategy": "annealed"}),
     )
     batches: Literal["mixed", "one_task"] = Field(
         default="mixed",
@@ -73,6 +80,7 @@ class SamplingConfig(Settings):
         description="How long an epoch is. all: as many texts as there are. smallest: until the "
         "task that is through first has been seen once; the others are capped. largest: until "
         "every task has been seen once; the others are repeated.",
+        json_schema_extra=applies(unless={"sampling.strategy": "natural"}),
     )
     examples_per_epoch: int | None = Field(
         default=None, ge=1, description="So many texts make an epoch, whatever `epoch` says."

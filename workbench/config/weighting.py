@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import Settings, applies
 
 WeightingMethod = Literal[
     "sum",
@@ -65,6 +65,7 @@ class WeightingConfig(Settings):
         'mean, sqrt, log, such as "question + 0.5 * entity". A task that it does not name is not '
         "trained; the tasks' own weights do not count. A task that an update does not label is "
         "left out.",
+        json_schema_extra=applies(when={"weighting.method": "formula"}),
     )
     learning_rate: float = Field(
         default=0.025,
@@ -72,15 +73,23 @@ class WeightingConfig(Settings):
         le=10.0,
         description="Of what uncertainty, imtl_l, famo and gradnorm learn; their own optimizer "
         "(Adam), without schedule and decay.",
+        json_schema_extra=applies(
+            when={"weighting.method": ["uncertainty", "imtl_l", "famo", "gradnorm"]}
+        ),
     )
     temperature: float = Field(
-        default=2.0, gt=0.0, le=100.0, description="Of dwa: the larger, the more alike the weights."
+        default=2.0,
+        gt=0.0,
+        le=100.0,
+        description="Of dwa: the larger, the more alike the weights.",
+        json_schema_extra=applies(when={"weighting.method": "dwa"}),
     )
     period: int = Field(
         default=0,
         ge=0,
         description="Of dwa: updates over which a loss is averaged before it is compared; 0 = an "
         "epoch, as in the paper, which says little in a run of three.",
+        json_schema_extra=applies(when={"weighting.method": "dwa"}),
     )
     smoothness: float = Field(
         default=0.1,
@@ -88,12 +97,14 @@ class WeightingConfig(Settings):
         le=100.0,
         description="Of stch: the smaller, the nearer to the maximum, the larger, the nearer to "
         "the mean.",
+        json_schema_extra=applies(when={"weighting.method": "stch"}),
     )
     asymmetry: float = Field(
         default=1.5,
         ge=0.0,
         le=10.0,
         description="Of gradnorm: how much more a task gets that learns slowly; 0 for equal norms.",
+        json_schema_extra=applies(when={"weighting.method": "gradnorm"}),
     )
     gradients: AggregationMethod = Field(
         default="sum",
@@ -117,18 +128,21 @@ class WeightingConfig(Settings):
         default=False,
         description="Give the combined gradient the length of the plain sum, so that methods are "
         "compared at one step size, not by it.",
+        json_schema_extra=applies(unless={"weighting.gradients": "sum"}),
     )
     last_layers: int = Field(
         default=0,
         ge=0,
         description="Combine by the method only in so many of the backbone's top layers, and what "
         "is above them; add up plainly below: several times cheaper. 0 = everywhere.",
+        json_schema_extra=applies(unless={"weighting.gradients": "sum"}),
     )
     caution: float = Field(
         default=0.4,
         ge=0.0,
         lt=1.0,
         description="Of cagrad: how far it may go from the mean; 0 is the mean.",
+        json_schema_extra=applies(when={"weighting.gradients": "cagrad"}),
     )
     fairness: float = Field(
         default=1.0,
@@ -136,12 +150,14 @@ class WeightingConfig(Settings):
         le=10.0,
         description="Of fairgrad: 1 for proportional fairness (as Nash-MTL), larger for the worst "
         "task.",
+        json_schema_extra=applies(when={"weighting.gradients": "fairgrad"}),
     )
     smoothing: float = Field(
         default=0.01,
         gt=0.0,
         le=1.0,
         description="Of gradvac: how quickly the running mean of the cosines follows.",
+        json_schema_extra=applies(when={"weighting.gradients": "gradvac"}),
     )
 
     @model_validator(mode="after")

@@ -67,6 +67,12 @@ class BlockReader:
                 shares=update.shares,
                 planned_shares=update.planned_shares,
             )
+            if update.interference is not None:
+                own = {task: run.config.tasks[task].weight for task in update.interference.tasks}
+                weights = {task: float(weight) for task, weight in update.weights.items()}
+                probe = update.interference.event(update.step, own | weights)
+                run.watch.see(probe)
+                yield probe
             for task, loss in losses.items():
                 if not math.isfinite(loss):
                     raise _not_finite(run, update, f'The loss of task "{task}" is {loss}')

@@ -13,6 +13,7 @@ from workbench.events import (
     EvaluationFinished,
     Event,
     PhaseStarted,
+    Warned,
 )
 from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
 from workbench.training.evaluation import evaluate
@@ -37,6 +38,8 @@ def evaluate_and_save(run: Run) -> Iterator[Event]:
             selection=selection,
             seconds=time.perf_counter() - begin,
         )
+        for message in run.watch.evaluated(metrics):
+            yield Warned(message)
         for task, found in metrics.items():
             if not math.isfinite(found["loss"]):
                 raise WorkerError(

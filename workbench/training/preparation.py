@@ -21,8 +21,9 @@ from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
 from workbench.model.vocabulary import train_only_occurring_rows
-from workbench.training.balance import Balance
+from workbench.training.balance import Balance, moving
 from workbench.training.cautions import cautions
+from workbench.training.interference import ConflictWatch, looks_every
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
 from workbench.training.reproducibility import seed_everything
 from workbench.training.run import Run
@@ -64,6 +65,20 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     on_cpu = arithmetic.device.type == "cpu"
     masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
     model.to(arithmetic.device)
+    balance = Balance(
+        model,
+        tasks=config.trained_tasks,
+        config=config.weighting,
+        seed=config.seed,
+        updates_per_epoch=sampling.updates(0),
+        device=arithmetic.device,
+    )
+    every, said_of_looks = looks_every(
+        config.instruments.interference_every,
+        len(config.trained_tasks),
+        sum(parameter.numel() for parameter in moving(balance.shared)),
+        arithmetic.device,
+    )
     run = Run(
         config=config,
         folder=folder,
@@ -85,13 +100,11 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
             weight_decay=weight_decay,
             kind=config.optimization.optimizer,
         ),
-        balance=Balance(
-            model,
-            tasks=config.trained_tasks,
-            config=config.weighting,
-            seed=config.seed,
-            updates_per_epoch=sampling.updates(0),
-            device=arithmetic.device,
+        balance=balance,
+        looks_every=every,
+        watch=ConflictWatch(
+            {name: task.metric for name, task in config.tasks.items()},
+            warn_below=config.instruments.warn_below,
         ),
         unfreezing=GradualUnfreezing(model, share=freezing.gradual, total_steps=total_steps),
         frozen=frozen,
@@ -103,6 +116,8 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         total_steps=total_steps,
     )
     yield _started(run)
+    if said_of_looks:
+        yield Warned(said_of_looks)
     for message in cautions(run):
         yield Warned(message)
     return run

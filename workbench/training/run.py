@@ -19,6 +19,7 @@ from workbench.model.freezing import GradualUnfreezing
 from workbench.schedules import Plateau
 from workbench.training.balance import Balance
 from workbench.training.checkpoint import checkpoint_name
+from workbench.training.interference import ConflictWatch
 
 
 @dataclass
@@ -36,6 +37,10 @@ class Run:
     optimizer: torch.optim.Optimizer
     balance: Balance
     """How losses become gradients."""
+    looks_every: int
+    """Updates between two looks at how the tasks' gradients stand to one another; 0 for none."""
+    watch: ConflictWatch
+    """What the looks and the evaluations of dev together warn of."""
     unfreezing: GradualUnfreezing
     frozen: frozenset[str]
     """Names of the parameters that never move."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.data.batching import Batch
 from workbench.model.heads import Head
+from workbench.training.interference import Interference, look
 from workbench.training.optimizer import set_rates, trained_parameters
 from workbench.training.reproducibility import TorchState
 from workbench.training.run import Run
@@ -28,6 +29,7 @@ class Update:
     learning_rates: Mapping[str, float]
     batch: Batch
     weights: Mapping[str, Tensor | float] = field(default_factory=dict)
+    interference: Interference | None = None
     task_norms: Mapping[str, Tensor] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
     planned_shares: Mapping[str, float] = field(default_factory=dict)
@@ -50,7 +52,10 @@ def make_update(run: Run, *batches: Batch) -> Update:
     trained = {
         task: run.config.tasks[task].weight for task in run.config.trained_tasks if task in counts
     }
-    run.balance.begin(run.step, trained, micro_batches=len(batches), scaler=run.scaler)
+    looks = bool(run.looks_every) and (run.step + 1) % run.looks_every == 0 and len(trained) > 1
+    run.balance.begin(
+        run.step, trained, micro_batches=len(batches), scaler=run.scaler, wants_rows=looks
+    )
     random = TorchState(run.arithmetic.device) if run.balance.wants_losses_again else None
     run.optimizer.zero_grad(set_to_none=True)
     for losses in _losses(run, batches, counts):
@@ -76,6 +81,7 @@ def make_update(run: Run, *batches: Batch) -> Update:
         learning_rates=rates,
         batch=batches[0],
         weights=balanced.weights,
+        interference=look(balanced.rows, run.balance.shared) if balanced.rows else None,
         task_norms=balanced.norms,
         shares=run.sampling.drawn(drawn) if follows_a_rule else {},
         planned_shares=run.sampling.planned(run.step / run.total_steps) if follows_a_rule else {},
