@@ -217,7 +217,7 @@ def test_parts_that_do_not_move_are_not_looked_at(bert: Path, corpus: Path, tmp_
 
 @pytest.mark.parametrize(
     ("tasks", "values", "asked", "every"),
-    [(2, 100, None, 50), (4, 100, None, 100), (2, 100, 7, 7), (2, 100, 0, 0), (1, 100, 5, 0)],
+    [(2, 100, None, 60), (4, 100, None, 120), (2, 100, 7, 7), (2, 100, 0, 0), (1, 100, 5, 0)],
 )
 def test_looks_are_so_seldom_that_they_cost_little(
     tasks: int, values: int, asked: int | None, every: int
