@@ -11,7 +11,7 @@ from workbench.config.formula import FormulaError, parse_formula, tasks_of
 from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
 from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
 from workbench.config.sampling import SamplingConfig
-from workbench.config.task import SelectionConfig, TaskConfig
+from workbench.config.task import SelectionConfig, TaskConfig, TextTask
 from workbench.config.weighting import InstrumentsConfig, WeightingConfig
 from workbench.errors import nearest
 
@@ -44,6 +44,13 @@ class ExperimentConfig(Settings):
             named = set(tasks_of(parse_formula(self.weighting.formula, self.tasks)))
             return [name for name in self.tasks if name in named]
         return [name for name, task in self.tasks.items() if task.weight > 0]
+
+    def pooling_of(self, task: str) -> PoolingConfig:
+        """How a text becomes one vector for a task."""
+        settings = self.tasks[task]
+        if isinstance(settings, TextTask) and settings.pooling.mode != "as default":
+            return settings.pooling
+        return self.pooling
 
     @field_validator("name")
     @classmethod
@@ -114,6 +121,21 @@ class ExperimentConfig(Settings):
             raise ValueError(
                 "sampling.shares gives every trained task 0, so nothing would be drawn; "
                 "give one of them a share"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_learns_the_pooling(self) -> ExperimentConfig:
+        sharing = [
+            task
+            for task in self.tasks.values()
+            if isinstance(task, TextTask) and task.pooling.mode == "as default"
+        ]
+        if self.pooling.is_learned and not sharing:
+            raise ValueError(
+                "pooling has something to learn (attention or projection), but no task looks at "
+                "it; take pooling.mode = mean without projection, or set it in "
+                "[tasks.NAME.pooling] of the task that is to have it"
             )
         return self
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from workbench.config.base import IS_SET, Settings, applies
+from workbench.config.model import TaskPoolingConfig
 
 DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
 ConlluColumn = Literal["lemma", "upos", "xpos", "feats", "deprel", "misc"]
@@ -132,9 +133,23 @@ class BaseTask(Settings):
     learning_rate: float | None = Field(
         default=None, gt=0.0, le=10.0, description="Highest rate of this task's head, if another."
     )
+    layer_mix: bool = Field(
+        default=False,
+        description="Read a mean of all layers whose weights are learned (Peters et al. 2018), in "
+        "place of the last alone. Pays where a task is of form more than of sense, as parts of "
+        "speech, above all on a frozen backbone; keeps all layers in memory.",
+    )
 
 
-class ClassificationTask(BaseTask):
+class TextTask(BaseTask):
+    """What every task has that looks at the pooled vector of a text."""
+
+    pooling: TaskPoolingConfig = Field(
+        default_factory=TaskPoolingConfig, description="What differs from [pooling]."
+    )
+
+
+class ClassificationTask(TextTask):
     """One label out of several for a text."""
 
     kind: Literal["classification"] = Field(description="One label per text.")

@@ -86,7 +86,8 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
     import transformers
 
     head: Head = loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
-    if why := _beyond(head):
+    mixed = "a mean of all layers before it, where theirs see the last" * settings.layer_mix
+    if why := mixed or _beyond(head):
         raise CheckpointError(
             f'The head of "{task}" cannot be written for transformers: it has {why}.',
             where=f"task {task}",
@@ -108,23 +109,26 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
         _fill(model.classifier, weight, bias)
         return auto, model
     auto = "AutoModelForSequenceClassification"
-    pooling = loaded.description.pooling
+    pooling = settings.pooling or loaded.description.pooling
     write_head = FIRST_PIECE_HEADS.get(config.model_type)
     if write_head is None:
         raise _cannot(task, config, "has a classifier whose layers cannot carry this head")
-    if pooling == "mean":
+    if pooling.projection or pooling.normalize:
+        raise _cannot(task, config, "has no layer between the pooled vector and the classifier")
+    mode = pooling.words
+    if mode == "mean":
         if config.model_type not in BERT_LIKE:
             raise _cannot(task, config, "cannot average over the pieces")
         if 2 * len(settings.labels) + 2 > config.hidden_size:
             raise _cannot(task, config, f"is too narrow for {len(settings.labels)} classes")
         config.num_hidden_layers += 1
-    elif pooling != "cls":
-        raise _cannot(task, config, f'cannot pool by "{pooling}"')
+    elif mode != "cls":
+        raise _cannot(task, config, f'cannot pool by "{mode}"')
     elif len(settings.labels) > config.hidden_size:
         raise _cannot(task, config, f"is too narrow for {len(settings.labels)} classes")
     model = _empty(transformers, auto, config, task)
     _load_encoder(model, encoder)
-    if pooling == "mean":
+    if mode == "mean":
         layer = getattr(model, model.base_model_prefix).encoder.layer[-1]
         weight = _make_averaging(layer, weight)
     write_head(model, weight, bias)

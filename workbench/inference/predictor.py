@@ -55,9 +55,9 @@ class Predictor:
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One vector per text, `(texts, hidden)`."""
+        """One vector per text by the pooling that tasks share, `(texts, width)`."""
         pieces = self.loaded.tokenizer.pieces(texts)
-        vectors = np.zeros((len(texts), self.loaded.model.backbone.hidden_size), np.float32)
+        vectors = np.zeros((len(texts), self.loaded.model.pooling.width), np.float32)
         for indices in self._batches(pieces):
             ids, mask = self._pad(pieces, indices)
             with self.arithmetic.autocast():

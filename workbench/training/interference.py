@@ -22,7 +22,7 @@ WHOLE = "all"
 """Name of all shared parameters together, beside those of the layers."""
 UPDATES_PER_TASK = 30
 """Updates between two looks, times the number of tasks, if nothing else is said. A look costs one
-backward pass per task, about two thirds of an update: a 45th of the time; 2.7 % was measured at 25."""
+backward pass per task, about two thirds of an update, so this is a 45th of the time."""
 MOST_MEMORY_SHARE = 0.25
 """Of a GPU's memory, that the gradients kept for a look may take if nobody asked for looks."""
 _KEPT_COSINES = 64

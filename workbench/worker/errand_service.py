@@ -85,7 +85,10 @@ def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
     """Vectors go into a file: as JSON they would be ten times their size."""
-    vectors = _predictor(model).encode(texts)
+    predictor = _predictor(model)
+    if note := predictor.description.which_vectors:
+        tell(note)
+    vectors = predictor.encode(texts)
     np.save(to, vectors, allow_pickle=False)
     return {"texts": len(texts), "dimensions": int(vectors.shape[1])}
 
