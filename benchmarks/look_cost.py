@@ -17,7 +17,6 @@ from pathlib import Path
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the launcher sets it
 
 from workbench.config.loading import load_experiment
-from workbench.data.batching import collate
 from workbench.training.interference import UPDATES_PER_TASK
 from workbench.training.preparation import prepare
 from workbench.training.run import Run
@@ -66,12 +65,10 @@ def measured(run: Run, pairs: int) -> dict[bool, list[float]]:
     seconds: dict[bool, list[float]] = {False: [], True: []}
     batches = run.sampling.batches(0)
     for number, indices in zip(range(pairs + WARM_UP), cycle(batches), strict=False):
-        examples = [run.train_split.examples[index] for index in indices]
-        batch = collate(examples, indices.tolist(), pad_id=run.loaded.tokenizer.pad_id)
         for looks in (False, True) if number % 2 else (True, False):
             run.looks_every = int(looks)
             begin = time.perf_counter()
-            make_update(run, batch)
+            make_update(run, indices.tolist())
             if number >= WARM_UP:
                 seconds[looks].append(time.perf_counter() - begin)
     return seconds

@@ -16,9 +16,14 @@ class PhaseStarted:
     """The run does something else from now on, which may keep it silent for a while."""
 
     phase: str
-    """In words: reading data, loading the backbone, training, evaluating, saving, showcase."""
+    """In words: reading data, loading the backbone, training, evaluating, saving, showcase, and
+    `PAUSED` for a run that waits to be told to go on."""
     expected_seconds: float
     """How long it may stay in this phase without another sign of life."""
+
+
+PAUSED = "paused"
+"""The phase of a run that waits: nothing is expected of it until it is told to go on."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,35 @@ class InterferenceProbed:
 
 
 @dataclass(frozen=True)
+class UpdateSkipped:
+    """A batch was left out: a number in it was not finite. Nothing was learned from it."""
+
+    step: int
+    """The update that it would have been. It counts: the next batch is that of the next step."""
+    what: str
+    """Which number, as a sentence."""
+    examples: tuple[int, ...]
+    """Numbers of the batch's examples in train."""
+    places: tuple[str, ...]
+    """Where they come from: file and line."""
+
+
+@dataclass(frozen=True)
+class RequestObeyed:
+    """Somebody asked something of the run, and it did it.
+
+    Repeated after the same steps, these make another run of the same config learn the same.
+    """
+
+    step: int
+    """The last update before it took effect."""
+    kind: str
+    """A name in `control.KINDS`."""
+    body: str
+    """What it said, as `control.from_json` reads it."""
+
+
+@dataclass(frozen=True)
 class EvaluationFinished:
     """A split was evaluated."""
 
@@ -151,6 +185,14 @@ class CheckpointSaved:
     """Best of the run so far, by the selection rule."""
     selection: float | None
     bytes: int
+    """Of its model."""
+    best_for: tuple[str, ...] = ()
+    """Tasks whose own metric is the best so far in it."""
+    training_bytes: int = 0
+    """Of what only a resumed run needs. It goes when the next checkpoint is there, unless this
+    one stays for good."""
+    stays: bool = False
+    """Whether it stays for good: each K-th as configured, and those that were asked for."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +251,8 @@ Event = (
     | RunStarted
     | StepFinished
     | InterferenceProbed
+    | UpdateSkipped
+    | RequestObeyed
     | EvaluationFinished
     | LayersMixed
     | CheckpointSaved

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import Control, Stop
 from workbench.errors import DataError
 from workbench.events import (
     CheckpointSaved,
@@ -28,9 +29,7 @@ FINISHES, FAILS, BREAKS, DIES, LOOPS, HANGS, ENDS_MUTE, SWELLS = range(8)
 QUICK_STEPS = 25
 
 
-def engine(
-    config: ExperimentConfig, *, folder: Path, should_stop: Callable[[], str | None]
-) -> Iterator[Event]:
+def engine(config: ExperimentConfig, *, folder: Path, control: Control) -> Iterator[Event]:
     yield PhaseStarted("reading data", 30.0)
     total = 1_000_000 if config.seed == LOOPS else QUICK_STEPS
     yield RunStarted(total, total, (), "cpu", "fp32", 1, 1, "")
@@ -52,8 +51,8 @@ def engine(
             time.sleep(600)
         if config.seed == LOOPS:
             time.sleep(0.01)
-        if wish := should_stop():
-            if wish == "stop":
+        if asked := control.take():
+            if Stop() in asked:
                 yield CheckpointSaved(step, f"checkpoints/{step}", False, None, 1)
             yield RunFinished(step, True, "", 1.0)
             return

@@ -40,10 +40,10 @@ class ExperimentConfig(Settings):
     @property
     def trained_tasks(self) -> list[str]:
         """The tasks whose losses count, in order."""
+        named = set(self.tasks)
         if self.weighting.formula is not None:
             named = set(tasks_of(parse_formula(self.weighting.formula, self.tasks)))
-            return [name for name in self.tasks if name in named]
-        return [name for name, task in self.tasks.items() if task.weight > 0]
+        return [name for name, task in self.tasks.items() if task.weight > 0 and name in named]
 
     def pooling_of(self, task: str) -> PoolingConfig:
         """How a text becomes one vector for a task."""

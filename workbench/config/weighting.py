@@ -63,8 +63,8 @@ class WeightingConfig(Settings):
         max_length=1000,
         description="Of method = formula: task names, numbers, + - * /, parentheses, min, max, "
         'mean, sqrt, log, such as "question + 0.5 * entity". A task that it does not name is not '
-        "trained; the tasks' own weights do not count. A task that an update does not label is "
-        "left out.",
+        "trained; the tasks' own weights do not count, but for 0, which takes a task out. A task "
+        "that an update does not label is left out.",
         json_schema_extra=applies(when={"weighting.method": "formula"}),
     )
     learning_rate: float = Field(

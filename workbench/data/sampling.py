@@ -122,6 +122,14 @@ class SamplingPlan:
             return steps_per_epoch(self.examples_per_epoch, self._batch_size)
         return len(self.batches(epoch))
 
+    def position(self, step: int) -> tuple[int, int]:
+        """The epoch that comes after `step` updates, and how many of its batches are done."""
+        epoch = 0
+        while epoch < self._epochs and step >= self.updates(epoch):
+            step -= self.updates(epoch)
+            epoch += 1
+        return epoch, step
+
     def batches(self, epoch: int) -> list[Indices]:
         """Indices of the examples of each batch of an epoch, in order."""
         if self._built is None or self._built[0] != epoch:

@@ -76,6 +76,10 @@ class Tokenizer:
         """Tokenise texts, in parallel inside the back end."""
         return [_pieces(encoding) for encoding in self._back_end.encode_batch(list(texts))]
 
+    def is_like(self, other: Tokenizer) -> bool:
+        """Whether the other has the same pieces under the same numbers."""
+        return bool(self._back_end.get_vocab() == other._back_end.get_vocab())
+
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` as it was read: no truncation, no padding."""
         self._back_end.no_truncation()

@@ -58,13 +58,13 @@ class Balance:
 
         Args:
             model: As it is trained, on its device.
-            tasks: Those that are trained, in order.
+            tasks: Those that may be trained, in order.
             config: How.
             seed: Of the run.
             updates_per_epoch: Of its first epoch.
             device: Where losses are.
         """
-        order = tuple(tasks)
+        order = self.tasks = tuple(tasks)
         self._config = config
         self.weighting = WEIGHTINGS[config.method](
             WeightingSettings(order, config, seed, updates_per_epoch, device)

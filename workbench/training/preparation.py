@@ -23,14 +23,24 @@ from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, fro
 from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.training.balance import Balance, moving
 from workbench.training.cautions import cautions
+from workbench.training.forking import take_over_model, take_over_optimizer
 from workbench.training.interference import ConflictWatch, looks_every
+from workbench.training.memory import TrainedWeights
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
 from workbench.training.reproducibility import seed_everything
+from workbench.training.resuming import origin_of, resume
 from workbench.training.run import Run
 
 
-def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Run]:
-    """Read the data, build the model; returns the `Run`."""
+def prepare(
+    config: ExperimentConfig,
+    folder: Path,
+    *,
+    resume_from: Path | None = None,
+    start_from: Path | None = None,
+    keep_optimizer: bool = False,
+) -> Generator[Event, None, Run]:
+    """Read the data, build the model, go to where a checkpoint is; returns the `Run`."""
     yield PhaseStarted("reading data", 600)
     seed_everything(config.seed)
     arithmetic = choose_arithmetic(config.training.device, config.training.precision)
@@ -46,6 +56,12 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     heads = head_settings(config, corpus.labels)
     pooling = pooling_settings(config)
     model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
+    loaded = LoadedModel(
+        model,
+        backbone.tokenizer,
+        ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
+    )
+    changes = [] if start_from is None else list(take_over_model(loaded, start_from))
     freezing = config.freezing
     frozen = freeze(
         model,
@@ -72,7 +88,8 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     model.to(arithmetic.device)
     balance = Balance(
         model,
-        tasks=config.trained_tasks,
+        # A task that weighs nothing may be given a weight while the run is at work.
+        tasks=config.trained_tasks if config.weighting.formula else list(config.tasks),
         config=config.weighting,
         seed=config.seed,
         updates_per_epoch=sampling.updates(0),
@@ -84,6 +101,9 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         sum(parameter.numel() for parameter in moving(balance.shared)),
         arithmetic.device,
     )
+    optimizer = build_optimizer(
+        model, rates=rates, weight_decay=weight_decay, kind=config.optimization.optimizer
+    )
     run = Run(
         config=config,
         folder=folder,
@@ -91,18 +111,10 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         train_split=train_split,
         dev_split=dev_split,
         sampling=sampling,
-        loaded=LoadedModel(
-            model,
-            backbone.tokenizer,
-            ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
-        ),
+        loaded=loaded,
         arithmetic=arithmetic,
-        optimizer=build_optimizer(
-            model,
-            rates=rates,
-            weight_decay=weight_decay,
-            kind=config.optimization.optimizer,
-        ),
+        optimizer=optimizer,
+        weights=TrainedWeights(model, optimizer, frozen),
         balance=balance,
         looks_every=every,
         watch=ConflictWatch(
@@ -117,11 +129,23 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         trainable_parameters=trainable,
         total_parameters=total,
         total_steps=total_steps,
+        micro_batch_size=config.training.micro_batch_size,
+        origin=origin_of(
+            config,
+            (train_split, dev_split),
+            corpus.labels,
+            arithmetic=arithmetic,
+            frozen_checksum=frozen_checksum(model, frozen),
+        ),
     )
+    if start_from is not None and keep_optimizer:
+        changes.append(take_over_optimizer(run, start_from))
+    if resume_from is not None:
+        changes += resume(run, resume_from)
     yield _started(run)
     if said_of_looks:
         yield Warned(said_of_looks)
-    for message in cautions(run):
+    for message in [*cautions(run), *changes]:
         yield Warned(message)
     return run
 
@@ -148,7 +172,7 @@ def _started(run: Run) -> RunStarted:
         precision=run.arithmetic.precision,
         trainable_parameters=run.trainable_parameters,
         total_parameters=run.total_parameters,
-        frozen_checksum=frozen_checksum(run.loaded.model, run.frozen),
+        frozen_checksum=run.origin["frozen"],
         groups=run.groups,
     )
 

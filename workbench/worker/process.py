@@ -20,6 +20,7 @@ from threading import Thread
 from typing import Protocol
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import Control
 from workbench.errors import WorkbenchError
 from workbench.events import (
     CheckpointSaved,
@@ -32,7 +33,7 @@ from workbench.events import (
     Warned,
 )
 from workbench.paths import find_database
-from workbench.store.records import CommandKind, ExitRecord, ProcessIdentity
+from workbench.store.records import ExitRecord, ProcessIdentity
 from workbench.store.run_store import RunStore
 from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
 from workbench.worker.log import LOG_NAME, say
@@ -50,17 +51,11 @@ LESS_MEMORY = (
 )
 
 
-class StopQuestion(Protocol):
-    """What the engine asks at each update: None, "stop" or "stop now"."""
-
-    def __call__(self) -> CommandKind | None: ...
-
-
 class Engine(Protocol):
     """Config in, events out: `workbench.training.loop.train`, or a script in a test."""
 
     def __call__(
-        self, config: ExperimentConfig, *, folder: Path, should_stop: StopQuestion
+        self, config: ExperimentConfig, *, folder: Path, control: Control
     ) -> Iterator[Event]: ...
 
 
@@ -112,7 +107,7 @@ def _run_engine(
             from workbench.training.loop import train  # torch: the claim must not wait for it
 
             engine = train
-        for event in engine(config, folder=folder, should_stop=stop):
+        for event in engine(config, folder=folder, control=stop):
             _log(event)
             out.put(event)
             last = event

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Event
 
+from workbench.control import Request, Stop, StopNow
 from workbench.store.records import CommandKind
 
 
@@ -19,6 +21,15 @@ class StopRequest:
         if self._now.is_set():
             return "stop now"
         return "stop" if self._soon.is_set() else None
+
+    def take(self) -> Sequence[Request]:
+        """The same, as the loop asks for it."""
+        wish = self()
+        return () if wish is None else (StopNow(),) if wish == "stop now" else (Stop(),)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something is asked for, at most so long."""
+        self._soon.wait(seconds)
 
     def ask(self, wish: CommandKind) -> None:
         """Ask for it; the stronger of the wishes stays."""

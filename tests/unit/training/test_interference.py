@@ -13,7 +13,6 @@ from torch import nn
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.conflicts import conflict_rate
-from workbench.data.batching import collate
 from workbench.events import (
     Event,
     InterferenceProbed,
@@ -23,7 +22,7 @@ from workbench.events import (
 from workbench.model.parts import Part
 from workbench.training.blocks import BlockReader
 from workbench.training.interference import ConflictWatch, look, looks_every
-from workbench.training.milestone import evaluate_and_save
+from workbench.training.milestone import planned_milestone
 from workbench.training.preparation import prepare
 from workbench.training.run import Run
 from workbench.training.task_rows import TaskRows
@@ -82,15 +81,13 @@ def an_observed_run(bert: Path, folder: Path, *, opposed: bool) -> list[Event]:
     heads["second"].load_state_dict(heads["first"].state_dict())
     run.loaded.model.train()
     reader = BlockReader(1)
-    events = list(evaluate_and_save(run))
+    events = list(planned_milestone(run))
     for epoch in range(config.training.epochs):
         for number, indices in enumerate(run.sampling.batches(epoch)):
-            examples = [run.train_split.examples[index] for index in indices]
-            batch = collate(examples, indices.tolist(), pad_id=run.loaded.tokenizer.pad_id)
-            reader.add(make_update(run, batch), epoch, time.perf_counter())
+            reader.add(make_update(run, indices.tolist()), epoch, time.perf_counter())
             events += reader.read(run)
             if number % 3 == 2:
-                events += evaluate_and_save(run)
+                events += planned_milestone(run)
     return events
 
 
