@@ -166,6 +166,18 @@ class EvaluationFinished:
 
 
 @dataclass(frozen=True)
+class TaskGraduated:
+    """A task has stopped improving: it is not trained any more, and evaluated all the same."""
+
+    step: int
+    task: str
+    metric: str
+    best: float
+    """The highest value of its metric on dev."""
+    best_step: int
+
+
+@dataclass(frozen=True)
 class LayersMixed:
     """How much of each layer the tasks with `layer_mix` read, after an evaluation."""
 
@@ -255,6 +267,7 @@ Event = (
     | RequestObeyed
     | EvaluationFinished
     | LayersMixed
+    | TaskGraduated
     | CheckpointSaved
     | CheckpointRemoved
     | Warned

@@ -222,6 +222,13 @@ def _line_of(message: MessageRecord) -> Line | None:
             best = ", the best so far" if body["is_best"] else ""
             size = figures.size(int(str(body["bytes"])))
             return Line("checkpoint", f"checkpoint  step {body['step']}{best}, {size}")
+        case "TaskGraduated":
+            best = figures.metric(float(str(body["best"])))
+            return Line(
+                "note",
+                f"{body['task']} is through: {body['metric']} {best} at step {body['best_step']} "
+                "was not surpassed; it is trained no longer",
+            )
         case "Warned":
             return Line("warning", f"warning  {body['message']}")
         case "PhaseStarted" if body["phase"] in ("reading data", "showcase"):

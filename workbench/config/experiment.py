@@ -75,7 +75,9 @@ class ExperimentConfig(Settings):
 
     @model_validator(mode="after")
     def _selection_names_tasks(self) -> ExperimentConfig:
-        for name in [*self.selection.weights, *filter(None, [self.selection.task])]:
+        selection = self.selection
+        named = [*selection.weights, *selection.baselines, *filter(None, [selection.task])]
+        for name in named:
             if name not in self.tasks:
                 raise ValueError(
                     f'selection names a task "{name}" that is not there; '

@@ -29,7 +29,24 @@ def cautions(run: Run) -> Iterator[str]:
     for name, settings in run.config.tasks.items():
         if not settings.data.has_dev:
             yield f"{name} has no dev data: it has no part in choosing the best checkpoint."
+    yield from _patience_warnings(run)
     yield from _freezing_warnings(run)
+
+
+def _patience_warnings(run: Run) -> Iterator[str]:
+    """What goes badly with tasks that may stop before the end."""
+    config = run.config
+    patient = [name for name, task in config.tasks.items() if task.patience]
+    for name in patient:
+        if not config.tasks[name].data.has_dev:
+            yield f"{name} has a patience but no dev data to be judged by: it never stops."
+    late = ("one_cycle", "slanted_triangular", "warmup_stable_decay")
+    if patient and config.optimization.schedule in late:
+        yield (
+            f"The schedule {config.optimization.schedule} gains most at its end, where the rate "
+            f"is low; a task that stops before ({', '.join(patient)}) misses that. Take linear or "
+            "plateau, or no patience."
+        )
 
 
 def _freezing_warnings(run: Run) -> Iterator[str]:

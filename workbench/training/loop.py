@@ -92,6 +92,8 @@ def _train_epochs(run: Run, control: Control) -> Generator[Event, None, Ending |
         batches = run.sampling.batches(epoch)
         evaluations = _evaluation_steps(len(batches), config.evaluations_per_epoch)
         for number, indices in enumerate(batches[done:], start=done + 1):
+            if run.is_through:
+                return None
             begin = time.perf_counter()
             update = make_update(run, indices.tolist())
             reader.add(update, epoch + number / len(batches), begin)

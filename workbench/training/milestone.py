@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from workbench.errors import WorkerError
 from workbench.events import (
@@ -39,13 +39,15 @@ def planned_milestone(run: Run) -> Iterator[Event]:
     run.evaluations += 1
     every = run.config.training.keep_every
     run.weights.to_use()
-    yield from _evaluate(run)
-    if run.evaluated is not None:
-        yield from (Warned(message) for message in run.watch.evaluated(run.evaluated.metrics))
+    yield from _evaluate(run, _due(run))
+    if run.evaluated is not None and run.evaluated.step == run.step:
+        metrics = run.evaluated.metrics
+        yield from (Warned(message) for message in run.watch.evaluated(metrics))
+        yield from run.graduation.evaluated(run.step, metrics)
     optimization = run.config.optimization
-    if optimization.schedule == "plateau" and run.evaluated is not None:
+    if optimization.schedule == "plateau" and _selection_here(run) is not None:
         run.plateau = run.plateau.after(
-            run.evaluated.selection,
+            _selection_here(run),
             reduce_by=optimization.plateau_factor,
             patience=optimization.plateau_patience,
             minimum=optimization.minimum_rate,
@@ -67,20 +69,32 @@ def extra_milestone(
     """
     run.weights.to_use()
     if evaluates and (run.evaluated is None or run.evaluated.step != run.step):
-        yield from _evaluate(run)
+        yield from _evaluate(run, list(run.config.tasks))
     if saves:
         yield from _save(run, stays=stays)
     run.weights.to_train()
 
 
-def _evaluate(run: Run) -> Iterator[Event]:
-    if not run.dev_split.examples:
+def _due(run: Run) -> list[str]:
+    """The tasks that this planned evaluation looks at: at the first and the last all of them."""
+    is_last = run.step >= run.total_steps
+    return [
+        name
+        for name, task in run.config.tasks.items()
+        if is_last or (run.evaluations - 1) % task.evaluate_every == 0
+    ]
+
+
+def _evaluate(run: Run, tasks: Sequence[str]) -> Iterator[Event]:
+    split = run.dev_split if len(tasks) == len(run.config.tasks) else run.dev_split.of(tasks)
+    if not split.examples:
         return
     yield PhaseStarted("evaluating", 1800)
     begin = time.perf_counter()
     with undisturbed():
-        metrics = evaluate(run.loaded, run.dev_split, run.corpus.labels, run.arithmetic)
-    selection = selection_value(run.config, metrics)
+        metrics = evaluate(run.loaded, split, run.corpus.labels, run.arithmetic)
+    run.latest_metrics |= metrics
+    selection = selection_value(run.config, run.latest_metrics)
     run.evaluated = Evaluated(run.step, metrics, selection)
     yield EvaluationFinished(
         step=run.step,

@@ -24,6 +24,7 @@ from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.training.balance import Balance, moving
 from workbench.training.cautions import cautions
 from workbench.training.forking import take_over_model, take_over_optimizer
+from workbench.training.graduation import Graduation
 from workbench.training.interference import ConflictWatch, looks_every
 from workbench.training.memory import TrainedWeights
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
@@ -120,6 +121,10 @@ def prepare(
         watch=ConflictWatch(
             {name: task.metric for name, task in config.tasks.items()},
             warn_below=config.instruments.warn_below,
+        ),
+        graduation=Graduation(
+            {name: task.metric for name, task in config.tasks.items()},
+            {name: config.tasks[name].patience for name in config.trained_tasks},
         ),
         unfreezing=GradualUnfreezing(model, share=freezing.gradual, total_steps=total_steps),
         frozen=frozen,

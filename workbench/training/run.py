@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from workbench.model.folder import LoadedModel
 from workbench.model.freezing import GradualUnfreezing
 from workbench.schedules import Plateau
 from workbench.training.balance import Balance
+from workbench.training.graduation import Graduation
 from workbench.training.interference import ConflictWatch
 from workbench.training.manifest import checkpoint_name, checkpoint_steps
 from workbench.training.memory import OptimizerMemory, ScalerMemory, TrainedWeights
@@ -57,6 +58,8 @@ class Run:
     """Updates between two looks at how the tasks' gradients stand to one another; 0 for none."""
     watch: ConflictWatch
     """What the looks and the evaluations of dev together warn of."""
+    graduation: Graduation
+    """Which tasks are through."""
     unfreezing: GradualUnfreezing
     frozen: frozenset[str]
     """Names of the parameters that never move."""
@@ -90,6 +93,8 @@ class Run:
     """Texts of one pass; 0 for all of an update. Smaller than configured if memory ran out."""
     fitted_pieces: int = 0
     """The most pieces, padding included, that one pass had without running out of memory."""
+    latest_metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By task, what the last evaluation that looked at it found on dev."""
     evaluated: Evaluated | None = None
     """The last evaluation of dev, for the checkpoint of the same step."""
     saved_step: int | None = None
@@ -111,6 +116,7 @@ class Run:
             "requests": self.requests,
             "balance": self.balance,
             "watch": self.watch,
+            "graduation": self.graduation,
             "progress": Progress(self),
             "random": RandomStreams(),
         }
@@ -123,8 +129,24 @@ class Run:
         return self.folder / checkpoint_name(step) / "model"
 
     def weight_of(self, task: str) -> float:
-        """The factor of a task's loss: as it was set by hand, else as configured."""
+        """The factor of a task's loss: as it was set by hand, else as configured; 0 if through."""
+        if task in self.graduation.steps:
+            return 0.0
         return self.requests.weights.get(task, self.config.tasks[task].weight)
+
+    @property
+    def is_through(self) -> bool:
+        """Whether every task that was to be trained is."""
+        through = self.graduation.steps.keys()
+        return bool(through) and through >= set(self.config.trained_tasks)
+
+    def learning_from(self, indices: Sequence[int]) -> Sequence[int]:
+        """Those of these examples that still teach a task something."""
+        through = self.graduation.steps.keys()
+        if not through:
+            return indices
+        examples = self.train_split.examples
+        return [index for index in indices if examples[index].labels.keys() - through]
 
 
 class Progress:
@@ -146,6 +168,7 @@ class Progress:
             "kept": run.kept,
             "evaluations": run.evaluations,
             "skipped": run.skipped,
+            "latest_metrics": run.latest_metrics,
             "micro_batch_size": run.micro_batch_size,
         }
 

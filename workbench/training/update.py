@@ -68,6 +68,7 @@ def make_update(run: Run, indices: Sequence[int]) -> Update:
     factor = optimization.rate_schedule.factor(run.step, run.total_steps) * run.plateau.factor
     run.unfreezing.start_step(run.step)
     rates = set_rates(run.optimizer, factor * run.requests.rate_scale)
+    indices = run.learning_from(indices)
     found, warnings = _gradients_that_fit(run, indices)
     run.step += 1
     norm, skipped = torch.zeros(()), ""

@@ -30,6 +30,7 @@ from workbench.events import (
     RunFailed,
     RunFinished,
     RunStarted,
+    TaskGraduated,
     Warned,
 )
 from workbench.paths import find_database
@@ -232,6 +233,11 @@ def _log(event: Event) -> None:
                 say(f"step {event.step}  {event.split}  {task}: {values}")
         case CheckpointSaved():
             say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
+        case TaskGraduated():
+            say(
+                f"step {event.step}  {event.task} is through, its best {event.metric} was "
+                f"{event.best:.4f} at step {event.best_step}"
+            )
         case Warned():
             say(f"warning: {event.message}")
         case RunFailed():
