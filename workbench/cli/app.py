@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import artefacts, catalogue, listing, output, training
+from workbench.cli import artefacts, baselines, catalogue, listing, output, training
 from workbench.cli.options import Database, workspace
 from workbench.cli.training import INTERRUPTED
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
@@ -25,6 +25,7 @@ COMMANDS = (
     listing.show,
     training.stop,
     listing.compare,
+    baselines.baselines,
     listing.checkpoints,
     artefacts.export,
     artefacts.predict,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedSplit
-from workbench.inference.evaluation import predict_split
+from workbench.inference.evaluation import TaskPredictions, predict_split
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.folder import LoadedModel
 from workbench.training.metrics import METRICS
@@ -29,6 +29,13 @@ def evaluate(
     predictions = predict_split(
         loaded.model, split, labels, pad_id=loaded.tokenizer.pad_id, arithmetic=arithmetic
     )
+    return judge(predictions, labels)
+
+
+def judge(
+    predictions: Mapping[str, TaskPredictions], labels: Mapping[str, LabelSpace]
+) -> dict[str, dict[str, float]]:
+    """Metrics by task of what a model said of a split, `loss` among them."""
     return {
         task: {"loss": found.loss}
         | METRICS[labels[task].kind](found.expected, found.predicted, labels[task])

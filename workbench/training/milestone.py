@@ -16,8 +16,10 @@ from workbench.events import (
     PhaseStarted,
     Warned,
 )
+from workbench.inference.evaluation import predict_split
 from workbench.training.checkpoint import save_checkpoint
-from workbench.training.evaluation import evaluate
+from workbench.training.dev_predictions import keep_predictions
+from workbench.training.evaluation import judge
 from workbench.training.manifest import (
     checkpoint_name,
     checkpoint_steps,
@@ -92,7 +94,15 @@ def _evaluate(run: Run, tasks: Sequence[str]) -> Iterator[Event]:
     yield PhaseStarted("evaluating", 1800)
     begin = time.perf_counter()
     with undisturbed():
-        metrics = evaluate(run.loaded, split, run.corpus.labels, run.arithmetic)
+        predictions = predict_split(
+            run.loaded.model,
+            split,
+            run.corpus.labels,
+            pad_id=run.loaded.tokenizer.pad_id,
+            arithmetic=run.arithmetic,
+        )
+        metrics = judge(predictions, run.corpus.labels)
+    run.latest_predictions |= predictions
     run.latest_metrics |= metrics
     selection = selection_value(run.config, run.latest_metrics)
     run.evaluated = Evaluated(run.step, metrics, selection)
@@ -120,6 +130,9 @@ def _save(run: Run, *, stays: bool) -> Iterator[Event]:
     is_best, best_for = _rank(run)
     if stays and run.step not in run.kept:
         run.kept.append(run.step)
+    if is_best and run.evaluated is not None and run.evaluated.step == run.step:
+        found, labels = run.latest_predictions, run.corpus.labels
+        keep_predictions(run.folder, run.step, found, run.corpus.dev, labels)
     size = save_checkpoint(run.folder, run.step, run.loaded, state_of(run))
     run.saved_step, run.saved_at = run.step, time.monotonic()
     yield CheckpointSaved(

@@ -14,6 +14,7 @@ from workbench.data.examples import Corpus
 from workbench.data.sampling import SamplingPlan
 from workbench.data.tokenizing import EncodedSplit
 from workbench.events import ParameterGroup
+from workbench.inference.evaluation import TaskPredictions
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.dropout import MaskSource
 from workbench.model.folder import LoadedModel
@@ -95,6 +96,8 @@ class Run:
     """The most pieces, padding included, that one pass had without running out of memory."""
     latest_metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     """By task, what the last evaluation that looked at it found on dev."""
+    latest_predictions: dict[str, TaskPredictions] = field(default_factory=dict)
+    """What it was found from."""
     evaluated: Evaluated | None = None
     """The last evaluation of dev, for the checkpoint of the same step."""
     saved_step: int | None = None

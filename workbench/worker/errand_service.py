@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from workbench.export.exporting import export_model
 from workbench.inference.predictor import Predictor, as_json
 from workbench.model.arithmetic import choose_matrix_backend
 from workbench.training.checkpoint import MANIFEST, check_checkpoint
+from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
+from workbench.training.resampling import gain
 
 Tell = Callable[[str], None]
 
@@ -109,10 +112,24 @@ def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> 
     return {"metrics": evaluate(predictor.loaded, encoded, labels, predictor.arithmetic)}
 
 
+def _gains(*, tell: Tell, comparisons: list[dict[str, Any]]) -> dict[str, Any]:
+    """Gains with their intervals; each comparison names a task, a metric and files by seed."""
+    tell(f"drawing {len(comparisons)} comparisons anew")
+    read = lru_cache(maxsize=None)(read_predictions)
+    found = []
+    for one in comparisons:
+        together, alone = (
+            [read(Path(file))[one["task"]] for file in one[kind]] for kind in ("together", "alone")
+        )
+        found.append(asdict(gain(together, alone, one["metric"])))
+    return {"gains": found}
+
+
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "encode": _encode,
     "evaluate": _evaluate,
     "export": _export,
+    "gains": _gains,
     "predict": _predict,
 }
 """By name: takes `tell` and the request's values, returns plain values."""
