@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,12 +20,15 @@ from workbench.data.examples import read_evaluation_split
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import encode_split
 from workbench.errors import Problem, WorkbenchError
+from workbench.events import PhaseStarted
 from workbench.export.exporting import export_model
 from workbench.inference.predictor import Predictor, as_json
 from workbench.model.arithmetic import choose_matrix_backend
 from workbench.training.checkpoint import MANIFEST, check_checkpoint
 from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
+from workbench.training.preflight import trials
+from workbench.training.preparation import prepare
 from workbench.training.resampling import gain
 
 Tell = Callable[[str], None]
@@ -125,11 +129,32 @@ def _gains(*, tell: Tell, comparisons: list[dict[str, Any]]) -> dict[str, Any]:
     return {"gains": found}
 
 
+def _trials(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    """The trials before a run; whatever is written goes into a folder that is then deleted."""
+    experiment = ExperimentConfig.model_validate(config, strict=False)
+    with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
+        preparation = prepare(experiment, Path(folder))
+        while True:
+            try:
+                event = next(preparation)
+            except StopIteration as end:
+                run = end.value
+                break
+            if isinstance(event, PhaseStarted):
+                tell(event.phase)
+        found = []
+        for trial in trials(run):
+            tell(trial.name)
+            found.append(asdict(trial))
+    return {"trials": found}
+
+
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "encode": _encode,
     "evaluate": _evaluate,
     "export": _export,
     "gains": _gains,
     "predict": _predict,
+    "trials": _trials,
 }
 """By name: takes `tell` and the request's values, returns plain values."""
