@@ -13,7 +13,15 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import artefacts, baselines, catalogue, listing, output, training
+from workbench.cli import (
+    artefacts,
+    baselines,
+    catalogue,
+    checking,
+    listing,
+    output,
+    training,
+)
 from workbench.cli.options import Database, workspace
 from workbench.cli.training import INTERRUPTED
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
@@ -31,6 +39,7 @@ COMMANDS = (
     artefacts.predict,
     artefacts.encode,
     artefacts.evaluate,
+    checking.check,
     catalogue.presets,
     catalogue.schema,
 )

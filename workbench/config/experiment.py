@@ -11,7 +11,7 @@ from workbench.config.formula import FormulaError, parse_formula, tasks_of
 from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
 from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
 from workbench.config.sampling import SamplingConfig
-from workbench.config.task import SelectionConfig, TaskConfig, TextTask
+from workbench.config.task import PooledTask, SelectionConfig, TaskConfig
 from workbench.config.weighting import InstrumentsConfig, WeightingConfig
 from workbench.errors import nearest
 
@@ -48,7 +48,7 @@ class ExperimentConfig(Settings):
     def pooling_of(self, task: str) -> PoolingConfig:
         """How a text becomes one vector for a task."""
         settings = self.tasks[task]
-        if isinstance(settings, TextTask) and settings.pooling.mode != "as default":
+        if isinstance(settings, PooledTask) and settings.pooling.mode != "as default":
             return settings.pooling
         return self.pooling
 
@@ -131,7 +131,7 @@ class ExperimentConfig(Settings):
         sharing = [
             task
             for task in self.tasks.values()
-            if isinstance(task, TextTask) and task.pooling.mode == "as default"
+            if isinstance(task, PooledTask) and task.pooling.mode == "as default"
         ]
         if self.pooling.is_learned and not sharing:
             raise ValueError(

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from workbench.data.examples import Split
 from workbench.data.labels import LabelSpace
 from workbench.errors import CheckpointError
@@ -25,6 +27,8 @@ from workbench.inference.evaluation import TaskPredictions
 
 BEST_ON_DEV = Path("predictions") / "dev-best.jsonl.gz"
 """Relative to the run's folder."""
+LARGEST = 1000
+"""Numbers that a text may have; what says more, as vectors that are compared, is not kept."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,16 @@ def keep_predictions(
     aside = file.with_name(f".{file.name}.writing")
     with aside.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as stream:
         for task, found in predictions.items():
+            if np.size(found.predicted[0]) > LARGEST:
+                continue
             kept = KeptPredictions(
                 task=task,
                 kind=labels[task].kind,
                 step=step,
                 labels=labels[task].names,
-                texts=_fingerprints([e.text for e in split.examples if task in e.labels]),
+                texts=_fingerprints(
+                    ["\0".join(e.texts) for e in split.examples if task in e.labels]
+                ),
                 expected=tuple(found.expected),
                 predicted=tuple(found.predicted),
             )

@@ -16,10 +16,10 @@ from workbench.events import (
     PhaseStarted,
     Warned,
 )
-from workbench.inference.evaluation import predict_split
 from workbench.training.checkpoint import save_checkpoint
 from workbench.training.dev_predictions import keep_predictions
-from workbench.training.evaluation import judge
+from workbench.training.evaluation import predict_and_judge
+from workbench.training.fitting import fit_heads
 from workbench.training.manifest import (
     checkpoint_name,
     checkpoint_steps,
@@ -41,6 +41,7 @@ def planned_milestone(run: Run) -> Iterator[Event]:
     run.evaluations += 1
     every = run.config.training.keep_every
     run.weights.to_use()
+    _fit(run)
     yield from _evaluate(run, _due(run))
     if run.evaluated is not None and run.evaluated.step == run.step:
         metrics = run.evaluated.metrics
@@ -70,11 +71,18 @@ def extra_milestone(
         stays: Whether the checkpoint is kept for good.
     """
     run.weights.to_use()
+    _fit(run)
     if evaluates and (run.evaluated is None or run.evaluated.step != run.step):
         yield from _evaluate(run, list(run.config.tasks))
     if saves:
         yield from _save(run, stays=stays)
     run.weights.to_train()
+
+
+def _fit(run: Run) -> None:
+    """Give heads that are fitted, not trained, what the backbone is now."""
+    with undisturbed():
+        fit_heads(run)
 
 
 def _due(run: Run) -> list[str]:
@@ -94,14 +102,13 @@ def _evaluate(run: Run, tasks: Sequence[str]) -> Iterator[Event]:
     yield PhaseStarted("evaluating", 1800)
     begin = time.perf_counter()
     with undisturbed():
-        predictions = predict_split(
-            run.loaded.model,
+        predictions, metrics = predict_and_judge(
+            run.loaded,
             split,
             run.corpus.labels,
-            pad_id=run.loaded.tokenizer.pad_id,
-            arithmetic=run.arithmetic,
+            run.arithmetic,
+            tuned_for={name: task.metric for name, task in run.config.tasks.items()},
         )
-        metrics = judge(predictions, run.corpus.labels)
     run.latest_predictions |= predictions
     run.latest_metrics |= metrics
     selection = selection_value(run.config, run.latest_metrics)

@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 
 from workbench.data.batching import Batch, collate
-from workbench.data.pieces import CUT, WordLabels
+from workbench.data.pieces import CUT, Pieces, WordLabels
 from workbench.data.schemes import UNANNOTATED, scheme_of_names, spans
 from workbench.data.words import Words
 from workbench.training.accumulation import label_counts, loss_shares
@@ -80,6 +80,7 @@ def padding_changes_nothing(run: Run) -> Iterator[Trial]:
             batch,
             ids=functional.pad(batch.ids, (0, more), value=run.loaded.tokenizer.pad_id),
             mask=functional.pad(batch.mask, (0, more)),
+            segments=None if batch.segments is None else functional.pad(batch.segments, (0, more)),
         )
         with torch.no_grad(), run.arithmetic.autocast():
             plain, longer = model(batch), model(padded)
@@ -107,17 +108,17 @@ def labels_are_aligned(run: Run) -> Iterator[Trial]:
             label, numbered = given.labels.get(task), encoded.labels.get(task)
             if not (isinstance(label, Words) and isinstance(numbered, WordLabels)):
                 continue
+            row = encoded.rows[encoded.reads.get(task, (0,))[0]]
             missing = numbered.positions == CUT
-            is_cut = len(encoded.ids) >= run.loaded.tokenizer.max_length
             words += len(missing)
-            cut += int(missing.sum()) if is_cut else 0
-            lost += 0 if is_cut else int(missing.sum())
+            cut += int(missing.sum()) if row.is_cut else 0
+            lost += 0 if row.is_cut else int(missing.sum())
             for begin, end, _ in spans(label.tags, scheme_of_names(_known(label.tags))):
                 spans_in_all += 1
                 spans_cut += bool(missing[begin:end].any())
             if audited < AUDITED_TEXTS:
                 audited += 1
-                wrong += _misplaced(run, given.text, label, numbered)
+                wrong += _misplaced(row, label, numbered)
         if not words:
             continue
         is_well = not wrong and not lost and spans_cut <= 0.01 * spans_in_all
@@ -337,9 +338,8 @@ def _texts_of_all_tasks(run: Run, each: int) -> list[int]:
     return list(chosen)
 
 
-def _misplaced(run: Run, text: str, label: Words, numbered: WordLabels) -> int:
+def _misplaced(pieces: Pieces, label: Words, numbered: WordLabels) -> int:
     """How many words of a text have their label at a piece that shares no character with them."""
-    (pieces,) = run.loaded.tokenizer.pieces([text])
     wrong = 0
     for (begin, end), position in zip(label.spans, numbered.positions.tolist(), strict=True):
         if position != CUT:

@@ -161,7 +161,7 @@ def _digest_of(split: EncodedSplit) -> str:
     """SHA-256 over all examples: their pieces and labels, in order."""
     digest = hashlib.sha256()
     for example in split.examples:
-        _feed(digest, example.ids)
+        _feed(digest, tuple(row.ids for row in example.rows))
         _feed(digest, example.labels)
     return digest.hexdigest()
 

@@ -27,6 +27,7 @@ from workbench.model.arithmetic import choose_matrix_backend
 from workbench.training.checkpoint import MANIFEST, check_checkpoint
 from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
+from workbench.training.planning import check, measure
 from workbench.training.preflight import trials
 from workbench.training.preparation import prepare
 from workbench.training.resampling import gain
@@ -85,9 +86,18 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
     return {"folder": str(done.folder), "largest_difference": done.largest_difference}
 
 
-def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
+def _predict(
+    *,
+    tell: Tell,
+    model: str,
+    texts: list[str | list[str]],
+    labels: dict[str, dict[str, str]] | None = None,
+) -> dict[str, Any]:
     predictor = _predictor(model)
-    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
+    if labels:
+        predictor = predictor.described(labels)
+    given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
+    return {"predictions": [as_json(found) for found in predictor.predict(given)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
@@ -149,11 +159,21 @@ def _trials(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
     return {"trials": found}
 
 
+def _check(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return check(ExperimentConfig.model_validate(config, strict=False), tell).as_json()
+
+
+def _measure(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return asdict(measure(ExperimentConfig.model_validate(config, strict=False), tell))
+
+
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "check": _check,
     "encode": _encode,
     "evaluate": _evaluate,
     "export": _export,
     "gains": _gains,
+    "measure": _measure,
     "predict": _predict,
     "trials": _trials,
 }
