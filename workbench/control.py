@@ -61,7 +61,7 @@ class SetRateScale:
 
 @dataclass(frozen=True)
 class SetLogInterval:
-    """Tell the losses of every n-th update only."""
+    """Tell the losses of every n-th update only, but of one a minute at least."""
 
     updates: int
     """1 or more."""

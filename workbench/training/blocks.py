@@ -19,6 +19,10 @@ BLOCK_SECONDS = 1.0
 """A block ends after this time even if it has fewer updates: slow ones are to be seen, too."""
 
 
+LONGEST_SILENCE_SECONDS = 60.0
+"""However few updates are asked for, one is told after this time: it is the sign of life."""
+
+
 class BlockReader:
     """Fetches the numbers of several updates at once and makes events of them."""
 
@@ -26,6 +30,7 @@ class BlockReader:
         self._block = block
         self._begin = 0.0
         self._waiting: list[tuple[Update, float]] = []
+        self._told_at = time.monotonic()
 
     @property
     def is_full(self) -> bool:
@@ -51,7 +56,6 @@ class BlockReader:
         # number is there, and the updates of a block have equal shares of it.
         waiting[-1][0].gradient_norm.item()
         seconds = (time.perf_counter() - self._begin) / len(waiting)
-        last_step = run.total_steps
         for update, epoch in waiting:
             yield from (Warned(message) for message in update.warnings)
             if update.skipped:
@@ -59,12 +63,17 @@ class BlockReader:
                 continue
             told = _told(update, epoch, seconds)
             trouble = _trouble(told, run)
-            if trouble or told.step % run.requests.log_interval == 0 or told.step == last_step:
+            if trouble or self._is_told(told.step, run):
+                self._told_at = time.monotonic()
                 yield told
             if update.interference is not None:
                 yield _looked(run, update, update.interference)
             if trouble:
                 raise _not_finite(run, update, trouble)
+
+    def _is_told(self, step: int, run: Run) -> bool:
+        is_silent = time.monotonic() - self._told_at >= LONGEST_SILENCE_SECONDS
+        return step % run.requests.log_interval == 0 or step == run.total_steps or is_silent
 
 
 def _told(update: Update, epoch: float, seconds: float) -> StepFinished:

@@ -17,12 +17,19 @@ from torch import Tensor, nn
 from workbench.errors import CheckpointError
 from workbench.model.folder import LoadedModel, load_model_folder
 from workbench.model.multitask import MultiTaskModel
-from workbench.training.manifest import MODEL, TRAINING, check_checkpoint, has_training_state
+from workbench.training.manifest import (
+    MODEL,
+    TRAINING,
+    check_checkpoint,
+    check_training_state,
+    has_training_state,
+)
 from workbench.training.memory import OptimizerMemory
 from workbench.training.resuming import ORIGIN
 from workbench.training.run import Run
 from workbench.training.state import read_state
 
+_BY_TASK = {"heads": "head", "mixes": "layer mix", "poolings": "pooling"}
 _OTHER_LABELS = "its labels are others"
 _OTHER_LAYERS = "its layers are others"
 
@@ -76,6 +83,7 @@ def take_over_optimizer(run: Run, checkpoint: Path) -> str:
     anew = "The optimizer begins anew: "
     if not has_training_state(checkpoint):
         return f"{anew}{checkpoint.name} has kept its model only."
+    check_training_state(checkpoint)
     states = read_state(checkpoint / TRAINING)
     if states[ORIGIN]["data"].get("train") != run.origin["data"]["train"]:
         return f"{anew}the training texts are others."
@@ -97,9 +105,8 @@ def _units(model: MultiTaskModel) -> dict[str, tuple[str, nn.Module]]:
     units: dict[str, tuple[str, nn.Module]] = {}
     for name, child in model.named_children():
         if isinstance(child, nn.ModuleDict):
-            single = name.removesuffix("s")
             units |= {
-                f"{name}.{task}": (f"{single} {task}", inner)
+                f"{name}.{task}": (f"{_BY_TASK.get(name, name)} {task}", inner)
                 for task, inner in child.items()
                 if inner.state_dict()
             }
@@ -112,14 +119,14 @@ def _misfit(
     name: str, loaded: LoadedModel, before: LoadedModel, unit: nn.Module, other: nn.Module
 ) -> str:
     """Why a unit cannot take over the other's weights; empty if it can."""
-    task = name.partition(".")[2]
-    if task:
-        heads, heads_before = loaded.description.heads, before.description.heads
-        if heads[task].labels != heads_before[task].labels:
-            return _OTHER_LABELS
-        if heads[task].kind != heads_before[task].kind:
+    kind, _, task = name.partition(".")
+    if kind == "heads":
+        head, head_before = loaded.description.heads[task], before.description.heads[task]
+        if head.kind != head_before.kind:
             return _OTHER_LAYERS
-    elif name == "backbone" and not loaded.tokenizer.is_like(before.tokenizer):
+        if head.labels != head_before.labels:
+            return _OTHER_LABELS
+    if kind == "backbone" and not loaded.tokenizer.is_like(before.tokenizer):
         return "its vocabulary is another"
     shapes = {key: value.shape for key, value in unit.state_dict().items()}
     shapes_before = {key: value.shape for key, value in other.state_dict().items()}

@@ -51,7 +51,7 @@ def between_updates(
         yield _obeyed(run, StopNow())
         return "stop now"
     if is_planned:
-        yield from planned_milestone(run)
+        yield from planned_milestone(run, stays=SaveCheckpoint() in asked)
     if asked or is_time_to_save(run):
         yield from _look_and_save(run, asked)
     yield from (_obeyed(run, one) for one in asked if not isinstance(one, Setting))

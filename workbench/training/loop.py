@@ -16,7 +16,7 @@ from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.control import Control, NoControl
-from workbench.events import Event, PhaseStarted, RunFinished
+from workbench.events import Event, PhaseStarted, RunFinished, Warned
 from workbench.model.freezing import frozen_checksum
 from workbench.training.blocks import STEPS_PER_BLOCK_ON_GPU, BlockReader
 from workbench.training.interruption import Ending, between_updates, is_time_to_save
@@ -67,7 +67,10 @@ def train(
     ending = yield from _train_epochs(run, control or NoControl())
     if config.showcase.texts and ending != "stop now":
         yield PhaseStarted("showcase", 60)
-        yield compute_showcase(run.best_or_last, config.showcase.texts, run.arithmetic)
+        if (model := run.best_or_last) is None:
+            yield Warned("The run's checkpoints were damaged or removed: there is no showcase.")
+        else:
+            yield compute_showcase(model, config.showcase.texts, run.arithmetic)
     yield RunFinished(
         step=run.step,
         stopped=ending is not None,
@@ -104,8 +107,9 @@ def _train_epochs(run: Run, control: Control) -> Generator[Event, None, Ending |
             if is_break:
                 ending = yield from between_updates(run, control, asked, is_planned=is_planned)
                 if ending:
-                    # Who asks at the last update gets a whole run.
-                    return ending if run.step < run.total_steps else None
+                    # Who asks to stop at the last update gets a whole run.
+                    is_whole = ending == "stop" and run.step == run.total_steps
+                    return None if is_whole else ending
                 yield PhaseStarted("training", 120)
         done = 0
     return None

@@ -126,6 +126,15 @@ def check_checkpoint(folder: Path) -> None:
     _check(folder, folder)
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether every file of the model is as it was written."""
+    try:
+        check_checkpoint(folder)
+    except CheckpointError:
+        return False
+    return True
+
+
 def check_training_state(folder: Path) -> None:
     """The same for what a run needs to go on.
 

@@ -39,12 +39,12 @@ def halve(run: Run, indices: Sequence[int]) -> str:
         if run.arithmetic.device.type == "cuda":
             torch.cuda.empty_cache()
         return (
-            f"Memory ran out at step {run.step + 1} with {failed} texts at a time; from here on "
+            f"Memory ran out at step {run.step + 1} with {failed} text(s) at a time; from here on "
             f"there are {half} at a time, and the update stays the sum over all of them."
         )
     fits = min(failed - 1, run.fitted_pieces // longest) or half if failed > 1 else 0
     raise WorkerError(
-        f"Memory ran out at step {run.step + 1}: {failed} texts of up to {longest} pieces at a "
+        f"Memory ran out at step {run.step + 1}: {failed} text(s) of up to {longest} pieces at a "
         f"time do not fit on {run.arithmetic.device}.",
         where=f"[training] {'micro_batch_size' if run.micro_batch_size else 'batch_size'}"
         + (f"; the most that fitted was {run.fitted_pieces:,} pieces" if run.fitted_pieces else ""),

@@ -32,11 +32,15 @@ from workbench.training.run import Evaluated, Run
 from workbench.training.selection import selection_value
 
 
-def planned_milestone(run: Run) -> Iterator[Event]:
+def planned_milestone(run: Run, *, stays: bool = False) -> Iterator[Event]:
     """Evaluate dev and save a checkpoint where the settings want it.
 
     Only what is planned moves a plateau's rate: whoever looks at a run, or stops it to go on
     later, does not change what it learns.
+
+    Args:
+        run: At such a place.
+        stays: Whether the checkpoint is kept for good though it is no K-th.
     """
     run.evaluations += 1
     every = run.config.training.keep_every
@@ -55,7 +59,8 @@ def planned_milestone(run: Run) -> Iterator[Event]:
             patience=optimization.plateau_patience,
             minimum=optimization.minimum_rate,
         )
-    yield from _save(run, stays=bool(every) and run.evaluations % every == 0)
+    is_kth = bool(every) and run.evaluations % every == 0
+    yield from _save(run, stays=stays or is_kth)
     run.weights.to_train()
 
 
@@ -166,15 +171,14 @@ def _rank(run: Run) -> tuple[bool, tuple[str, ...]]:
 
     An equal value does not replace the best: of two alike, the earlier is kept.
     """
-    if run.evaluated is None or run.evaluated.step != run.step:
-        return run.best_step == run.step, ()
-    selection = run.evaluated.selection
-    if selection is not None and (run.best_selection is None or selection > run.best_selection):
-        run.best_selection, run.best_step = selection, run.step
-    for task, metrics in run.evaluated.metrics.items():
-        value = metrics[run.config.tasks[task].metric]
-        if task not in run.best_metrics or value > run.best_metrics[task]:
-            run.best_metrics[task], run.best_steps[task] = value, run.step
+    if run.evaluated is not None and run.evaluated.step == run.step:
+        selection = run.evaluated.selection
+        if selection is not None and (run.best_selection is None or selection > run.best_selection):
+            run.best_selection, run.best_step = selection, run.step
+        for task, metrics in run.evaluated.metrics.items():
+            value = metrics[run.config.tasks[task].metric]
+            if task not in run.best_metrics or value > run.best_metrics[task]:
+                run.best_metrics[task], run.best_steps[task] = value, run.step
     best_for = tuple(task for task, step in run.best_steps.items() if step == run.step)
     return run.best_step == run.step, best_for
 

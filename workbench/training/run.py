@@ -23,7 +23,7 @@ from workbench.schedules import Plateau
 from workbench.training.balance import Balance
 from workbench.training.graduation import Graduation
 from workbench.training.interference import ConflictWatch
-from workbench.training.manifest import checkpoint_name, checkpoint_steps
+from workbench.training.manifest import MODEL, checkpoint_name, checkpoint_steps, is_whole
 from workbench.training.memory import OptimizerMemory, ScalerMemory, TrainedWeights
 from workbench.training.reproducibility import RandomStreams
 from workbench.training.requests import Requests
@@ -125,11 +125,12 @@ class Run:
         }
 
     @property
-    def best_or_last(self) -> Path:
-        """Model folder of the best checkpoint, or of the last where there is no best."""
-        there = checkpoint_steps(self.folder)
-        step = self.best_step if self.best_step in there else there[-1]
-        return self.folder / checkpoint_name(step) / "model"
+    def best_or_last(self) -> Path | None:
+        """Model folder of the best checkpoint, else of the last one; None if none is whole."""
+        steps = checkpoint_steps(self.folder)
+        steps.sort(key=lambda step: (step == self.best_step, step), reverse=True)
+        folders = (self.folder / checkpoint_name(step) for step in steps)
+        return next((folder / MODEL for folder in folders if is_whole(folder)), None)
 
     def weight_of(self, task: str) -> float:
         """The factor of a task's loss: as it was set by hand, else as configured; 0 if through."""

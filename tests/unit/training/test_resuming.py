@@ -41,6 +41,7 @@ from workbench.events import (
     RequestObeyed,
     RunFinished,
     RunStarted,
+    ShowcaseComputed,
     StepFinished,
     Warned,
 )
@@ -78,9 +79,9 @@ KINDS: dict[str, Callable[[Path], Sections]] = {
         "optimization": {"optimizer": "schedule_free", "schedule": "constant"},
         "training": {"evaluations_per_epoch": 3},
     },
-    "plateau": lambda _: {
+    "plateau, bf16": lambda _: {
         "optimization": {"schedule": "plateau", "plateau_patience": 0, "learning_rate": 1e-5},
-        "training": {"evaluations_per_epoch": 2},
+        "training": {"evaluations_per_epoch": 2, "precision": "bf16"},
     },
     "lstm and crf, restarts": lambda corpus: (
         with_rnn("lstm", crf=True, constrained=True, scheme="bioes")(corpus)
@@ -108,6 +109,14 @@ KINDS: dict[str, Callable[[Path], Sections]] = {
         "weighting": {"method": "famo"},
         "optimization": {"learning_rate": 1e-6},
         "training": {"evaluations_per_epoch": 3},
+    },
+    "learned pooling, mixed layers, inverse root": lambda corpus: {
+        "tasks": {
+            "mood": a_task(corpus, layer_mix=True),
+            "entity": a_task(corpus, "tagging", layer_mix=True),
+        },
+        "pooling": {"mode": "attention"},
+        "optimization": {"schedule": "inverse_sqrt"},
     },
     "frozen backbone, stable": lambda _: {
         "optimization": {"schedule": "warmup_stable_decay"},
@@ -275,7 +284,7 @@ def test_requests_take_effect_with_the_next_update(
         assert steps[step].learning_rates["heads"] == pytest.approx(scale * planned)
     evaluated = [event.step for event in events if isinstance(event, EvaluationFinished)]
     saved = [event.step for event in events if isinstance(event, CheckpointSaved)]
-    assert (evaluated, saved) == ([2, 3, 6], [3, 3, 4, 6])
+    assert (evaluated, saved) == ([2, 3, 6], [3, 4, 6])
     assert sorted(map(str, recorded(events))) == sorted(map(str, BY_HAND))
 
 
@@ -400,6 +409,29 @@ def test_the_log_interval_thins_out_what_is_told_and_nothing_else(
     assert all(whole[key] == value for key, value in told.items())
 
 
+def test_however_few_updates_are_told_one_is_as_a_sign_of_life(
+    bert: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = an_experiment(backbone=bert, folder=corpus)
+    monkeypatch.setattr("workbench.training.blocks.LONGEST_SILENCE_SECONDS", 0.0)
+
+    events = events_of(config, tmp_path, Script((1, SetLogInterval(1000))))
+
+    assert len([one for one in events if isinstance(one, StepFinished)]) == UPDATES
+
+
+def test_who_wants_to_leave_at_once_at_the_last_update_does_not_get_a_whole_run(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(backbone=bert, folder=corpus)
+
+    events = events_of(config, tmp_path, Script((UPDATES, StopNow())))
+
+    assert isinstance(events[-1], RunFinished)
+    assert (events[-1].step, events[-1].stopped) == (UPDATES, True)
+    assert resumable_steps(tmp_path) == [3]
+
+
 @pytest.mark.parametrize(
     ("request_", "why"),
     [
@@ -456,6 +488,30 @@ def test_a_run_can_go_on_from_any_checkpoint_that_stays(
     assert {key for key in found if key[0] == "step"} == {("step", step) for step in (4, 5, 6)}
     assert all(whole.numbers[key] == value for key, value in found.items())
     assert checkpoint_steps(tmp_path / "run") == checkpoint_steps(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("damaged", ["best", "all"])
+def test_a_run_whose_best_checkpoint_is_gone_ends_with_the_next_best(
+    damaged: str, bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(
+        backbone=bert, folder=corpus, showcase={"texts": ["Ada."]}, training={"keep_every": 1}
+    )
+    events: list[Event] = []
+    best = last = 0
+    for event in train(config, folder=tmp_path):
+        events.append(event)
+        if isinstance(event, CheckpointSaved):
+            best = event.step if event.is_best else best
+            last = event.step
+        if isinstance(event, CheckpointSaved) and event.step == UPDATES:
+            for step in {best, *([3, last] if damaged == "all" else [])}:
+                (tmp_path / checkpoint_name(step) / "model" / "heads.safetensors").unlink()
+
+    shown = any(isinstance(event, ShowcaseComputed) for event in events)
+    told = any("no showcase" in event.message for event in events if isinstance(event, Warned))
+    assert isinstance(events[-1], RunFinished)
+    assert (shown, told) == ((True, False) if damaged == "best" else (False, True))
 
 
 # --- What cannot be resumed ---------------------------------------------------------------------
