@@ -27,7 +27,9 @@ class SamplingConfig(Settings):
     strategy: Strategy = Field(
         default="natural",
         description=(
-            "Which task a text is drawn for. "
+            "Which task a text is drawn for. A text that several tasks label is drawn for one of "
+            "them and teaches all; where all texts have all labels, no strategy changes what the "
+            "tasks see. "
             "natural: every text once in each epoch, as they come. "
             "proportional: by the number of texts, each batch with the same mixture. "
             "uniform: all tasks alike; small ones are repeated within an epoch. "
@@ -35,9 +37,7 @@ class SamplingConfig(Settings):
             "(Raffel et al. 2020). "
             "fixed: as sampling.shares says. "
             "annealed: from anneal_from to anneal_to over the run (Stickland and Murray 2019). "
-            "round_robin: one task after the other. "
-            "Texts that several tasks label are drawn for one of them and teach all; where all "
-            "texts have all labels, no strategy changes what the tasks see."
+            "round_robin: one task after the other."
         ),
     )
     temperature: float = Field(
@@ -61,12 +61,16 @@ class SamplingConfig(Settings):
     )
     anneal_from: PlainStrategy = Field(
         default="proportional",
-        description="Of annealed: how the run begins.",
+        description="How the run begins. "
+        "proportional: by the number of texts. uniform: all tasks alike. temperature: between the "
+        "two. fixed: as sampling.shares says.",
         json_schema_extra=applies(when={"sampling.strategy": "annealed"}),
     )
     anneal_to: PlainStrategy = Field(
         default="uniform",
-        description="Of annealed: how the run ends.",
+        description="How the run ends. "
+        "proportional: by the number of texts. uniform: all tasks alike. temperature: between the "
+        "two. fixed: as sampling.shares says.",
         json_schema_extra=applies(when={"sampling.strategy": "annealed"}),
     )
     batches: Literal["mixed", "one_task"] = Field(

@@ -110,8 +110,9 @@ class WeightingConfig(Settings):
         default="sum",
         description=(
             "How the tasks' gradients on the shared parameters become one; heads keep their own. "
-            "sum: one backward pass for all. The others need one backward pass and one copy of "
-            "the shared gradient per task. "
+            "Compare methods with match_norm, since their steps differ up to eightfold in length. "
+            "sum: one backward pass for all; the others need one, and a copy of the shared "
+            "gradient, per task. "
             "pcgrad: what points against another task is projected away (Yu et al. 2020). "
             "gradvac: brings cosines up to their running mean (Wang et al. 2021). "
             "graddrop: per value, one sign is drawn and kept (Chen et al. 2020). "
@@ -120,8 +121,7 @@ class WeightingConfig(Settings):
             "imtl_g: equal projections on all tasks (Liu et al. 2021). "
             "aligned_mtl: principal directions scaled alike (Senushkin et al. 2023). "
             "upgrad: each made harmless to the others, then averaged (Quinton and Rey 2024). "
-            "fairgrad: equal gains by a notion of fairness (Ban and Ji 2024). "
-            "Compare them with match_norm, since their steps differ up to eightfold in length."
+            "fairgrad: equal gains by a notion of fairness (Ban and Ji 2024)."
         ),
     )
     match_norm: bool = Field(

@@ -116,6 +116,13 @@ class SamplingPlan:
         """Whether texts are drawn for tasks, not taken as they come."""
         return not self._is_natural
 
+    @property
+    def is_without_effect(self) -> bool:
+        """Whether it is all the same for which task a text is drawn: all label all of them."""
+        return len(self._members) > 1 and all(
+            share == 1.0 for shares in self._overlap.values() for share in shares.values()
+        )
+
     def updates(self, epoch: int) -> int:
         """How many batches an epoch has."""
         if self._is_natural and not self._one_task and not self._budget:

@@ -235,9 +235,11 @@ def _memory(
     width = 2 if precision == "fp32" else 1
     depth = max(1, len(layers))
     kind = torch.device(device).type
+    # Each task's gradient is kept apart where a method combines them.
+    apart = 0 if run.config.weighting.gradients == "sum" else len(run.config.trained_tasks)
     return Memory(
         weights=4 * started.total_parameters,
-        gradients=4 * trained,
+        gradients=4 * trained * (1 + apart),
         optimizer=state.get(run.config.optimization.optimizer, 8) * trained,
         activations=per_layer * width * depth,
         program=_PROGRAM_BYTES.get(kind, _PROGRAM_BYTES["cpu"]),

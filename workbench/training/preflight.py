@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -20,6 +20,7 @@ from workbench.data.batching import Batch, collate
 from workbench.data.pieces import CUT, Pieces, WordLabels
 from workbench.data.schemes import UNANNOTATED, scheme_of_names, spans
 from workbench.data.words import Words
+from workbench.plan import Trial
 from workbench.training.accumulation import label_counts, loss_shares
 from workbench.training.run import Run
 from workbench.training.update import make_update
@@ -36,20 +37,6 @@ MOST_UPDATES = 120
 LEARNED_SHARE = 0.3
 """Of its first loss, to which the loss of the batch has to fall."""
 HEAD_RATE, SHARED_RATE = 2e-2, 2e-4
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What one trial found."""
-
-    name: str
-    is_well: bool
-    what: str
-    """What was found, with figures."""
-    means: str
-    """What that means for the run."""
-    next_step: str = ""
-    """What to change; empty if it is well."""
 
 
 def trials(run: Run) -> Iterator[Trial]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from builders import a_model, an_encoded_example
+from builders import a_model, a_task, an_encoded_example, an_experiment, events_of
 from torch import Tensor
 
 from workbench.config.weighting import WeightingConfig
 from workbench.data.batching import Batch, collate
 from workbench.data.tokenizing import EncodedExample
+from workbench.events import StepFinished, Warned
 from workbench.model.folder import LoadedModel
 from workbench.model.freezing import freeze
 from workbench.model.parts import parts_of
@@ -322,3 +325,60 @@ def test_scaled_losses_lead_to_the_same_gradients(settings: dict[str, Any], bert
     assert {task: float(norm) for task, norm in scaled.norms.items()} == pytest.approx(
         {task: float(norm) for task, norm in plain.norms.items()}, rel=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"method": "geometric"}, {"gradients": "pcgrad"}, {"method": "gradnorm"}, {"method": "famo"}],
+    ids=named,
+)
+def test_a_whole_run_in_micro_batches_is_the_run_without(
+    settings: dict[str, Any], bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    runs = []
+    for size in (0, 3):
+        tasks = {
+            "mood": a_task(corpus, dropout=0.0),
+            "entity": a_task(corpus, "tagging", dropout=0.0),
+        }
+        config = an_experiment(
+            backbone=write_still_backbone(bert, tmp_path / "still"),
+            tasks=tasks,
+            weighting=settings,
+            training={"epochs": 1, "batch_size": 8, "micro_batch_size": size},
+            optimization={"learning_rate": 1e-3},
+        )
+        events = events_of(config, tmp_path / str(size))
+        runs.append([event for event in events if isinstance(event, StepFinished)])
+
+    for one, other in zip(*runs, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-3)
+        assert one.weights == pytest.approx(other.weights, rel=1e-2)
+        assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-2)
+
+
+def write_still_backbone(bert: Path, folder: Path) -> Path:
+    """The backbone without dropout, which differs between passes of different sizes."""
+    if not folder.exists():
+        shutil.copytree(bert, folder)
+        file = folder / "config.json"
+        values = json.loads(file.read_text())
+        values |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        file.write_text(json.dumps(values))
+    return folder
+
+
+def test_what_changes_nothing_here_is_told(bert: Path, corpus: Path, tmp_path: Path) -> None:
+    config = an_experiment(
+        backbone=bert,
+        folder=corpus,
+        weighting={"gradients": "upgrad"},
+        freezing={"mode": "backbone"},
+        sampling={"strategy": "uniform"},
+        training={"epochs": 1, "batch_size": 24},
+    )
+
+    said = [event.message for event in events_of(config, tmp_path) if isinstance(event, Warned)]
+
+    assert any("upgrad has nothing to combine" in message for message in said)
+    assert any("uniform changes nothing" in message for message in said)

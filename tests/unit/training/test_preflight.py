@@ -10,9 +10,9 @@ from builders import a_task, an_experiment, sentences, write_jsonl
 from torch import Tensor, nn
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.plan import Trial
 from workbench.training.preflight import (
     TRIALS,
-    Trial,
     a_batch_is_learned_by_heart,
     first_loss_is_near_guessing,
     gradients_reach_what_is_trained,
