@@ -1,7 +1,8 @@
 """What a run says: the only thing that leaves the engine.
 
 The engine yields these; the worker hands them to the store; screens and commands show what the
-store kept. All are frozen values of plain Python. Losses are nats per label, rates are per step,
+store kept. All are frozen values of plain Python. Losses are means
+per label in the unit of the task's kind (nats but for regression and cosine), rates are per step,
 times are seconds. A value that is not finite stays so: hiding it would hide the trouble.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class TaskDescribed:
     task: str
     kind: str
     labels: tuple[str, ...]
-    """The label space, built from train, in its order."""
+    """The label space, built from train, in its order; empty for a kind without labels."""
     examples: Mapping[str, int]
     """Examples by split (train, dev)."""
     truncated: Mapping[str, int]
@@ -197,6 +199,9 @@ class ShowcaseComputed:
     """By classification task: one row of logits per text."""
     entities: Mapping[str, tuple[tuple[tuple[str, str], ...], ...]] = field(default_factory=dict)
     """By tagging task: for each text the pairs (surface, type) found."""
+    answers: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    """By task of another kind: what it says of each text, as `predict --json` prints it. Tasks
+    that read pairs say nothing here."""
 
 
 @dataclass(frozen=True)

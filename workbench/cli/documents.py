@@ -62,6 +62,8 @@ def error_document(run: RunSummary) -> dict[str, str] | None:
 
 def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
     """The whole of `show --json`."""
+    from workbench.operations.artefacts import thresholds  # numpy, SQLAlchemy
+
     store, run_id = workspace.store, run.record.id
     started, finished = store.started(run_id), store.finished(run_id)
     facts, steps = store.facts(run_id), store.steps(run_id)
@@ -87,6 +89,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
         "parameter_groups": started.groups if started else [],
         "layer_shares": mixed.shares if mixed else {},
         "metrics": in_order(run.metrics, run.tasks),
+        "thresholds": thresholds(workspace, run_id),
         "evaluations": evaluations(workspace, run),
         "checkpoints": [
             replace(checkpoint, metrics=in_order(checkpoint.metrics, run.tasks))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.cli import output
 from workbench.cli.documents import in_order
+from workbench.cli.predictions import in_words
 from workbench.errors import WorkerError
 from workbench.tui import figures
 
@@ -37,7 +38,11 @@ def print_run(document: Mapping[str, Any]) -> None:
     )
     for task in values["tasks"]:
         counts = ", ".join(f"{count} {split}" for split, count in task["examples"].items())
-        output.line(f"  {task['task']}: {task['kind']}, {len(task['labels'])} labels, {counts}")
+        labels = f"{len(task['labels'])} labels, " if task["labels"] else ""
+        output.line(f"  {task['task']}: {task['kind']}, {labels}{counts}")
+        thresholds = values["thresholds"].get(task["task"])
+        if thresholds:
+            output.line(f"    labels are given from {_thresholds(thresholds)}")
     if values["parameter_groups"]:
         output.line()
         _parameter_groups(values["parameter_groups"])
@@ -162,6 +167,8 @@ def print_showcase(showcase: ShowcaseComputed) -> None:
         for task, found in showcase.entities.items():
             pairs = ", ".join(f"{surface} ({kind})" for surface, kind in found[index])
             output.line(f"  {task}  {pairs or 'nothing found'}")
+        for task, answers in showcase.answers.items():
+            output.line(f"  {task}  {in_words(answers[index])}")
 
 
 def short_vector(vector: Sequence[float]) -> str:
@@ -170,6 +177,14 @@ def short_vector(vector: Sequence[float]) -> str:
     if len(numbers) > 8:
         numbers = [*numbers[:3], "...", *numbers[-3:]]
     return f"[{', '.join(numbers)}] ({len(vector)} values)"
+
+
+def _thresholds(values: Mapping[str, float]) -> str:
+    """`0.3`, or each label with its own."""
+    if len(set(values.values())) == 1:
+        return f"probability {next(iter(values.values())):.3g} on"
+    listed = ", ".join(f"{label} {value:.3g}" for label, value in values.items())
+    return f"these probabilities on: {listed}"
 
 
 def _pairs(values: Mapping[str, str]) -> None:

@@ -38,7 +38,7 @@ from workbench.worker.recorder import UNSENT_NAME, Unsent
 LATEST = "@last"
 ABSENT = "–"
 """Stands for a setting that a run does not have."""
-LOWER_IS_BETTER = frozenset({"loss"})
+LOWER_IS_BETTER = frozenset({"loss", "rmse", "mae"})
 _LOG_BLOCK_BYTES = 64 * 1024
 _LOG_LINE_CHARACTERS = 4096
 

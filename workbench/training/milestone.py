@@ -17,6 +17,7 @@ from workbench.events import (
 )
 from workbench.training.checkpoint import save_checkpoint
 from workbench.training.evaluation import evaluate
+from workbench.training.fitting import fit_heads
 from workbench.training.manifest import (
     checkpoint_name,
     checkpoint_steps,
@@ -41,7 +42,7 @@ def planned_milestone(run: Run, *, stays: bool = False) -> Iterator[Event]:
     """
     run.evaluations += 1
     every = run.config.training.keep_every
-    run.weights.to_use()
+    _make_ready(run)
     yield from _evaluate(run)
     optimization = run.config.optimization
     if optimization.schedule == "plateau" and run.evaluated is not None:
@@ -69,12 +70,19 @@ def extra_milestone(
         saves: Whether to save.
         stays: Whether the checkpoint is kept for good.
     """
-    run.weights.to_use()
+    _make_ready(run)
     if evaluates and (run.evaluated is None or run.evaluated.step != run.step):
         yield from _evaluate(run)
     if saves:
         yield from _save(run, stays=stays)
     run.weights.to_train()
+
+
+def _make_ready(run: Run) -> None:
+    """Let the model be what is looked at and saved."""
+    run.weights.to_use()
+    with undisturbed():
+        fit_heads(run)
 
 
 def _evaluate(run: Run) -> Iterator[Event]:
@@ -83,7 +91,13 @@ def _evaluate(run: Run) -> Iterator[Event]:
     yield PhaseStarted("evaluating", 1800)
     begin = time.perf_counter()
     with undisturbed():
-        metrics = evaluate(run.loaded, run.dev_split, run.corpus.labels, run.arithmetic)
+        metrics = evaluate(
+            run.loaded,
+            run.dev_split,
+            run.corpus.labels,
+            run.arithmetic,
+            tuned_for={name: task.metric for name, task in run.config.tasks.items()},
+        )
     selection = selection_value(run.config, metrics)
     run.evaluated = Evaluated(run.step, metrics, selection)
     yield EvaluationFinished(

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from workbench.inference.predictor import Predictor, as_json
 from workbench.model.arithmetic import choose_matrix_backend
 from workbench.training.checkpoint import MANIFEST, check_checkpoint
 from workbench.training.evaluation import evaluate
+from workbench.training.planning import check, measure
 
 Tell = Callable[[str], None]
 
@@ -78,9 +80,18 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
     return {"folder": str(done.folder), "largest_difference": done.largest_difference}
 
 
-def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
+def _predict(
+    *,
+    tell: Tell,
+    model: str,
+    texts: list[str | list[str]],
+    labels: dict[str, dict[str, str]] | None = None,
+) -> dict[str, Any]:
     predictor = _predictor(model)
-    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
+    if labels:
+        predictor = predictor.described(labels)
+    given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
+    return {"predictions": [as_json(found) for found in predictor.predict(given)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
@@ -109,10 +120,20 @@ def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> 
     return {"metrics": evaluate(predictor.loaded, encoded, labels, predictor.arithmetic)}
 
 
+def _check(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return check(ExperimentConfig.model_validate(config, strict=False), tell).as_json()
+
+
+def _measure(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return asdict(measure(ExperimentConfig.model_validate(config, strict=False), tell))
+
+
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "check": _check,
     "encode": _encode,
     "evaluate": _evaluate,
     "export": _export,
+    "measure": _measure,
     "predict": _predict,
 }
 """By name: takes `tell` and the request's values, returns plain values."""

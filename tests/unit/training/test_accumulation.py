@@ -27,6 +27,9 @@ HEADS: dict[str, tuple[str, dict[str, Any]]] = {
         {"hidden_size": 8, "label_smoothing": 0.1, "class_weights": "balanced"},
     ),
     "focal": ("classification", {"focal_gamma": 2.0}),
+    "several labels": ("multilabel", {}),
+    "numbers": ("regression", {}),
+    "pairs": ("similarity", {}),
     "linear tags": ("tagging", {}),
     "lstm": ("tagging", {"rnn": "lstm", "hidden_size": 8}),
     "crf": ("tagging", {"crf": True, "constrained": True}),
@@ -69,7 +72,8 @@ def an_update(
         backbone=backbone,
         tasks=tasks,
         optimization={"max_gradient_norm": 0.0, "warmup": 0.0},
-        training={"epochs": 1, "batch_size": TEXTS} | training,
+        # A pair is an example of its own.
+        training={"epochs": 1, "batch_size": TEXTS * (1 + (kind == "similarity"))} | training,
     )
     events = events_of(config, folder)
     tensors = load_file(folder / checkpoint_name(1) / "training" / "tensors.safetensors")

@@ -1,7 +1,12 @@
-"""One setting in one row: its name, the place to type or choose, and beneath it what is wrong."""
+"""One setting in one row: its name, the place to type or choose, and beneath it what is wrong.
+
+While the field is in focus a line beneath it says what it may be completed to, and what is known
+of the file that it names.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual import on
@@ -17,9 +22,14 @@ from workbench.tui.form import shown
 from workbench.tui.messages import FrozenMessage
 from workbench.tui.visible import visible
 from workbench.tui.widgets.choice import Choice
+from workbench.tui.widgets.completing_input import CompletingInput
+from workbench.tui.widgets.list_area import ListArea
 
+EDITORS = "Input, Choice, TextArea"
+"""What a row may have to type or choose in."""
 _SWITCH_WORDS = {"on": "true", "off": "false"}
-_TEXT_KINDS = ("text", "number", "integer", "table")
+Completer = Callable[["FieldRow", str], Sequence[str]]
+"""From a row and what is typed in it to what that may become; called in a thread."""
 
 
 def label_of(key: str) -> str:
@@ -40,10 +50,11 @@ class FieldRow(Widget):
         &:focus-within .name { color: $text-accent; }
         Input { width: 1fr; background: $surface; color: $foreground; }
         Input:focus { background: $primary 15%; }
-        TextArea { width: 1fr; height: 5; padding: 0; border: none; background: $surface; }
-        TextArea:focus { background: $primary 12%; border: none; }
         .problem { display: none; height: auto; margin-left: 24; color: $text-error; }
         &.-wrong .problem { display: block; }
+        .hint { display: none; height: 1; margin-left: 24; color: $text-muted;
+                text-wrap: nowrap; text-overflow: ellipsis; }
+        &.-hinted:focus-within .hint { display: block; }
     }
     """
 
@@ -59,25 +70,32 @@ class FieldRow(Widget):
             """The row, so that `@on` can select by it."""
             return self.row
 
-    def __init__(self, spec: FieldSpec, *, key: str, label: str) -> None:
+    def __init__(
+        self, spec: FieldSpec, *, key: str, label: str, complete: Completer | None = None
+    ) -> None:
         """Make an empty row.
 
         Args:
             spec: What the schema says of the field.
             key: Names the field in the draft: its path, or its key within a task.
             label: What to call it.
+            complete: Finds what the field may be completed to.
         """
         super().__init__()
         self.spec = spec
         self.key = key
         self._label = label
+        self._complete = complete
         self._raw = ""
+        self._candidates: tuple[str, ...] = ()
+        self._known = ""
 
     def compose(self) -> ComposeResult:
         """Name, editor, problem."""
         with Horizontal():
             yield Static(Content(f"  {self._label}"), classes="name")
             yield self._editor()
+        yield Static(classes="hint")
         yield Static(classes="problem")
 
     def _editor(self) -> Widget:
@@ -86,15 +104,22 @@ class FieldRow(Widget):
             return Choice(spec.choices, value=shown(spec, spec.default))
         if spec.kind == "switch":
             return Choice(tuple(_SWITCH_WORDS))
-        if spec.kind == "list":
-            return TextArea(self._raw, tab_behavior="focus", compact=True)
-        return Input(placeholder=self._hint(), compact=True)
+        if spec.kind == "list" and not spec.has_numbers:
+            return ListArea()
+        complete = self._complete
+        if spec.names and complete is not None:
+            return CompletingInput(
+                lambda typed: complete(self, typed), self._show_candidates, self._placeholder()
+            )
+        return Input(placeholder=self._placeholder(), compact=True)
 
-    def _hint(self) -> str:
+    def _placeholder(self) -> str:
         if self.spec.required:
             return "required"
         default = shown(self.spec, self.spec.default)
-        return f"default {default}" if default else "not set"
+        if default:
+            return f"default {default}"
+        return "not set" if self.spec.kind != "table" else "name = 1.0, other = 0.5"
 
     @property
     def raw(self) -> str:
@@ -105,19 +130,50 @@ class FieldRow(Widget):
     def raw(self, raw: str) -> None:
         """Show a value without posting anything."""
         self._raw = raw
-        if self.spec.kind in _TEXT_KINDS:
-            field = self.query_one(Input)
-            if field.value != raw:
+        editor = self.editor
+        if isinstance(editor, Input):
+            if editor.value != raw:
                 with self.prevent(Input.Changed):
-                    field.value = raw
-                field.cursor_position = len(raw) if len(raw) <= field.size.width else 0
-        elif self.spec.kind == "list":
-            with self.prevent(TextArea.Changed):
-                self.query_one(TextArea).load_text(raw)
-        else:
+                    editor.value = raw
+                editor.cursor_position = len(raw) if len(raw) <= editor.size.width else 0
+        elif isinstance(editor, TextArea):
+            if editor.text != raw:
+                with self.prevent(TextArea.Changed):
+                    editor.load_text(raw)
+        elif isinstance(editor, Choice):
             words = {text: word for word, text in _SWITCH_WORDS.items()}
-            self.query_one(Choice).value = words.get(raw, raw)
+            editor.value = words.get(raw, raw)
         self._show_difference()
+
+    @property
+    def editor(self) -> Widget:
+        """Where one types or chooses."""
+        return self.query(EDITORS).first(Widget)
+
+    @property
+    def chosen_word(self) -> str:
+        """The word that is chosen; empty for a field that has none to choose from."""
+        editor = self.editor
+        return editor.value if isinstance(editor, Choice) else ""
+
+    def know(self, words: str) -> None:
+        """Say what is known of what the field names, such as the rows of a file."""
+        if words != self._known:
+            self._known = words
+            self._show_hint()
+
+    def _show_candidates(self, found: Sequence[str]) -> None:
+        self._candidates = tuple(found)
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        said = visible(self._known)
+        offered = "  ".join(visible(_last_part(one)) for one in self._candidates)
+        if offered and (self._raw or not said):
+            said = f"{said}  " if said else ""
+            said += f"→ {offered}" if self._raw else offered
+        self.set_class(bool(said), "-hinted")
+        self.query_one(".hint", Static).update(Content(said))
 
     def tell(self, problem: Problem | None) -> None:
         """Show what is wrong with the field, or nothing."""
@@ -134,7 +190,7 @@ class FieldRow(Widget):
 
     def focus_editor(self) -> None:
         """Put the cursor into the field."""
-        self.query("Input, Choice, TextArea").first(Widget).focus()
+        self.editor.focus()
 
     def _show_difference(self) -> None:
         default = shown(self.spec, self.spec.default)
@@ -163,3 +219,12 @@ class FieldRow(Widget):
     def _choice_changed(self, message: Choice.Changed) -> None:
         message.stop()
         self._edited(_SWITCH_WORDS.get(message.value, message.value))
+
+
+def _last_part(path: str) -> str:
+    """The end of a path, by which candidates of one folder differ."""
+    return (
+        path
+        if not path.startswith((".", "/", "~"))
+        else path.rstrip("/").rpartition("/")[2] + ("/" if path.endswith("/") else "")
+    )
