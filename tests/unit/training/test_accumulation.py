@@ -99,7 +99,8 @@ def test_parts_of_an_update_add_up_to_the_whole(
     assert other.losses == pytest.approx(one.losses, rel=1e-5)
     assert other.total_loss == pytest.approx(one.total_loss, rel=1e-5)
     assert other.gradient_norm == pytest.approx(one.gradient_norm, rel=1e-4)
-    assert (other.texts, other.tokens) == (one.texts, one.tokens)
+    assert other.texts == one.texts
+    assert other.tokens >= one.tokens  # a text that several pairs share is read once a pass
     largest = max(float(value.abs().max()) for value in gradients.values())
     assert gradients.keys() == added.keys()
     for name, value in gradients.items():
