@@ -22,8 +22,8 @@ from workbench.errors import Problem, WorkbenchError
 from workbench.export.exporting import export_model
 from workbench.inference.predictor import Predictor, as_json
 from workbench.model.arithmetic import choose_matrix_backend
-from workbench.training.checkpoint import MANIFEST, check_checkpoint
 from workbench.training.evaluation import evaluate
+from workbench.training.manifest import MANIFEST, check_checkpoint
 from workbench.training.planning import check, measure
 
 Tell = Callable[[str], None]
