@@ -29,6 +29,16 @@ PAUSED = "paused"
 
 
 @dataclass(frozen=True)
+class RunResumed:
+    """A run whose process had ended goes on; what was told of later steps counts no more."""
+
+    step: int
+    """The last step that still counts: that of the checkpoint, 0 from the beginning."""
+    previous: str
+    """How the process before ended, in words."""
+
+
+@dataclass(frozen=True)
 class TaskDescribed:
     """What the data of one task turned out to be."""
 
@@ -265,6 +275,7 @@ class RunFailed:
 
 Event = (
     PhaseStarted
+    | RunResumed
     | RunStarted
     | StepFinished
     | InterferenceProbed

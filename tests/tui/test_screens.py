@@ -15,6 +15,7 @@ from recorded_runs import a_config, a_run, data_files, evaluation, finish, steps
 from textual.pilot import Pilot
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import Request, Stop
 from workbench.errors import WorkerError
 from workbench.operations import lifecycle
 from workbench.operations.workspace import Workspace
@@ -315,11 +316,11 @@ async def test_stopping_asks_first_and_then_tells_the_worker(
         await pilot.press("x")
         await wait(pilot, is_front(app, ConfirmScreen))
         await pilot.press("y")
-        commands: list[str] = []
+        commands: list[Request] = []
 
         def is_told() -> bool:
             commands.extend(recorded.store.take_commands("k7fp3x2a"))
-            return commands == ["stop"]
+            return commands == [Stop()]
 
         await wait(pilot, is_told)
 

@@ -18,8 +18,11 @@ from workbench.cli import (
     baselines,
     catalogue,
     checking,
+    control,
     listing,
+    machine,
     output,
+    queue,
     training,
 )
 from workbench.cli.options import Database, workspace
@@ -32,6 +35,11 @@ COMMANDS = (
     listing.runs,
     listing.show,
     training.stop,
+    control.pause,
+    control.resume,
+    control.checkpoint,
+    control.adjust,
+    control.fork,
     listing.compare,
     baselines.baselines,
     listing.checkpoints,
@@ -42,6 +50,8 @@ COMMANDS = (
     checking.check,
     catalogue.presets,
     catalogue.schema,
+    machine.doctor,
+    machine.repair,
 )
 """Every command, in the order of the help. The name of the function is the name of the command."""
 
@@ -77,6 +87,7 @@ def start(
 
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(queue.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -118,8 +118,11 @@ def predict(
         for task, value in prediction["tasks"].items():
             output.line(f"  {task}  {in_words(value)}")
     if not all(prediction["tasks"] for prediction in found):
-        advice = "one at a time, without --pairs" if pairs else "in twos, with --pairs"
-        output.note(f"Tasks that read texts {advice} have said nothing of these.")
+        output.note(
+            "Tasks that read one text say nothing of two: ask without --pairs."
+            if pairs
+            else "Tasks that read two texts say nothing of one: give them in twos, with --pairs."
+        )
 
 
 def encode(
@@ -178,12 +181,19 @@ def evaluate(
     run: Run,
     split: Annotated[str, typer.Option(metavar="SPLIT", help="test, dev, or train.")] = "test",
     checkpoint: Checkpoint = "best",
+    now: Annotated[
+        bool,
+        typer.Option(
+            "--now", help="Let a run that is at work evaluate dev after its current update."
+        ),
+    ] = False,
     json: AsJson = False,
     db: Database = None,
 ) -> None:
     """Measure a checkpoint on a split, as test.
 
-    The test split is read for this only. Metrics on test and dev are kept with the run.
+    The test split is read for this only. Metrics on test and dev are kept with the run. With --now
+    the run itself is asked to evaluate dev once more, and goes on.
 
     With --json an object with the metrics by task, by metric.
     """
@@ -191,6 +201,12 @@ def evaluate(
         raise typer.BadParameter(
             f"there is no split {split!r}; {nearest(split, SPLITS)}", param_hint="--split"
         )
+    if now:
+        from workbench.operations import requests
+
+        record = requests.evaluate_now(workspace(context, db), run)
+        output.note(f"Asked run {record.id} to evaluate dev; it does after its current update.")
+        return
     from workbench.cli.report import print_metrics
     from workbench.operations import artefacts
 

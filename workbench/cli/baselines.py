@@ -55,7 +55,7 @@ def baselines(
     """Train each task alone, with the same budget and seeds, to compare with all together.
 
     The experiment itself is run, too, with every seed that it lacks; what is there already is
-    not made anew. The runs are made one after the other. See what came of it with compare
+    not made anew. The runs wait in the queue (see: queue). See what came of them with compare
     --transfer. With --json a list of objects with the keys name, seed, tasks, run (id or null).
     """
     from workbench.operations import baselines as operation
@@ -66,12 +66,7 @@ def baselines(
     ids = [one.run_id for one in companions]
     if not dry_run:
         started = operation.start_missing(space, companions)
-        for number, one in enumerate(companions):
-            if one.run_id is None:
-                record = next(started)
-                ids[number] = record.id
-                output.note(f"Started run {record.id} ({record.name}, seed {record.config.seed}).")
-        next(started, None)  # waits for the last
+        ids = [one.run_id or next(started).id for one in companions]
     documents = [
         {
             "name": one.config.name,
@@ -95,7 +90,10 @@ def baselines(
         for document, one in zip(documents, companions, strict=True)
     ]
     output.table(columns, rows, right=("seed",))
-    output.note(f"\nNext:\n  mtl-workbench compare --transfer {ids[0] or 'RUN'}")
+    output.note(
+        "\nNext:\n  mtl-workbench queue list\n"
+        f"  mtl-workbench compare --transfer {ids[0] or 'RUN'}     (when they are over)"
+    )
 
 
 def print_transfer(found: list[Transfer]) -> None:

@@ -50,7 +50,7 @@ def check(
     json: AsJson = False,
     db: Database = None,
 ) -> None:
-    """Look at an experiment without training: the plan, the data, what would go wrong.
+    """Look at an experiment without training: what it would do.
 
     Nothing is fetched from a network and no test split is read. The exit code is 2 if the run
     would fail. With --json an object with the keys plan (null if there is none), findings (a list

@@ -19,7 +19,10 @@ def run_document(run: RunSummary) -> dict[str, Any]:
         "name": run.record.name,
         "state": run.state,
         "why": run.why,
+        "queue_place": run.queue_place,
         "source": run.record.source,
+        "parent": parent_document(run),
+        "unreadable": run.record.unreadable,
         "created_at": run.record.created_at,
         "tasks": run.tasks,
         "phase": run.phase,
@@ -60,6 +63,13 @@ def error_document(run: RunSummary) -> dict[str, str] | None:
     }
 
 
+def parent_document(run: RunSummary) -> dict[str, Any] | None:
+    """The run that it was forked from, or None: id, step."""
+    if run.record.parent_id is None:
+        return None
+    return {"id": run.record.parent_id, "step": run.record.parent_step}
+
+
 def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
     """The whole of `show --json`."""
     from workbench.operations.artefacts import thresholds  # numpy, SQLAlchemy
@@ -75,6 +85,8 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
         "why": run.why,
         "config": run.record.config,
         "source": run.record.source,
+        "parent": parent_document(run),
+        "unreadable": run.record.unreadable,
         "step": run.step,
         "total_steps": run.total_steps,
         "best_step": run.best_step,

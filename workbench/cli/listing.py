@@ -42,9 +42,10 @@ def runs(
 ) -> None:
     """List the runs, newest first.
 
-    With --json a list of objects with the keys id, name, state, why, source, created_at, tasks,
-    phase, step, total_steps, best_step, selection, metrics (by task, by metric), seconds,
-    eta_seconds, texts_per_second, config, error.
+    With --json a list of objects with the keys id, name, state, why, queue_place (null, or which
+    it is of those that wait), source, parent (null, or id and step), unreadable (why its settings
+    cannot be read, or empty), created_at, tasks, phase, step, total_steps, best_step, selection,
+    metrics (by task, by metric), seconds, eta_seconds, texts_per_second, config, error.
     """
     from workbench.cli.documents import run_document
     from workbench.operations import reading
@@ -75,7 +76,8 @@ def show(context: typer.Context, run: Run, json: AsJson = False, db: Database = 
 
     Also its config, timings, warnings, and the checksum of what is frozen.
 
-    With --json an object with the keys id, name, state, why, config, source, step, total_steps,
+    With --json an object with the keys id, name, state, why, config, source, parent (null, or id
+    and step), unreadable (why its settings cannot be read, or empty), step, total_steps,
     best_step, selection, tasks, device, precision, parameters, parameter_groups (what moves
     how fast), layer_shares (by task that mixes layers, embeddings first), metrics (by task, by
     metric, of the best checkpoint on dev), evaluations, checkpoints, exports, timings,
@@ -189,14 +191,21 @@ def _row(run: RunSummary) -> list[str]:
 
     return [
         run.record.id,
-        run.record.name,
-        str(run.state),
+        _name_cell(run),
+        str(run.state) if run.queue_place is None else f"{run.state} {run.queue_place}",
         figures.percent(figures.share(run.step, run.total_steps)),
         "  ".join(_task_cell(run, task) for task in run.tasks),
         figures.metric(run.selection),
         figures.moment(run.record.created_at),
         figures.duration(run.seconds),
     ]
+
+
+def _name_cell(run: RunSummary) -> str:
+    """The name; of a fork with where it branches off."""
+    if run.record.parent_id is None:
+        return run.record.name
+    return f"{run.record.name} (from {run.record.parent_id} step {run.record.parent_step})"
 
 
 def _task_cell(run: RunSummary, task: str) -> str:

@@ -28,6 +28,7 @@ def print_run(document: Mapping[str, Any]) -> None:
         {
             "why": values["why"],
             "from": values["source"] or "-",
+            **_branch(values["parent"]),
             "progress": _progress(values),
             "started": _time(values["timings"]["created_at"]),
             "took": figures.duration(values["timings"]["seconds"]),
@@ -190,6 +191,10 @@ def _thresholds(values: Mapping[str, float]) -> str:
 def _pairs(values: Mapping[str, str]) -> None:
     for key, value in values.items():
         output.line(f"  {key:<12}{value}")
+
+
+def _branch(parent: Mapping[str, Any] | None) -> dict[str, str]:
+    return {"fork of": f"run {parent['id']} at step {parent['step']}"} if parent else {}
 
 
 def _progress(values: Mapping[str, Any]) -> str:

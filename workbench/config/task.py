@@ -121,12 +121,13 @@ class MultilabelData(TextData):
         default="labels",
         description="Column with the list of labels, or with a text that lists them. An empty list "
         "means that none applies; null or an empty text, that nobody has labelled the row.",
-        json_schema_extra=names("column"),
+        json_schema_extra=names("column") | applies(unless={"data.label_columns": IS_SET}),
     )
     separator: str = Field(
         default=",",
         min_length=1,
         description="What stands between the labels where the column holds a text, as in CSV.",
+        json_schema_extra=applies(unless={"data.label_columns": IS_SET}),
     )
     label_columns: tuple[str, ...] = Field(
         default=(),
@@ -282,6 +283,7 @@ class TextTask(PooledTask):
         "the better figures. two: each by itself, compared as u, v, |u-v|, u*v (Conneau et al. "
         "2017, InferSent); their vectors are then of use alone, and a text in many pairs is read "
         "once.",
+        json_schema_extra=applies(when={"data.text_b": IS_SET}),
     )
 
     @model_validator(mode="after")
@@ -341,7 +343,7 @@ class MultilabelTask(TextTask):
     data: MultilabelData = Field(description="Where the examples are.")
     metric: Literal["macro_f1", "micro_f1", "sample_accuracy"] = Field(
         default="macro_f1",
-        description="The metric that counts in choosing the best checkpoint, at the tuned "
+        description="What counts in choosing the best checkpoint, at the tuned "
         "thresholds. macro_f1: each label counts alike. micro_f1: each decision. sample_accuracy: "
         "share of texts with all labels right.",
     )
@@ -356,7 +358,8 @@ class MultilabelTask(TextTask):
         default=0.5,
         gt=0.0,
         lt=1.0,
-        description="The threshold that is fixed, or that holds until there is an evaluation.",
+        description="The threshold; a tuned one begins with it.",
+        json_schema_extra=applies(when={"thresholds": "fixed"}),
     )
     positive_weights: Literal["none", "root", "balanced"] = Field(
         default="none",
@@ -425,15 +428,20 @@ class SimilarityTask(PooledTask):
         "which one is more alike (Su 2022); often better, wants batches of 16 or more.",
     )
     scale: float = Field(
-        default=20.0, gt=0.0, description="Factor of the cosines in cosent (1 / temperature)."
+        default=20.0,
+        gt=0.0,
+        description="Factor of the cosines in cosent (1 / temperature).",
+        json_schema_extra=applies(when={"loss": "cosent"}),
     )
     lowest: float | None = Field(
         default=None,
         description="The score that means cosine 0; the lowest of train where none is given.",
+        json_schema_extra=applies(when={"loss": "cosine"}),
     )
     highest: float | None = Field(
         default=None,
         description="The score that means cosine 1; the highest of train where none is given.",
+        json_schema_extra=applies(when={"loss": "cosine"}),
     )
 
 

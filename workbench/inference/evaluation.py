@@ -137,7 +137,7 @@ def _loss_in_groups(
         labelled = [((0,), split.examples[index].labels[task]) for index in group]
         targets = TARGETS[type(labelled[0][1])](labelled)
         assert isinstance(targets, TextTargets)
-        scores = [torch.from_numpy(scores_of[index][0]) for index in group]
+        scores = [torch.as_tensor(scores_of[index][0]) for index in group]
         if scores[0].ndim:  # vectors, of as many texts as the example or its batch mates had
             most = targets.labels.shape[1]
             scores = [functional.pad(one[:most], (0, 0, 0, most - len(one))) for one in scores]

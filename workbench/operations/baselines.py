@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.config import baselines
 from workbench.config.experiment import ExperimentConfig
-from workbench.errors import NotFoundError, WorkbenchError, WorkerError
-from workbench.operations import lifecycle
+from workbench.errors import NotFoundError, WorkbenchError
+from workbench.operations import queue
 from workbench.operations.reading import find_run, list_runs, summarize
 from workbench.operations.workspace import Workspace
 from workbench.store.records import RunRecord
@@ -19,7 +18,6 @@ from workbench.worker.errands import run_errand
 
 PREDICTIONS = Path("predictions") / "dev-best.jsonl.gz"
 """What a run's best checkpoint says of dev, relative to the run's folder."""
-_LOOK_EVERY_SECONDS = 0.5
 
 Progress = Callable[[str], None]
 Submit = Callable[[Workspace, ExperimentConfig], RunRecord]
@@ -72,40 +70,25 @@ def companions_of(
 
 
 def start_missing(
-    ws: Workspace, companions: Sequence[Companion], *, submit: Submit | None = None
+    ws: Workspace, companions: Sequence[Companion], *, submit: Submit = queue.add
 ) -> Iterator[RunRecord]:
-    """Start what is not there yet.
+    """Let what is not there yet be run.
 
     Args:
         ws: Where.
         companions: From `companions_of`.
-        submit: Starts a run or puts it into a queue. By default each is started when the one
-            before is over, so that they do not take each other's time.
+        submit: What to do with each; by default they wait in the queue, so that they do not take
+            each other's time.
 
     Yields:
-        Each run when it was started.
+        Each run when it was submitted.
 
     Raises:
-        WorkerError: One could not be started, or failed; the rest is not begun.
+        WorkerError: A run's folder, or what works the queue off, cannot be made.
     """
     for companion in companions:
         if companion.run_id is None:
-            record = (submit or lifecycle.start)(ws, companion.config)
-            yield record
-            if submit is None:
-                _wait(ws, record)
-
-
-def _wait(ws: Workspace, record: RunRecord) -> None:
-    while not (summary := summarize(ws, record.id)).state.is_over:
-        time.sleep(_LOOK_EVERY_SECONDS)
-    if str(summary.state) != "finished":
-        raise WorkerError(
-            f"Run {record.id} ({record.name}) is {summary.state}, so the runs after it were not "
-            "begun.",
-            next_step=f"mtl-workbench show {record.id}; then start the same command again: what "
-            "is there already is not made anew",
-        )
+            yield submit(ws, companion.config)
 
 
 @dataclass(frozen=True)

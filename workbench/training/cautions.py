@@ -74,7 +74,7 @@ def _freezing_warnings(run: Run) -> Iterator[str]:
     model = run.loaded.model
     for name, head in model.heads.items():
         if next(head.parameters(), None) is None:  # nothing that could be frozen
-            if is_frozen(model.backbone):
+            if all(map(is_frozen, (model.backbone, model.pooling_of(name)))):
                 yield (
                     f"{name} has nothing to learn but the backbone, which is frozen: its metrics "
                     "stay as they are. A hidden_size would give it a layer."

@@ -44,8 +44,7 @@ def planned_milestone(run: Run, *, stays: bool = False) -> Iterator[Event]:
     """
     run.evaluations += 1
     every = run.config.training.keep_every
-    run.weights.to_use()
-    _fit(run)
+    _make_ready(run)
     yield from _evaluate(run, _due(run))
     if run.evaluated is not None and run.evaluated.step == run.step:
         metrics = run.evaluated.metrics
@@ -75,8 +74,7 @@ def extra_milestone(
         saves: Whether to save.
         stays: Whether the checkpoint is kept for good.
     """
-    run.weights.to_use()
-    _fit(run)
+    _make_ready(run)
     if evaluates and (run.evaluated is None or run.evaluated.step != run.step):
         yield from _evaluate(run, list(run.config.tasks))
     if saves:
@@ -84,8 +82,9 @@ def extra_milestone(
     run.weights.to_train()
 
 
-def _fit(run: Run) -> None:
-    """Give heads that are fitted, not trained, what the backbone is now."""
+def _make_ready(run: Run) -> None:
+    """Let the model be what is looked at and saved."""
+    run.weights.to_use()
     with undisturbed():
         fit_heads(run)
 

@@ -251,6 +251,15 @@ def _memory(
 
 def _audit(plan: Plan) -> Iterator[Finding]:
     """What the plan shows and the run would not say."""
+    for part in plan.parts:
+        if part.trained and part.first_step > plan.total_steps > 0:
+            yield Finding(
+                "warning",
+                f"{part.name}: begins to move in step {part.first_step}, but the run has "
+                f"{plan.total_steps}.",
+                where="[freezing] gradual",
+                next_step="lower freezing.gradual, or freeze the part for good",
+            )
     for task in plan.tasks:
         if not task.labels:
             continue

@@ -24,7 +24,7 @@ from workbench.training.balance import Balance
 from workbench.training.graduation import Graduation
 from workbench.training.interference import ConflictWatch
 from workbench.training.manifest import MODEL, checkpoint_name, checkpoint_steps, is_whole
-from workbench.training.memory import OptimizerMemory, ScalerMemory, TrainedWeights
+from workbench.training.memory import FittedValues, OptimizerMemory, ScalerMemory, TrainedWeights
 from workbench.training.reproducibility import RandomStreams
 from workbench.training.requests import Requests
 from workbench.training.state import State, Stateful
@@ -114,6 +114,7 @@ class Run:
         """
         return {
             "weights": self.weights,
+            "fitted": FittedValues(self.loaded.model),
             "optimizer": OptimizerMemory(self.loaded.model, self.optimizer),
             "scaler": ScalerMemory(self.scaler),
             "requests": self.requests,

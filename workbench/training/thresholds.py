@@ -70,7 +70,7 @@ def best_threshold(
     f1 = 2 * hits / (given + hits[-1])
     # Equal probabilities are given or not together.
     following = np.append(sorted_ones[1:], 0.0)
-    f1[sorted_ones == following] = -1.0
+    f1[:-1][sorted_ones[:-1] == following[:-1]] = -1.0
     last = int(np.argmax(f1))
     return float((sorted_ones[last] + following[last]) / 2)
 

@@ -24,9 +24,9 @@ from workbench.events import PhaseStarted
 from workbench.export.exporting import export_model
 from workbench.inference.predictor import Predictor, as_json
 from workbench.model.arithmetic import choose_matrix_backend
-from workbench.training.checkpoint import MANIFEST, check_checkpoint
 from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
+from workbench.training.manifest import MANIFEST, check_checkpoint
 from workbench.training.planning import check, measure
 from workbench.training.preflight import trials
 from workbench.training.preparation import prepare

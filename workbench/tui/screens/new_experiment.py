@@ -157,6 +157,8 @@ class NewExperimentScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Where to begin, sections and fields, what it comes to, keys."""
+        # Before the fields are there: afterwards it would style them all anew, twice.
+        self._fit(self.app.size.width)
         yield JumpBar("new", self._workspace.location.url)
         with Horizontal(id="begin"):
             yield Label("preset")
@@ -176,7 +178,7 @@ class NewExperimentScreen(Screen[None]):
         """The presets come from a thread, and the form is filled with the first, or with a run."""
         self._desk.open()
         if self._run is not None:
-            self.fill(self._run)
+            self._fill(self._run)
         self.query_one(FormFoot).show_waiting("reading the presets …")
         self.run_worker(self._read_presets, group="presets", thread=True, exclusive=True,
                         exit_on_error=False)  # fmt: skip
@@ -186,9 +188,12 @@ class NewExperimentScreen(Screen[None]):
         self._desk.close()
 
     def on_resize(self) -> None:
-        """The side panel only where there is room."""
-        self.set_class(self.size.width >= _WIDE, "-wide")
-        self.set_class(self.size.width < _WIDE, "-narrow")
+        """What the form comes to is beside it only where there is room."""
+        self._fit(self.size.width)
+
+    def _fit(self, width: int) -> None:
+        self.set_class(width >= _WIDE, "-wide")
+        self.set_class(width < _WIDE, "-narrow")
 
     # ── presets ───────────────────────────────────────────────────────────────
 
@@ -206,17 +211,24 @@ class NewExperimentScreen(Screen[None]):
         self._presets = message.presets
         names = [preset.name for preset in self._presets]
         picker = self.query_one("#preset", Select)
-        picker.set_options((Content(visible(name)), name) for name in names)
-        if self._run is None and FIRST_PRESET in names:
+        with self.prevent(Select.Changed):
+            picker.set_options((Content(visible(name)), name) for name in names)
+            if self._draft.source in names:
+                picker.value = self._draft.source
+        if self._verdict is not None or self._run is not None:
+            return  # read anew after one was saved, or a run fills the form
+        if FIRST_PRESET in names:
             picker.value = FIRST_PRESET
-        elif self._run is None:
+        else:
             self._show_draft()
 
     @on(Select.Changed, "#preset")
     def _preset_chosen(self, message: Select.Changed) -> None:
         if not isinstance(message.value, str) or message.value == self._draft.source:
             return
-        source = message.value
+        self._read(message.value)
+
+    def _read(self, source: str) -> None:
         self.run_worker(lambda: self._load(source), group="load", thread=True, exclusive=True,
                         exit_on_error=False)  # fmt: skip
 
@@ -232,9 +244,10 @@ class NewExperimentScreen(Screen[None]):
     def fill(self, record: RunRecord) -> None:
         """Begin with the settings of a run; before the form is there, as soon as it is."""
         self._run = record
-        if not self.is_mounted:
-            return
+        if self.is_mounted:
+            self._fill(record)
 
+    def _fill(self, record: RunRecord) -> None:
         def load() -> None:
             draft = clone_draft(record.config, record.source)
             self.post_message(DraftLoaded(draft))
@@ -360,6 +373,7 @@ class NewExperimentScreen(Screen[None]):
 
     def _check_soon(self, seconds: float = _CHECK_SECONDS) -> None:
         self._serial += 1
+        self.query_one(Outlook).wait("")  # what it shows is of an earlier form from now on
         for timer in (self._timer, self._plan_timer):
             if timer is not None:
                 timer.stop()
@@ -574,8 +588,8 @@ class NewExperimentScreen(Screen[None]):
 
         def saved(name: str | None) -> None:
             if name is not None:
-                self._draft.source = name
-                self._check_soon(0)
+                # Read again: its data files may be written in another way than in the form.
+                self._read(name)
                 self.notify(f"Saved as {visible(name)}.", markup=False)
                 self.run_worker(self._read_presets, group="presets", thread=True,
                                 exclusive=True, exit_on_error=False)  # fmt: skip

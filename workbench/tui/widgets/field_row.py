@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
@@ -44,17 +43,17 @@ class FieldRow(Widget):
     FieldRow {
         height: auto;
         layout: vertical;
-        & > Horizontal { height: auto; }
-        .name { width: 24; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
+        .name { dock: left; width: 24; height: 1; color: $text-muted; text-wrap: nowrap;
+                text-overflow: ellipsis; }
         .name.-changed { color: $foreground; text-style: bold; }
-        &:focus-within .name { color: $text-accent; }
+        &.-entered .name { color: $text-accent; }
         Input { width: 1fr; background: $surface; color: $foreground; }
         Input:focus { background: $primary 15%; }
-        .problem { display: none; height: auto; margin-left: 24; color: $text-error; }
+        .problem { display: none; height: auto; color: $text-error; }
         &.-wrong .problem { display: block; }
-        .hint { display: none; height: 1; margin-left: 24; color: $text-muted;
-                text-wrap: nowrap; text-overflow: ellipsis; }
-        &.-hinted:focus-within .hint { display: block; }
+        .hint { display: none; height: 1; color: $text-muted; text-wrap: nowrap;
+                text-overflow: ellipsis; }
+        &.-hinted.-entered .hint { display: block; }
     }
     """
 
@@ -87,16 +86,17 @@ class FieldRow(Widget):
         self._label = label
         self._complete = complete
         self._raw = ""
+        self._differs = False
         self._candidates: tuple[str, ...] = ()
         self._known = ""
 
     def compose(self) -> ComposeResult:
-        """Name, editor, problem."""
-        with Horizontal():
-            yield Static(Content(f"  {self._label}"), classes="name")
-            yield self._editor()
-        yield Static(classes="hint")
-        yield Static(classes="problem")
+        """Name and editor; a line beneath them is mounted when there is something to say.
+
+        Few widgets a row: a form of eighty rows has to be there at once.
+        """
+        yield Static(Content(f"  {self._label}"), classes="name")
+        yield self._editor()
 
     def _editor(self) -> Widget:
         spec = self.spec
@@ -148,7 +148,7 @@ class FieldRow(Widget):
     @property
     def editor(self) -> Widget:
         """Where one types or chooses."""
-        return self.query(EDITORS).first(Widget)
+        return self.children[1]
 
     @property
     def chosen_word(self) -> str:
@@ -173,20 +173,37 @@ class FieldRow(Widget):
             said = f"{said}  " if said else ""
             said += f"→ {offered}" if self._raw else offered
         self.set_class(bool(said), "-hinted")
-        self.query_one(".hint", Static).update(Content(said))
+        if said:
+            self._say("hint", Content(said))
 
     def tell(self, problem: Problem | None) -> None:
         """Show what is wrong with the field, or nothing."""
+        if problem is None and not self.has_class("-wrong"):
+            return
         self.set_class(problem is not None, "-wrong")
         if problem is not None:
             next_step = f" {problem.next_step}" if problem.next_step else ""
-            self.query_one(".problem", Static).update(
+            self._say(
+                "problem",
                 Content.assemble(
                     ("✗ ", "bold"),
                     visible(problem.what),
                     (visible(next_step), "$foreground 75%"),
-                )
+                ),
             )
+
+    def _say(self, what: str, content: Content) -> None:
+        """Put a text into the line of that name beneath the field."""
+        line = next((one for one in self.query_children(Static) if one.has_class(what)), None)
+        if line is None:
+            self.mount(Static(content, classes=what))
+        else:
+            line.update(content)
+
+    def appear(self, is_there: bool) -> None:
+        """Show the row or hide it; setting `display` alone would style it anew each time."""
+        if bool(self.display) != is_there:
+            self.display = is_there
 
     def focus_editor(self) -> None:
         """Put the cursor into the field."""
@@ -195,9 +212,19 @@ class FieldRow(Widget):
     def _show_difference(self) -> None:
         default = shown(self.spec, self.spec.default)
         differs = bool(self._raw) and self._raw != default
-        name = self.query_one(".name", Static)
-        name.set_class(differs, "-changed")
-        name.update(Content(f"{'•' if differs else ' '} {self._label}"))
+        if differs != self._differs:
+            self._differs = differs
+            name = self.query_children(Static).first()
+            name.set_class(differs, "-changed")
+            name.update(Content(f"{'•' if differs else ' '} {self._label}"))
+
+    def on_descendant_focus(self) -> None:
+        """Set the row off."""
+        self.add_class("-entered")
+
+    def on_descendant_blur(self) -> None:
+        """And no longer."""
+        self.remove_class("-entered")
 
     def _edited(self, raw: str) -> None:
         if raw != self._raw:

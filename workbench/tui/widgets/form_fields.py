@@ -106,7 +106,7 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
 
     def _show_what_applies(self) -> None:
         for row in self._plain_rows():
-            row.display = self._draft.has(row.spec)
+            row.appear(self._draft.has(row.spec))
 
     def _candidates(self, row: FieldRow, typed: str) -> Sequence[str]:
         """In a thread: what a field may be completed to. Reads the draft, changes nothing."""

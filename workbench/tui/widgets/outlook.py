@@ -78,7 +78,6 @@ class PlanPage(_Page):
 
     DEFAULT_CSS = """
     PlanPage Static { height: auto; }
-    PlanPage.-stale Static { opacity: 55%; }
     """
 
     def compose(self) -> ComposeResult:
@@ -286,9 +285,9 @@ class Outlook(Vertical):
         elif self._is_fresh:
             state = Content.styled("✓ up to date", "$foreground 65%")
         elif self._config is None:
-            state = Content.styled("the form has problems", "$text-error")
+            state = Content.styled("✗ form has problems", "$text-error")
         else:
-            state = Content()
+            state = Content.styled("◔ of the form before", "$text-warning")
         self.query_one(_Tabs).show(self._page, state)
         self.query_one(PlanPage).set_class(not self._is_fresh, "-stale")
 

@@ -113,7 +113,7 @@ class TaskEditor(Vertical):
         task = self.shown_task
         self._offer_names()
         for row in self.query_children(FieldRow):
-            row.display = task is not None
+            row.appear(task is not None)
         for box in self.query_children(".of-kind"):
             box.display = task is not None and box.name == task.kind
         if task is None:
@@ -142,7 +142,7 @@ class TaskEditor(Vertical):
             return
         for row in box.query(FieldRow):
             row.raw = task.values.setdefault(row.key, shown(row.spec, row.spec.default))
-            row.display = task.has(row.spec)
+            row.appear(task.has(row.spec))
         self.post_message(self.Shown(task.name))
 
     def _offer_names(self) -> None:
@@ -171,7 +171,7 @@ class TaskEditor(Vertical):
     def _show_what_applies(self, task: TaskDraft) -> None:
         for row in self.query(FieldRow):
             if row.key not in (NAME, KIND) and _is_in_sight(row, self):
-                row.display = task.has(row.spec)
+                row.appear(task.has(row.spec))
 
     @on(Choice.Changed, "#task")
     def _task_chosen(self, message: Choice.Changed) -> None:
