@@ -77,6 +77,8 @@ class FieldSpec:
     """What has to hold for it to apply; see `workbench.config.base.applies`."""
     names: str = ""
     """What it is the name of: backbone, file, column, task; see `workbench.config.base.names`."""
+    entries: tuple[str, ...] = ()
+    """The right words of each entry of a list; empty if they are not known."""
 
     @property
     def words(self) -> str:
@@ -285,6 +287,7 @@ def _fields_of(path: str, field: FieldInfo, task_kinds: tuple[str, ...]) -> Iter
         has_numbers=kind == "list" and get_args(annotation)[0] is float,
         when=_conditions_of(field, "tasks.*." if task_kinds else ""),
         names=str(_extra_of(field).get("names", "")),
+        entries=_kind_of(get_args(annotation)[0])[1] if _is_list_of_words(annotation) else (),
     )
 
 
@@ -320,6 +323,11 @@ def _kind_of(annotation: Any) -> tuple[FieldKind, tuple[str, ...]]:
         return simple[annotation], ()
     containers: dict[Any, FieldKind] = {tuple: "list", list: "list", dict: "table"}
     return containers[get_origin(annotation)], ()
+
+
+def _is_list_of_words(annotation: Any) -> bool:
+    origin, args = get_origin(annotation), get_args(annotation)
+    return origin in (tuple, list) and get_origin(args[0]) is Literal
 
 
 def _joined(specs: list[FieldSpec]) -> FieldSpec:

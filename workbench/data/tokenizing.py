@@ -87,7 +87,8 @@ class Tokenizer:
         together, pieces are taken from the end of the longer.
 
         Raises:
-            ConfigError: The maximum length leaves no room for two texts.
+            ConfigError: The maximum length leaves no room for two texts, or the tokenizer puts
+                nothing between them.
         """
         if self._room_for_pairs < 2 and any(isinstance(text, tuple) for text in texts):
             raise ConfigError(
@@ -96,7 +97,14 @@ class Tokenizer:
                 where="[backbone] max_length",
                 next_step='raise it, or read the texts one by one with pair = "two"',
             )
-        return [_pieces(encoding) for encoding in self._back_end.encode_batch(list(texts))]
+        found = [_pieces(encoding) for encoding in self._back_end.encode_batch(list(texts))]
+        if any(_run_together(pieces) for pieces in found):
+            raise ConfigError(
+                "The backbone's tokenizer puts nothing between two texts that are read as one.",
+                where="[tasks.….pair]",
+                next_step='read them one by one with pair = "two", or take another backbone',
+            )
+        return found
 
     def is_like(self, other: Tokenizer) -> bool:
         """Whether the other has the same pieces under the same numbers."""
@@ -120,6 +128,13 @@ def _pieces(encoding: Encoding) -> Pieces:
         if is_pair
         else None,
     )
+
+
+def _run_together(pieces: Pieces) -> bool:
+    """Whether the second of two texts begins right after the first."""
+    if pieces.sources is None:
+        return False
+    return bool(((pieces.sources[:-1] == 0) & (pieces.sources[1:] == 1)).any())
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import a_task, an_experiment, events_of, sentences, write_jsonl
+from builders import Script, a_task, an_experiment, events_of, sentences, write_jsonl
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import StopNow
 from workbench.errors import ConfigError
 from workbench.events import RunStarted, Warned
 from workbench.plan import Check, Plan
@@ -36,7 +37,7 @@ def test_a_plan_is_what_the_run_says_when_it_starts(
     bert: Path, corpus: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     config = an_experiment(backbone=bert, folder=corpus, **settings)
-    events = events_of(config, tmp_path, lambda: "stop now")
+    events = events_of(config, tmp_path, Script((1, StopNow())))
     started = next(event for event in events if isinstance(event, RunStarted))
     warned = [event.message for event in events if isinstance(event, Warned)]
 
