@@ -88,7 +88,8 @@ class Follower:
         values: dict[int, dict[str, float]] = defaultdict(dict)
         for key, curve in curves.items():
             name = key.metric if key.split == "run" else key.task
-            if key.split == "train" or key.metric.startswith("learning_rate/"):
+            is_loss = key.split == "train" and key.metric == "loss"
+            if is_loss or key.metric.startswith("learning_rate/"):
                 for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
                     values[step][name] = value
         # A block ends before an evaluation or a checkpoint, so that the lines are in order.
