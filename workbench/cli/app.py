@@ -15,6 +15,7 @@ import typer
 
 from workbench.cli import (
     artefacts,
+    baselines,
     catalogue,
     checking,
     control,
@@ -40,6 +41,7 @@ COMMANDS = (
     control.adjust,
     control.fork,
     listing.compare,
+    baselines.baselines,
     listing.checkpoints,
     artefacts.export,
     artefacts.predict,

@@ -6,8 +6,8 @@ serves every task, whether its labels belong to the text or to its words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,18 @@ class EncodedSplit:
         return np.fromiter(
             (example.length for example in self.examples), np.int64, len(self.examples)
         )
+
+    def of(self, tasks: Collection[str]) -> EncodedSplit:
+        """What these tasks label, with their labels alone."""
+        examples = (
+            replace(
+                example,
+                labels={task: label for task, label in example.labels.items() if task in tasks},
+            )
+            for example in self.examples
+            if not example.labels.keys().isdisjoint(tasks)
+        )
+        return EncodedSplit(self.name, tuple(examples), self.cut)
 
 
 def encode_split(
