@@ -8,17 +8,18 @@ import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.errors import NotFoundError, WorkbenchError, nearest
+from workbench.errors import NotFoundError, StoreError, WorkbenchError, nearest
 from workbench.operations.workspace import Workspace
 from workbench.store.records import (
     CheckpointRecord,
     Curve,
     ExitRecord,
+    Keeping,
     RunFacts,
     RunOverview,
     RunRecord,
@@ -39,6 +40,10 @@ LATEST = "@last"
 ABSENT = "–"
 """Stands for a setting that a run does not have."""
 LOWER_IS_BETTER = frozenset({"loss"})
+_LONG_CURVES = 50_000
+"""So many points take longer to read than a look may."""
+_FEW_RUNS = 8
+"""So many are read one by one; with more it is quicker to read all."""
 _LOG_BLOCK_BYTES = 64 * 1024
 _LOG_LINE_CHARACTERS = 4096
 
@@ -71,18 +76,61 @@ class RunSummary:
     spark: tuple[float, ...]
     """The total train loss, thinned evenly."""
     exit: ExitRecord | None
+    keeping: Keeping = field(default_factory=Keeping)
+    """What people added to it."""
 
 
-def list_runs(ws: Workspace) -> list[RunSummary]:
-    """All runs, newest first. The number of queries does not grow with the number of runs."""
-    records = ws.store.runs()
-    states = _states(ws, records, ws.store.all_facts())
+def list_runs(
+    ws: Workspace, *, known: Sequence[RunSummary] = (), deleted: bool = False
+) -> list[RunSummary]:
+    """All runs, newest first. The number of queries does not grow with the number of runs.
+
+    Args:
+        ws: Where.
+        known: What was read before: of those that are over and have not ended anew only what
+            people added is read again, so that looking once a second costs the same with ten
+            thousand runs as with ten.
+        deleted: Whether the runs in the trash are among them.
+    """
+    records = ws.store.runs(deleted=deleted)
+    keepings = ws.store.keepings()
+    ends = ws.store.exit_times() if known else {}
+    settled = {
+        run.record.id: run
+        for run in known
+        if run.exit is not None and ends.get(run.record.id) == run.exit.at
+    }
+    fresh = {run.record.id: run for run in _read_runs(ws, [
+        record for record in records if record.id not in settled
+    ])}  # fmt: skip
+    return [
+        _kept(settled.get(record.id) or fresh[record.id], record, keepings) for record in records
+    ]
+
+
+def _kept(run: RunSummary, record: RunRecord, keepings: Mapping[str, Keeping]) -> RunSummary:
+    """The run with what people added to it; the very same object if that is as it was."""
+    keeping = keepings.get(record.id, Keeping())
+    if keeping == run.keeping and record.name == run.record.name:
+        return run
+    return replace(run, record=record, keeping=keeping)
+
+
+def _read_runs(ws: Workspace, records: Sequence[RunRecord]) -> list[RunSummary]:
+    if not records:
+        return []
+    few = [record.id for record in records] if len(records) <= _FEW_RUNS else None
+    states = _states(ws, records, _facts_of(ws, few))
     if any(_has_left_rows(ws, record, states[record.id][1]) for record in records):
         for record in records:
             if _has_left_rows(ws, record, states[record.id][1]):
                 _send_left_rows(ws, record)
-        states = _states(ws, records, ws.store.all_facts())
-    overviews = ws.store.overviews()
+        states = _states(ws, records, _facts_of(ws, few))
+    overviews = (
+        ws.store.overviews()
+        if few is None
+        else {run_id: ws.store.overview(run_id) for run_id in few}
+    )
     sparks = ws.store.sparks([record.id for record in records])
     return [
         _summary(
@@ -93,6 +141,12 @@ def list_runs(ws: Workspace) -> list[RunSummary]:
         )
         for record in records
     ]
+
+
+def _facts_of(ws: Workspace, run_ids: Sequence[str] | None) -> Mapping[str, RunFacts]:
+    if run_ids is None:
+        return ws.store.all_facts()
+    return {run_id: ws.store.facts(run_id) for run_id in run_ids}
 
 
 def summarize(ws: Workspace, ref: str) -> RunSummary:
@@ -108,9 +162,10 @@ def summarize(ws: Workspace, ref: str) -> RunSummary:
         facts, state, why = facts_and_state(ws, record)
     spark = ws.store.sparks([record.id]).get(record.id)
     overview = ws.store.overview(record.id)
-    return _summary(
+    summary = _summary(
         record, facts, state, why, overview, () if spark is None else tuple(spark.tolist())
     )
+    return replace(summary, keeping=ws.store.keeping(record.id))
 
 
 def facts_and_state(ws: Workspace, record: RunRecord) -> tuple[RunFacts, RunState, str]:
@@ -213,13 +268,29 @@ def _seconds(facts: RunFacts, state: RunState) -> float:
     return max(0.0, (end - facts.claimed_at).total_seconds())
 
 
-def find_run(ws: Workspace, ref: str) -> RunRecord:
+def find_run(ws: Workspace, ref: str, *, deleted: bool = False) -> RunRecord:
     """The run that is meant: an id, a name (its newest run), a unique prefix of an id, @last.
+
+    Args:
+        ws: Where.
+        ref: What it is called by.
+        deleted: Whether it may be in the trash.
 
     Raises:
         NotFoundError: None or several are meant; with the nearest, or with those.
     """
-    runs = ws.store.runs()
+    return _find(ws, ws.store.runs(deleted=deleted), ref)
+
+
+def find_runs(ws: Workspace, refs: Sequence[str], *, deleted: bool = False) -> dict[str, RunRecord]:
+    """Several, by id, in the order given; each once. Arguments and errors as for `find_run`."""
+    runs = ws.store.runs(deleted=deleted)
+    by_id = {record.id: record for record in runs}
+    found = (by_id.get(ref) or _find(ws, runs, ref) for ref in refs)
+    return {record.id: record for record in found}
+
+
+def _find(ws: Workspace, runs: Sequence[RunRecord], ref: str) -> RunRecord:
     if ref == LATEST and runs:
         return runs[0]
     for record in runs:
@@ -255,8 +326,18 @@ def _where(ws: Workspace) -> str:
 def curves(
     ws: Workspace, run_id: str, after: Mapping[SeriesKey, int] | None = None
 ) -> dict[SeriesKey, Curve]:
-    """The curves of a run; with `after` (last known step by curve) only what is new."""
-    return ws.store.curves(run_id, after=after)
+    """The curves of a run; with `after` (last known step by curve) only what is new.
+
+    Long curves of a run that is over are packed when they are first read, so that the next time
+    takes a tenth.
+    """
+    found = ws.store.curves(run_id, after=after)
+    if not after and sum(curve.steps.size for curve in found.values()) >= _LONG_CURVES:
+        # Where that cannot be done, as in a database that is only to be read, nothing is lost.
+        with suppress(StoreError):
+            if not ws.store.is_packed(run_id):
+                ws.store.pack(run_id)
+    return found
 
 
 def steps(ws: Workspace, run_id: str, after: int = 0) -> StepTable:

@@ -76,6 +76,20 @@ class RunFacts:
     launched_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """What people added to a run, beside its name."""
+
+    starred: bool = False
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    """In alphabetical order."""
+    archived_at: datetime | None = None
+    """Since when it is kept out of the list of runs."""
+    deleted_at: datetime | None = None
+    """Since when it is in the trash."""
+
+
 class SeriesKey(NamedTuple):
     """Which curve: `train` / `question` / `loss`; the task is empty for what belongs to none."""
 

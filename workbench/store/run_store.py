@@ -6,7 +6,8 @@ transaction on a connection of its own. Here is what can be asked; the SQL behin
 - `event_rows`: how an event becomes rows;
 - `life`: launches, claims, heartbeats, exits;
 - `curves`: points and steps, out again as arrays;
-- `overviews`: the queries behind the list of runs.
+- `overviews`: the queries behind the list of runs;
+- `keeping`: stars, tags, notes, archive and trash.
 
 How a schema is made and kept up is in `schema`.
 """
@@ -30,7 +31,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 from workbench.config.experiment import ExperimentConfig
 from workbench.errors import NotFoundError, StoreError
 from workbench.events import Event, RunFinished, RunStarted, ShowcaseComputed
-from workbench.store import curves, event_json, event_rows, life, overviews, schema
+from workbench.store import curves, event_json, event_rows, keeping, life, overviews, schema
 from workbench.store.database import Database
 from workbench.store.records import (
     CheckpointRecord,
@@ -39,6 +40,7 @@ from workbench.store.records import (
     ExitRecord,
     ExportRecord,
     Heartbeat,
+    Keeping,
     MessageRecord,
     ProcessIdentity,
     RunFacts,
@@ -55,6 +57,7 @@ from workbench.store.tables import (
     exports,
     launches,
     messages,
+    packed_curves,
     points,
     runs,
     series,
@@ -119,12 +122,13 @@ class RunStore:
                 )
             )
 
-    def runs(self) -> list[RunRecord]:
-        """All runs, newest first."""
+    def runs(self, *, deleted: bool = False) -> list[RunRecord]:
+        """All runs, newest first; those in the trash only if `deleted`."""
+        query = select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc())
+        if not deleted:
+            query = query.where(runs.c.id.not_in(keeping.DELETED))
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc())
-            ).all()
+            rows = connection.execute(query).all()
         return [self._run_record(row) for row in rows]
 
     def run(self, run_id: str) -> RunRecord:
@@ -145,6 +149,7 @@ class RunStore:
             # By hand for the two big tables: cascading row by row takes several times as long.
             ids = select(series.c.id).where(series.c.run_id == run_id)
             connection.execute(delete(points).where(points.c.series_id.in_(ids)))
+            connection.execute(delete(packed_curves).where(packed_curves.c.series_id.in_(ids)))
             connection.execute(delete(steps).where(steps.c.run_id == run_id))
             gone = connection.execute(delete(runs).where(runs.c.id == run_id)).rowcount
         with self._lock:
@@ -167,6 +172,27 @@ class RunStore:
                 ) from error
             self._configs[row.id] = config  # settings of a run never change
         return RunRecord(row.id, row.name, row.created_at, config, row.source)
+
+    # What people add
+
+    def keepings(self) -> dict[str, Keeping]:
+        """What people added to runs; a run that nothing was added to is left out."""
+        with self._database.read() as connection:
+            return keeping.read(connection)
+
+    def keeping(self, run_id: str) -> Keeping:
+        """The same of one run."""
+        with self._database.read() as connection:
+            return keeping.read(connection, run_id).get(run_id, Keeping())
+
+    def keep(self, wanted: Mapping[str, Keeping], names: Mapping[str, str] | None = None) -> None:
+        """Put these in the place of what was added to each run, and call runs otherwise.
+
+        All of it or nothing, in one transaction.
+        """
+        with self._database.write() as connection:
+            keeping.write(connection, wanted)
+            keeping.rename(connection, names or {})
 
     # Life
 
@@ -221,6 +247,12 @@ class RunStore:
             return {
                 row["id"]: life.facts_of(row) for row in connection.execute(life.FACTS).mappings()
             }
+
+    def exit_times(self) -> dict[str, datetime]:
+        """When each run ended that has."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(exits.c.run_id, exits.c.at))
+            return {row.run_id: row.at for row in rows}
 
     def beat(self, run_id: str, heartbeat: Heartbeat) -> None:
         """Replace the last sign of life."""
@@ -347,11 +379,44 @@ class RunStore:
         with self._database.read() as connection:
             ids = curves.series_ids(connection, run_id)
             wanted = [key for key in ids if keys is None or key in keys]
+            # Whoever has points already wants a few more: the packed ones are for a first look.
+            packed = (
+                {}
+                if after
+                else curves.read_packed(connection, run_id, [ids[key] for key in wanted])
+            )
             found = {
-                key: curves.read_curve(connection, ids[key], after=after.get(key, -1))
+                key: packed.get(ids[key])
+                or curves.read_curve(connection, ids[key], after=after.get(key, -1))
                 for key in wanted
             }
         return {key: curve for key, curve in found.items() if curve.steps.size}
+
+    def pack(self, run_id: str) -> int:
+        """Copy the curves of a run that is over to where they are read in one go.
+
+        Returns:
+            How many curves were copied; 0 for a run that is not over.
+        """
+        # Read first: a lock on all writers for as long as a million points take is no kindness.
+        with self._database.read() as connection:
+            rows = curves.rows_to_pack(connection, run_id)
+        if rows:
+            with self._database.write() as connection:
+                curves.write_packed(connection, rows)
+        return len(rows)
+
+    def is_packed(self, run_id: str) -> bool:
+        """Whether a copy of the curves was made after the run's end."""
+        query = (
+            select(packed_curves.c.series_id)
+            .join(series, series.c.id == packed_curves.c.series_id)
+            .join(exits, exits.c.run_id == series.c.run_id)
+            .where(series.c.run_id == run_id, exits.c.at == packed_curves.c.exited_at)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def steps(self, run_id: str, *, after: int = 0) -> StepTable:
         """What each update after step `after` cost."""

@@ -17,6 +17,7 @@ from workbench.errors import Problem
 if TYPE_CHECKING:
     from workbench.config.experiment import ExperimentConfig
     from workbench.config.presets import PresetInfo
+    from workbench.operations.keeping import Change
     from workbench.operations.reading import Comparison, RunSummary
     from workbench.store.records import (
         CheckpointRecord,
@@ -72,6 +73,16 @@ class RunsRead(FrozenMessage):
     runs: tuple[RunSummary, ...]
     version: int
     """The store's data version just before the reading."""
+
+
+@dataclass(eq=False)
+class RunsKept(FrozenMessage):
+    """What people add to runs was changed."""
+
+    words: str
+    """What was done, as a sentence."""
+    change: Change | None
+    """How to take it back; None if there is nothing to take back."""
 
 
 @dataclass(eq=False)
