@@ -76,6 +76,10 @@ class RunSummary:
     spark: tuple[float, ...]
     """The total train loss, thinned evenly."""
     exit: ExitRecord | None
+    steps_per_second: float | None = None
+    """As texts_per_second."""
+    tokens_per_second: float | None = None
+    """As texts_per_second; word pieces, padding left out."""
     keeping: Keeping = field(default_factory=Keeping)
     """What people added to it."""
 
@@ -248,12 +252,16 @@ def _summary(
         metrics=overview.metrics,
         seconds=_seconds(facts, state),
         eta_seconds=left * (seconds_per_step or 0.0) if has_eta else None,
-        texts_per_second=(
-            overview.recent_texts / overview.recent_seconds if overview.recent_seconds > 0 else None
-        ),
+        texts_per_second=_per_second(overview.recent_texts, overview),
         spark=spark,
         exit=facts.exit,
+        steps_per_second=_per_second(overview.recent_steps, overview),
+        tokens_per_second=_per_second(overview.recent_tokens, overview),
     )
+
+
+def _per_second(count: int, overview: RunOverview) -> float | None:
+    return count / overview.recent_seconds if overview.recent_seconds > 0 else None
 
 
 def _seconds(facts: RunFacts, state: RunState) -> float:

@@ -60,6 +60,7 @@ def _overview(
         total_steps=json.loads(started)["total_steps"] if started else 0,
         recent_steps=row.recent_steps,
         recent_texts=row.recent_texts or 0,
+        recent_tokens=row.recent_tokens or 0,
         recent_seconds=row.recent_seconds or 0.0,
         best_step=row.best_step,
         metrics_step=row.metrics_step,
@@ -94,7 +95,7 @@ def _progress(marks: Any) -> Select[Any]:
     )
 
     def of_recent_steps(value: ColumnElement[Any]) -> ScalarSelect[Any]:
-        # One look-up each for three values: half the time of a join that has to be grouped.
+        # One look-up each for four values: half the time of a join that has to be grouped.
         recent = (steps.c.run_id == marks.c.id, steps.c.step > marks.c.last_step - RECENT_STEPS)
         return select(value).where(*recent).scalar_subquery()
 
@@ -103,6 +104,7 @@ def _progress(marks: Any) -> Select[Any]:
         selection.scalar_subquery().label("selection"),
         of_recent_steps(func.count()).label("recent_steps"),
         of_recent_steps(func.sum(steps.c.texts)).label("recent_texts"),
+        of_recent_steps(func.sum(steps.c.tokens)).label("recent_tokens"),
         of_recent_steps(func.sum(steps.c.seconds)).label("recent_seconds"),
     )
 

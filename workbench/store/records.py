@@ -127,8 +127,9 @@ class RunOverview:
     total_steps: int = 0
     """0 until the run has told."""
     recent_steps: int = 0
-    """How many of the last 50 steps are there: what the two sums below are over."""
+    """How many of the last 50 steps are there: what the three sums below are over."""
     recent_texts: int = 0
+    recent_tokens: int = 0
     recent_seconds: float = 0.0
     best_step: int | None = None
     """Step of the best checkpoint."""

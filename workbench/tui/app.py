@@ -23,6 +23,7 @@ from workbench.tui.commands import WorkbenchCommands
 from workbench.tui.messages import (
     CheckpointsWanted,
     ComparisonWanted,
+    InterferenceWanted,
     RunStarted,
     RunWanted,
     ScreenWanted,
@@ -36,6 +37,7 @@ from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.home import HomeScreen
+from workbench.tui.screens.interference import InterferenceScreen
 from workbench.tui.screens.live import problems_of
 from workbench.tui.screens.new_experiment import NewExperimentScreen
 from workbench.tui.screens.run import RunScreen
@@ -85,6 +87,7 @@ class WorkbenchApp(App[None]):
         self._run = RunScreen(workspace)
         self._compare = CompareScreen(workspace)
         self._checkpoints = CheckpointsScreen(workspace)
+        self._interference = InterferenceScreen(workspace)
 
     @property
     def workspace(self) -> Workspace:
@@ -106,6 +109,7 @@ class WorkbenchApp(App[None]):
         self.add_mode("run", lambda: self._run)
         self.add_mode("compare", lambda: self._compare)
         self.add_mode("checkpoints", lambda: self._checkpoints)
+        self.add_mode("interference", lambda: self._interference)
         if self._first_run is not None:
             self.open_run(self._first_run)
         else:
@@ -178,6 +182,11 @@ class WorkbenchApp(App[None]):
     def _checkpoints_wanted(self, message: CheckpointsWanted) -> None:
         self._checkpoints.show_run(message.run_id)
         self.switch_mode("checkpoints")
+
+    @on(InterferenceWanted)
+    def _interference_wanted(self, message: InterferenceWanted) -> None:
+        self._interference.show_run(message.run_id)
+        self.switch_mode("interference")
 
     @on(StopWanted)
     def _stop_wanted(self, message: StopWanted) -> None:

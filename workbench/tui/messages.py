@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from workbench.config.experiment import ExperimentConfig
     from workbench.config.presets import PresetInfo
     from workbench.operations.keeping import Change
+    from workbench.operations.machine import MachineFigures
     from workbench.operations.reading import Comparison, RunSummary
     from workbench.store.records import (
         CheckpointRecord,
         Curve,
         ExportRecord,
+        MessageRecord,
         RunRecord,
         SeriesKey,
+        StepTable,
     )
     from workbench.tui.form import FormDraft
 
@@ -93,13 +96,42 @@ class RunRead(FrozenMessage):
     summary: RunSummary
     curves: Mapping[SeriesKey, Curve]
     """Only points after the cursor that was asked with."""
-    epoch: float | None
-    """Passes over the data at the last step, if a step is new."""
+    steps: StepTable
+    """Of the steps after the cursor, what each cost."""
+    messages: tuple[MessageRecord, ...]
+    """All that it said beside steps and evaluations."""
+    machine: MachineFigures | None
+    """What its machine is doing, if that can be known from here."""
     checkpoints: tuple[CheckpointRecord, ...]
     log: tuple[str, ...] | None
     """The log's tail, or None if it was not asked for."""
     version: int
     """The store's data version just before the reading."""
+
+
+@dataclass(eq=False)
+class InterferenceRead(FrozenMessage):
+    """What is new of the cosines of one run."""
+
+    summary: RunSummary
+    curves: Mapping[SeriesKey, Curve]
+    """Only points after the cursor that was asked with."""
+    version: int
+
+
+@dataclass(eq=False)
+class LogRead(FrozenMessage):
+    """The log of a run, as much of its end as is shown."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class RequestSent(FrozenMessage):
+    """Something was asked of a run."""
+
+    words: str
+    """What, as a sentence."""
 
 
 @dataclass(eq=False)
@@ -208,6 +240,13 @@ class ComparisonWanted(FrozenMessage):
 @dataclass(eq=False)
 class CheckpointsWanted(FrozenMessage):
     """Show the checkpoints of a run."""
+
+    run_id: str
+
+
+@dataclass(eq=False)
+class InterferenceWanted(FrozenMessage):
+    """Show how the gradients of a run's tasks stand to one another."""
 
     run_id: str
 

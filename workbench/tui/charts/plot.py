@@ -160,7 +160,7 @@ def _layer(curve: Curve, values: FloatArray, y_axis: Axis) -> Layer:
         x=curve.series.x,
         y=y_axis.to_units(values),
         colour=curve.series.colour,
-        is_faint=values is not curve.shown,
+        is_faint=values is not curve.shown or curve.series.role is SeriesRole.BEST,
         has_marks=curve.series.role is SeriesRole.POINTS,
     )
 

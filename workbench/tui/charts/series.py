@@ -29,6 +29,9 @@ class SeriesRole(StrEnum):
     """A joined curve, smoothed if the chart smooths: a training loss."""
     POINTS = "points"
     """A joined curve with a mark at each value, never smoothed: evaluations on dev."""
+    BEST = "best"
+    """A faint line beneath the others, never smoothed: the best value so far, the edge of a
+    band."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -119,7 +119,8 @@ class FilterBar(Vertical):
         """Show it, and type."""
         self.add_class("-shown")
         self.remove_class("-resting")
-        self._field.focus()
+        # At once: over a slow line the next letters may come together with the key.
+        self.screen.set_focus(self._field)
         self._read()
 
     def clear(self) -> None:
