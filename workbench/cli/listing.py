@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv as csv_format
-import io
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,8 @@ from workbench.cli import output
 from workbench.cli.options import AsJson, Database, Run, workspace
 
 if TYPE_CHECKING:
-    from workbench.operations.reading import Comparison, RunSummary
+    from workbench.operations.comparing import Statistic
+    from workbench.operations.reading import Comparison, MetricRow, RunSummary
 
 _NO_RUNS = "There are no runs yet. Start one: mtl-workbench train PRESET (see: presets)"
 
@@ -128,40 +128,51 @@ def compare(
     json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    statistic: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="What of each dev curve: checkpoint (at the best one), best, last, lowest, "
+            "highest.",
+        ),
+    ] = "checkpoint",
     db: Database = None,
 ) -> None:
     """Lay runs side by side: metrics, the settings that differ.
 
-    With --json an object with the keys runs (as in `runs`), metrics (list of task, metric,
-    values, best: index or null) and settings (list of key, values).
+    With --json an object with the keys runs (as in `runs`), statistic, metrics (list of task,
+    metric, values, best: index or null) and settings (list of key, values).
     """
     if len(runs) < 2:
         raise typer.BadParameter("give at least two runs", param_hint="RUN")
     if json + markdown + csv > 1:
         raise typer.BadParameter("choose one of --json, --markdown, --csv")
     from workbench.cli.documents import run_document
-    from workbench.operations import reading
+    from workbench.operations import comparing, reading
 
-    found = reading.compare(workspace(context, db), runs)
+    space = workspace(context, db)
+    found = reading.compare(space, runs)
+    kind = _statistic(statistic)
+    rows = found.metrics
+    if kind != comparing.STATISTICS[0]:
+        rows = comparing.metric_rows(found, reading.dev_curves(space, found.runs), kind)
     if json:
         output.json_document(
             {
                 "runs": [run_document(run) for run in found.runs],
-                "metrics": found.metrics,
+                "statistic": kind,
+                "metrics": rows,
                 "settings": [{"key": key, "values": values} for key, values in found.settings],
             }
         )
         return
-    names = [f"{run.record.name} {run.record.id}" for run in found.runs]
+    names = comparing.run_names(found.runs)
     if csv:
-        _print_csv(found, names)
+        output.line(comparing.as_csv(found, rows).rstrip("\n"))
     elif markdown:
-        _print_markdown(["metric", *names], _metric_rows(found, "**{}**"))
-        if found.settings:
-            output.line()
-            _print_markdown(["setting", *names], _setting_rows(found))
+        output.line(comparing.as_markdown(found, rows, statistic=kind).rstrip("\n"))
     else:
-        output.table(["metric", *names], _metric_rows(found, "{} *"), right=names)
+        output.table(["metric", *names], _metric_rows(rows, "{} *"), right=names)
         output.line()
         if found.settings:
             output.table(["setting", *names], _setting_rows(found))
@@ -193,11 +204,11 @@ def _task_cell(run: RunSummary, task: str) -> str:
     return task if value is None else f"{task}={figures.metric(value)}"
 
 
-def _metric_rows(comparison: Comparison, best: str) -> list[list[str]]:
+def _metric_rows(metrics: Sequence[MetricRow], best: str) -> list[list[str]]:
     from workbench.tui import figures
 
     rows = []
-    for row in comparison.metrics:
+    for row in metrics:
         cells = [figures.metric(value) for value in row.values]
         if row.best is not None:
             cells[row.best] = best.format(cells[row.best])
@@ -209,19 +220,13 @@ def _setting_rows(comparison: Comparison) -> list[list[str]]:
     return [[key, *values] for key, values in comparison.settings]
 
 
-def _print_csv(comparison: Comparison, names: list[str]) -> None:
-    buffer = io.StringIO()
-    writer = csv_format.writer(buffer, lineterminator="\n")
-    writer.writerow(["kind", "key", *names])
-    for row in comparison.metrics:
-        values = ["" if value is None else repr(float(value)) for value in row.values]
-        writer.writerow(["metric", f"{row.task}.{row.metric}", *values])
-    for key, settings in comparison.settings:
-        writer.writerow(["setting", key, *settings])
-    output.line(buffer.getvalue().rstrip("\n"))
+def _statistic(word: str) -> Statistic:
+    from workbench.operations.comparing import STATISTICS
 
-
-def _print_markdown(columns: list[str], rows: list[list[str]]) -> None:
-    for row in (columns, ["---"] * len(columns), *rows):
-        cells = (cell.replace("|", "\\|").replace("\n", " ") for cell in row)
-        output.line(f"| {' | '.join(cells)} |")
+    word = "at best checkpoint" if word == "checkpoint" else word
+    for known in STATISTICS:
+        if known == word:
+            return known
+    raise typer.BadParameter(
+        "say checkpoint, best, last, lowest or highest", param_hint="--statistic"
+    )

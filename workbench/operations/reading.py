@@ -42,8 +42,8 @@ ABSENT = "–"
 LOWER_IS_BETTER = frozenset({"loss"})
 _LONG_CURVES = 50_000
 """So many points take longer to read than a look may."""
-_FEW_RUNS = 8
-"""So many are read one by one; with more it is quicker to read all."""
+_FEW_RUNS = 200
+"""So many are looked up by their ids."""
 _LOG_BLOCK_BYTES = 64 * 1024
 _LOG_LINE_CHARACTERS = 4096
 
@@ -123,18 +123,15 @@ def _kept(run: RunSummary, record: RunRecord, keepings: Mapping[str, Keeping]) -
 def _read_runs(ws: Workspace, records: Sequence[RunRecord]) -> list[RunSummary]:
     if not records:
         return []
-    few = [record.id for record in records] if len(records) <= _FEW_RUNS else None
-    states = _states(ws, records, _facts_of(ws, few))
+    # The last of thousands of runs is looked up; of most of them it is quicker to read all.
+    some = [record.id for record in records] if len(records) <= _FEW_RUNS else None
+    states = _states(ws, records, ws.store.all_facts(some))
     if any(_has_left_rows(ws, record, states[record.id][1]) for record in records):
         for record in records:
             if _has_left_rows(ws, record, states[record.id][1]):
                 _send_left_rows(ws, record)
-        states = _states(ws, records, _facts_of(ws, few))
-    overviews = (
-        ws.store.overviews()
-        if few is None
-        else {run_id: ws.store.overview(run_id) for run_id in few}
-    )
+        states = _states(ws, records, ws.store.all_facts(some))
+    overviews = ws.store.overviews(some)
     sparks = ws.store.sparks([record.id for record in records])
     return [
         _summary(
@@ -145,12 +142,6 @@ def _read_runs(ws: Workspace, records: Sequence[RunRecord]) -> list[RunSummary]:
         )
         for record in records
     ]
-
-
-def _facts_of(ws: Workspace, run_ids: Sequence[str] | None) -> Mapping[str, RunFacts]:
-    if run_ids is None:
-        return ws.store.all_facts()
-    return {run_id: ws.store.facts(run_id) for run_id in run_ids}
 
 
 def summarize(ws: Workspace, ref: str) -> RunSummary:
@@ -443,18 +434,33 @@ def compare(ws: Workspace, refs: Sequence[str]) -> Comparison:
         NotFoundError: Nothing goes by one of the names.
         WorkbenchError: Fewer than two runs are named.
     """
-    found = {record.id: record for record in (find_run(ws, ref) for ref in refs)}
+    found = find_runs(ws, refs)
     if len(found) < 2:
         raise WorkbenchError(
             f"{len(found)} run was named, and a comparison needs two.",
             next_step="name several runs by id, unique prefix or name: mtl-workbench runs",
         )
-    summaries = tuple(summarize(ws, run_id) for run_id in found)
+    keepings = ws.store.keepings()
+    read = _read_runs(ws, list(found.values()))
+    summaries = tuple(_kept(summary, summary.record, keepings) for summary in read)
     return Comparison(
         runs=summaries,
         settings=_differing_settings([summary.record.config for summary in summaries]),
         metrics=_metric_rows(summaries),
     )
+
+
+def dev_curves(ws: Workspace, runs: Sequence[RunSummary]) -> list[dict[SeriesKey, Curve]]:
+    """The curves of evaluations on dev of several runs, in their order, in three queries."""
+    ids = [run.record.id for run in runs]
+    keys = {
+        key
+        for found in ws.store.series_of_runs(ids).values()
+        for key in found
+        if key.split == "dev"
+    }
+    found = ws.store.curves_of_runs(ids, sorted(keys))
+    return [found.get(run_id, {}) for run_id in ids]
 
 
 def _differing_settings(configs: Sequence[ExperimentConfig]) -> list[tuple[str, tuple[str, ...]]]:

@@ -38,14 +38,16 @@ RECENT_STEPS = 50
 """Speed is what the last so many steps took."""
 
 
-def overviews(connection: Connection, run_id: str | None = None) -> dict[str, RunOverview]:
-    """Progress and metrics of all runs, or of one."""
-    of_run = [] if run_id is None else [runs.c.id == run_id]
+def overviews(
+    connection: Connection, run_ids: Sequence[str] | None = None
+) -> dict[str, RunOverview]:
+    """Progress and metrics of all runs, or of some."""
+    of_run = [] if run_ids is None else [runs.c.id.in_(run_ids)]
     marks = _marks().where(*of_run).cte("marks").prefix_with("MATERIALIZED")
     metrics: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in connection.execute(_dev_metrics_at(marks)):
         metrics[row.run_id][row.task][row.metric] = _number(row.value)
-    started: dict[str, str] = {row.id: row.body for row in connection.execute(_started(run_id))}
+    started: dict[str, str] = {row.id: row.body for row in connection.execute(_started(run_ids))}
     return {
         row.id: _overview(row, started.get(row.id), metrics.get(row.id, {}))
         for row in connection.execute(_progress(marks))
@@ -121,7 +123,7 @@ def _dev_metrics_at(marks: Any) -> Select[Any]:
     )
 
 
-def _started(run_id: str | None) -> Select[tuple[str, str]]:
+def _started(run_ids: Sequence[str] | None) -> Select[tuple[str, str]]:
     # In order, so that of several starts (a resumed run has them) the last one stays.
     query = (
         select(runs.c.id, messages.c.body)
@@ -130,7 +132,7 @@ def _started(run_id: str | None) -> Select[tuple[str, str]]:
         .where(messages.c.kind == "RunStarted")
         .order_by(messages.c.id)
     )
-    return query if run_id is None else query.where(runs.c.id == run_id)
+    return query if run_ids is None else query.where(runs.c.id.in_(run_ids))
 
 
 def dev_metrics(

@@ -241,12 +241,11 @@ class RunStore:
             raise _no_run(run_id)
         return life.facts_of(row)
 
-    def all_facts(self) -> dict[str, RunFacts]:
-        """The same for all runs, in one query."""
+    def all_facts(self, run_ids: Sequence[str] | None = None) -> dict[str, RunFacts]:
+        """The same for all runs, or for some, in one query."""
+        query = life.FACTS if run_ids is None else life.FACTS.where(runs.c.id.in_(run_ids))
         with self._database.read() as connection:
-            return {
-                row["id"]: life.facts_of(row) for row in connection.execute(life.FACTS).mappings()
-            }
+            return {row["id"]: life.facts_of(row) for row in connection.execute(query).mappings()}
 
     def exit_times(self) -> dict[str, datetime]:
         """When each run ended that has."""
@@ -392,6 +391,26 @@ class RunStore:
             }
         return {key: curve for key, curve in found.items() if curve.steps.size}
 
+    def curves_of_runs(
+        self, run_ids: Sequence[str], keys: Sequence[SeriesKey]
+    ) -> dict[str, dict[SeriesKey, Curve]]:
+        """A few curves of many runs, in a fixed number of queries: by run, by curve.
+
+        A run or curve without points is left out.
+        """
+        with self._database.read() as connection:
+            return curves.read_curves_of_runs(connection, run_ids, keys)
+
+    def series_of_runs(self, run_ids: Sequence[str]) -> dict[str, list[SeriesKey]]:
+        """Which curves many runs have, in the order in which they first had a point."""
+        query = select(series).where(series.c.run_id.in_(run_ids)).order_by(series.c.id)
+        found: dict[str, list[SeriesKey]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                key = SeriesKey(row.split, row.task, row.metric)
+                found.setdefault(row.run_id, []).append(key)
+        return found
+
     def pack(self, run_id: str) -> int:
         """Copy the curves of a run that is over to where they are read in one go.
 
@@ -438,15 +457,15 @@ class RunStore:
         with self._database.read() as connection:
             return overviews.sparks(connection, run_ids, points)
 
-    def overviews(self) -> dict[str, RunOverview]:
-        """Progress and metrics of all runs, in a fixed number of queries."""
+    def overviews(self, run_ids: Sequence[str] | None = None) -> dict[str, RunOverview]:
+        """Progress and metrics of all runs, or of some, in a fixed number of queries."""
         with self._database.read() as connection:
-            return overviews.overviews(connection)
+            return overviews.overviews(connection, run_ids)
 
     def overview(self, run_id: str) -> RunOverview:
         """The same for one run."""
         with self._database.read() as connection:
-            found = overviews.overviews(connection, run_id)
+            found = overviews.overviews(connection, [run_id])
         if run_id not in found:
             raise _no_run(run_id)
         return found[run_id]

@@ -67,7 +67,7 @@ def values_of(curve: Curve, x: float | None) -> Values:
 def smooth_curves(series: Sequence[ChartSeries], letters: str, weight: float) -> tuple[Curve, ...]:
     """Smooth the series drawn as lines; evaluations are too few to be smoothed."""
     return tuple(
-        Curve(letters[index % len(letters)], one, _shown(one, weight))
+        Curve(one.mark or letters[index % len(letters)], one, _shown(one, weight))
         for index, one in enumerate(series)
     )
 
