@@ -139,9 +139,31 @@ class ComparisonRead(FrozenMessage):
     """Two or more runs, side by side."""
 
     comparison: Comparison
-    curves: tuple[Mapping[SeriesKey, Curve], ...]
-    """All curves of each run, in the order of the runs."""
+    keys: tuple[tuple[SeriesKey, ...], ...]
+    """Which curves each run has, in the order of the runs."""
+    dev: tuple[Mapping[SeriesKey, Curve], ...]
+    """Curves of evaluations on dev of each."""
+    key: SeriesKey | None
+    """What is charted."""
+    charted: Mapping[str, Curve]
+    """Its curve by run."""
     version: int
+
+
+@dataclass(eq=False)
+class CurvesRead(FrozenMessage):
+    """One curve of several runs, which someone wants to see charted."""
+
+    run_ids: tuple[str, ...]
+    key: SeriesKey
+    curves: Mapping[str, Curve]
+
+
+@dataclass(eq=False)
+class ComparisonWritten(FrozenMessage):
+    """A comparison was written into a file."""
+
+    file: str
 
 
 @dataclass(eq=False)
