@@ -65,7 +65,7 @@ def export(
     answer = run_errand(
         "export",
         {
-            "model": str(_model_folder(ws, record, chosen)),
+            "model": str(model_folder(ws, record, chosen)),
             "format": format,
             "to": str(folder.expanduser().resolve()),
         },
@@ -108,13 +108,21 @@ def predict(
 
 
 def encode(
-    ws: Workspace, source: str, texts: Sequence[str], checkpoint: str = BEST
+    ws: Workspace,
+    source: str,
+    texts: Sequence[str],
+    checkpoint: str = BEST,
+    progress: Progress = _ignore,
 ) -> NDArray[np.float32]:
-    """One vector per text, `(texts, hidden)`; arguments and errors as for `predict`."""
+    """One vector per text, `(texts, width)`, by the pooling that tasks share.
+
+    Arguments and errors as for `predict`; `progress` is told if tasks have poolings of their own.
+    """
     model = _source_folder(ws, source, checkpoint)
     with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
         file = Path(folder) / "vectors.npy"
-        run_errand("encode", {"model": str(model), "texts": list(texts), "to": str(file)})
+        request = {"model": str(model), "texts": list(texts), "to": str(file)}
+        run_errand("encode", request, progress)
         vectors: NDArray[np.float32] = np.load(file, allow_pickle=False)
     return vectors
 
@@ -148,7 +156,7 @@ def evaluate(
     answer = run_errand(
         "evaluate",
         {
-            "model": str(_model_folder(ws, record, chosen)),
+            "model": str(model_folder(ws, record, chosen)),
             "config": record.config.model_dump(mode="json"),
             "split": split,
         },
@@ -216,10 +224,15 @@ def _source_folder(ws: Workspace, source: str, checkpoint: str) -> Path:
             f'There is no folder "{source}".',
             next_step="name a run, or a folder that `mtl-workbench export` wrote",
         ) from error
-    return _model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
+    return model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
 
 
-def _model_folder(ws: Workspace, record: RunRecord, checkpoint: CheckpointRecord) -> Path:
+def model_folder(ws: Workspace, record: RunRecord, checkpoint: CheckpointRecord) -> Path:
+    """Where the model of a checkpoint is.
+
+    Raises:
+        CheckpointError: Its files are not on this machine.
+    """
     folder = ws.location.run_folder(record.id) / checkpoint.folder / "model"
     if not folder.is_dir():
         raise CheckpointError(

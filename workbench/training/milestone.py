@@ -12,6 +12,7 @@ from workbench.events import (
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    LayersMixed,
     PhaseStarted,
 )
 from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
@@ -52,6 +53,8 @@ def evaluate_and_save(run: Run) -> Iterator[Event]:
                 patience=run.config.optimization.plateau_patience,
                 minimum=run.config.optimization.minimum_rate,
             )
+    if shares := run.loaded.model.layer_shares:
+        yield LayersMixed(run.step, shares)
     yield PhaseStarted("saving", 600)
     size = save_checkpoint(run.folder, run.step, run.loaded)
     # An equal value does not replace the best: of two alike, the earlier is kept.

@@ -16,7 +16,7 @@ from workbench.data.tokenizing import EncodedSplit, encode_split
 from workbench.events import Event, PhaseStarted, RunStarted, TaskDescribed, Warned
 from workbench.model.arithmetic import choose_arithmetic, choose_matrix_backend
 from workbench.model.backbone import load_backbone
-from workbench.model.building import build_model, head_settings
+from workbench.model.building import build_model, head_settings, pooling_settings
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
@@ -36,9 +36,14 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         choose_matrix_backend()
     corpus = read_corpus(config)
     yield PhaseStarted("loading the backbone", 600)
-    backbone = load_backbone(config.backbone.model, max_length=config.backbone.max_length)
+    backbone = load_backbone(
+        config.backbone.model,
+        max_length=config.backbone.max_length,
+        layer=config.backbone.layer,
+    )
     heads = head_settings(config, corpus.labels)
-    model = build_model(backbone, heads, pooling=config.pooling.mode, seed=config.seed)
+    pooling = pooling_settings(config)
+    model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
     freezing = config.freezing
     frozen = freeze(
         model,
@@ -73,9 +78,7 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         loaded=LoadedModel(
             model,
             backbone.tokenizer,
-            ModelDescription(
-                config.name, config.pooling.mode, backbone.tokenizer.max_length, heads
-            ),
+            ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
         ),
         arithmetic=arithmetic,
         optimizer=build_optimizer(

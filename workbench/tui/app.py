@@ -17,6 +17,7 @@ from textual.command import Provider
 from textual.screen import Screen
 
 from workbench.operations import lifecycle
+from workbench.operations.playground import Playground
 from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
 from workbench.tui.commands import WorkbenchCommands
@@ -24,6 +25,7 @@ from workbench.tui.messages import (
     CheckpointsWanted,
     ComparisonWanted,
     InterferenceWanted,
+    PlaygroundWanted,
     RunStarted,
     RunWanted,
     ScreenWanted,
@@ -40,6 +42,7 @@ from workbench.tui.screens.home import HomeScreen
 from workbench.tui.screens.interference import InterferenceScreen
 from workbench.tui.screens.live import problems_of
 from workbench.tui.screens.new_experiment import NewExperimentScreen
+from workbench.tui.screens.playground import PlaygroundScreen
 from workbench.tui.screens.run import RunScreen
 from workbench.tui.themes import THEMES
 from workbench.tui.visible import visible
@@ -61,6 +64,8 @@ class WorkbenchApp(App[None]):
                 tooltip="The runs compared last"),
         Binding("5", "go('checkpoints')", "Checkpoints", show=False, id="app.checkpoints",
                 tooltip="Checkpoints and export of a run"),
+        Binding("6", "go('playground')", "Playground", show=False, id="app.playground",
+                tooltip="Try a checkpoint on sentences"),
         Binding("d", "toggle_light", "Dark/light", show=False, id="app.theme",
                 tooltip="Dark or light"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help",
@@ -86,8 +91,10 @@ class WorkbenchApp(App[None]):
         self._new = NewExperimentScreen(workspace)
         self._run = RunScreen(workspace)
         self._compare = CompareScreen(workspace)
-        self._checkpoints = CheckpointsScreen(workspace)
         self._interference = InterferenceScreen(workspace)
+        self._playground = Playground(workspace)
+        self._checkpoints = CheckpointsScreen(workspace, self._playground)
+        self._trying = PlaygroundScreen(workspace, self._playground)
 
     @property
     def workspace(self) -> Workspace:
@@ -110,10 +117,20 @@ class WorkbenchApp(App[None]):
         self.add_mode("compare", lambda: self._compare)
         self.add_mode("checkpoints", lambda: self._checkpoints)
         self.add_mode("interference", lambda: self._interference)
+        self.add_mode("playground", lambda: self._trying)
         if self._first_run is not None:
             self.open_run(self._first_run)
         else:
             self.switch_mode("home")
+
+    def on_unmount(self) -> None:
+        """Let the child go that answers for the playground."""
+        self._playground.close()
+
+    @property
+    def playground(self) -> Playground:
+        """Where checkpoints are tried."""
+        return self._playground
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         """Send less of what changed; see `painting`."""
@@ -137,6 +154,10 @@ class WorkbenchApp(App[None]):
             run_id = self._run.run_id or (pointed_at.record.id if pointed_at else None)
             if run_id is not None:
                 self._checkpoints.show_run(run_id)
+        if mode == "playground" and self._trying.run_id is None:
+            summary = self._run.summary or pointed_at
+            if summary is not None:
+                self._trying.show_checkpoint(summary.record, "best")
         if mode == "compare" and len(self._home.marks) >= 2:
             self._compare.show_runs(self._home.marks)
         self.switch_mode(mode)
@@ -182,6 +203,11 @@ class WorkbenchApp(App[None]):
     def _checkpoints_wanted(self, message: CheckpointsWanted) -> None:
         self._checkpoints.show_run(message.run_id)
         self.switch_mode("checkpoints")
+
+    @on(PlaygroundWanted)
+    def _playground_wanted(self, message: PlaygroundWanted) -> None:
+        self._trying.show_checkpoint(message.record, message.checkpoint)
+        self.switch_mode("playground")
 
     @on(InterferenceWanted)
     def _interference_wanted(self, message: InterferenceWanted) -> None:

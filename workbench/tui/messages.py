@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.config.presets import PresetInfo
     from workbench.operations.keeping import Change
     from workbench.operations.machine import MachineFigures
+    from workbench.operations.playground import Tried
     from workbench.operations.reading import Comparison, RunSummary
     from workbench.store.records import (
         CheckpointRecord,
@@ -222,6 +223,29 @@ class StopSent(FrozenMessage):
 
 
 @dataclass(eq=False)
+class WorkProgressed(FrozenMessage):
+    """What a child that does torch work is doing now."""
+
+    line: str
+
+
+@dataclass(eq=False)
+class TextsTried(FrozenMessage):
+    """What a checkpoint says of sentences."""
+
+    run_id: str
+    checkpoint: str
+    tried: Tried
+
+
+@dataclass(eq=False)
+class ReviewRead(FrozenMessage):
+    """Where a checkpoint is wrong, by task."""
+
+    tasks: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(eq=False)
 class ExportProgressed(FrozenMessage):
     """What the export is doing now."""
 
@@ -264,6 +288,14 @@ class CheckpointsWanted(FrozenMessage):
     """Show the checkpoints of a run."""
 
     run_id: str
+
+
+@dataclass(eq=False)
+class PlaygroundWanted(FrozenMessage):
+    """Try a checkpoint on sentences."""
+
+    record: RunRecord
+    checkpoint: str
 
 
 @dataclass(eq=False)

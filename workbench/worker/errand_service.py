@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.data.examples import read_evaluation_split
+from workbench.data.examples import Example, read_evaluation_split
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import encode_split
+from workbench.data.words import Words
 from workbench.errors import Problem, WorkbenchError
 from workbench.export.exporting import export_model
+from workbench.inference.evaluation import TaskPredictions, predict_split
 from workbench.inference.predictor import Predictor, as_json
+from workbench.inference.review import TaskReview, review_classes, review_others, review_tags
 from workbench.model.arithmetic import choose_matrix_backend
 from workbench.training.checkpoint import MANIFEST, check_checkpoint
 from workbench.training.evaluation import evaluate
@@ -80,12 +84,15 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
 
 def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
     predictor = _predictor(model)
-    return {"predictions": [as_json(found, predictor) for found in predictor.predict(texts)]}
+    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
     """Vectors go into a file: as JSON they would be ten times their size."""
-    vectors = _predictor(model).encode(texts)
+    predictor = _predictor(model)
+    if note := predictor.description.which_vectors:
+        tell(note)
+    vectors = predictor.encode(texts)
     np.save(to, vectors, allow_pickle=False)
     return {"texts": len(texts), "dimensions": int(vectors.shape[1])}
 
@@ -93,7 +100,8 @@ def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, A
 def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> dict[str, Any]:
     predictor = _predictor(model)
     labels = {
-        task: LabelSpace(task, head.labels) for task, head in predictor.description.heads.items()
+        task: LabelSpace(task, head.labels, head.kind)
+        for task, head in predictor.description.heads.items()
     }
     tell(f"reading {split}")
     experiment = ExperimentConfig.model_validate(config, strict=False)
@@ -105,10 +113,71 @@ def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> 
     return {"metrics": evaluate(predictor.loaded, encoded, labels, predictor.arithmetic)}
 
 
+def _review(
+    *, tell: Tell, model: str, config: dict[str, Any], split: str, most: int
+) -> dict[str, Any]:
+    """Where the model is wrong on a split, by task."""
+    predictor = _predictor(model)
+    labels = {
+        task: LabelSpace(task, head.labels, head.kind)
+        for task, head in predictor.description.heads.items()
+    }
+    tell(f"reading {split}")
+    experiment = ExperimentConfig.model_validate(config, strict=False)
+    examples, _unlabelled = read_evaluation_split(experiment, split, labels)
+    tell(f"looking at {len(examples.examples)} texts")
+    encoded = encode_split(examples, predictor.loaded.tokenizer, labels)
+    found = predict_split(
+        predictor.loaded.model,
+        encoded,
+        labels,
+        pad_id=predictor.loaded.tokenizer.pad_id,
+        arithmetic=predictor.arithmetic,
+    )
+    reviews = {}
+    for task, predictions in found.items():
+        own = [one for one in examples.examples if task in one.labels]
+        reviews[task] = asdict(_review_task(predictor, labels[task], own, predictions, most))
+    return {"tasks": reviews}
+
+
+def _review_task(
+    predictor: Predictor,
+    space: LabelSpace,
+    examples: list[Example],
+    found: TaskPredictions,
+    most: int,
+) -> TaskReview:
+    texts = [one.text for one in examples]
+    if space.kind == "classification":
+        # How sure it was is asked for the mistakes alone.
+        wrong = [at for at, right in enumerate(found.expected) if right != found.predicted[at]]
+        answers = predictor.predict([texts[at] for at in wrong])
+        sure = dict.fromkeys(range(len(texts)), 0.0)
+        for at, answer in zip(wrong, answers, strict=True):
+            plain = answer.tasks[space.task].plain()
+            sure[at] = float(plain["probabilities"][found.predicted[at]])
+        certainties = [sure[at] for at in range(len(texts))]
+        return review_classes(
+            space.names, texts, found.expected, found.predicted, certainties, most
+        )
+    if space.kind == "tagging":
+        words = [_words(one, space.task) for one in examples]
+        return review_tags(space.names, texts, words, found.expected, found.predicted, most)
+    return review_others(space.kind, texts, found.expected, found.predicted, most)
+
+
+def _words(example: Example, task: str) -> list[str]:
+    label = example.labels[task]
+    assert isinstance(label, Words)
+    return [example.text[begin:end] for begin, end in label.spans]
+
+
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "encode": _encode,
     "evaluate": _evaluate,
     "export": _export,
     "predict": _predict,
+    "review": _review,
 }
 """By name: takes `tell` and the request's values, returns plain values."""

@@ -107,6 +107,11 @@ class ErrandProcess:
             next_step="if it was killed, memory may have run out; try again with less at a time",
         )
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked again."""
+        return self._process.poll() is None
+
     def close(self) -> None:
         """Let the child go; it ends by itself when its input is closed."""
         for stream in (self._process.stdin, self._process.stdout):
