@@ -25,6 +25,7 @@ from workbench.tui.widgets.notice import problem_lines
 from workbench.tui.widgets.table import Column, Row, Table
 
 _CONFUSION_CELLS = 6
+_TAGS_SHOWN = 3
 
 
 class ReviewScreen(ModalScreen[None]):
@@ -125,13 +126,14 @@ class ReviewScreen(ModalScreen[None]):
         return self._tasks.get(self.query_one("#task", Choice).value, {})
 
     def _show(self) -> None:
-        task = self._task
+        task = self._shown_task
         if not task:
             return
         self.query_one("#scores", Table).show([_score_row(one) for one in task["classes"]])
         self.query_one("#confusion", Static).update(
             confusion_table(task["labels"], task["confusion"])
         )
+        self.set_class(self.has_class("-matrix") and bool(task["confusion"]), "-matrix")
         mistakes = self.query_one("#mistakes", Table)
         mistakes.border_title = (
             f"{task['wrong']} of {task['examples']} wrong, the worst first"
@@ -231,7 +233,9 @@ def _text(value: object) -> str:
 def _differing(tags: list[str], others: list[str]) -> str:
     """The tags where they differ."""
     found = [tag for tag, other in zip(tags, others, strict=False) if tag != other]
-    return visible(" ".join(dict.fromkeys(found)))
+    kinds = list(dict.fromkeys(found))
+    more = " …" if len(kinds) > _TAGS_SHOWN else ""
+    return visible(" ".join(kinds[:_TAGS_SHOWN]) + more)
 
 
 def _mistake(one: Mapping[str, Any]) -> Content:
