@@ -267,19 +267,21 @@ def traffic(folder: Path, size: tuple[int, int], bound: float) -> Row:
 
 
 def key_to_screen(folder: Path) -> Row:
-    with live_run(folder, each=5, pause=0.25) as database:
-        with opened("--db", str(database)) as terminal:
-            terminal.until(b"1 runs")
-            terminal.settle(0.3)
-            terminal.burst(terminal.press("\r"))
-            terminal.bytes_within(3.0)
-            taken = []
-            for at in range(40):
-                terminal.bytes_within(0.11)
-                pressed = terminal.press("\x1b[D" if at % 8 < 6 else "\x1b[C")
-                while not terminal.read(5.0):
-                    continue
-                taken.append((time.perf_counter() - pressed) * 1000)
+    with (
+        live_run(folder, each=5, pause=0.25) as database,
+        opened("--db", str(database)) as terminal,
+    ):
+        terminal.until(b"1 runs")
+        terminal.settle(0.3)
+        terminal.burst(terminal.press("\r"))
+        terminal.bytes_within(3.0)
+        taken = []
+        for at in range(40):
+            terminal.bytes_within(0.11)
+            pressed = terminal.press("\x1b[D" if at % 8 < 6 else "\x1b[C")
+            while not terminal.read(5.0):
+                continue
+            taken.append((time.perf_counter() - pressed) * 1000)
     return Row("key to screen while 6 charts update, p95", percentile(taken), 50, "ms")
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import artefacts, catalogue, listing, output, training
+from workbench.cli import artefacts, catalogue, keeping, listing, output, serving, training
 from workbench.cli.options import Database, workspace
 from workbench.cli.training import INTERRUPTED
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
@@ -25,6 +25,13 @@ COMMANDS = (
     listing.show,
     training.stop,
     listing.compare,
+    keeping.tag,
+    keeping.note,
+    keeping.rename,
+    keeping.star,
+    keeping.archive,
+    keeping.delete,
+    keeping.restore,
     listing.checkpoints,
     artefacts.export,
     artefacts.predict,
@@ -32,6 +39,7 @@ COMMANDS = (
     artefacts.evaluate,
     catalogue.presets,
     catalogue.schema,
+    serving.serve,
 )
 """Every command, in the order of the help. The name of the function is the name of the command."""
 
@@ -50,6 +58,9 @@ app = typer.Typer(
 def start(
     context: typer.Context,
     db: Database = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Lines of words in place of the interface.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Train, watch, compare and export multi-task text models from a terminal.
@@ -61,7 +72,9 @@ def start(
 
         output.line(f"mtl-workbench {version_of('mtl-workbench')}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is None and plain:
+        listing.print_plainly(workspace(context, db))
+    elif context.invoked_subcommand is None:
         _open_interface(context, db)
 
 
@@ -131,6 +144,6 @@ def _open_interface(context: typer.Context, db: str | None) -> None:
             "The interface needs a terminal, and there is none here.",
             where="standard input or output" if sys.stdin.isatty() else "standard input",
             next_step="use a command: mtl-workbench train quickstart --plain, "
-            "mtl-workbench runs, mtl-workbench --help",
+            "mtl-workbench runs, mtl-workbench --plain, mtl-workbench --help",
         )
     training.open_interface(workspace(context, db))

@@ -6,6 +6,7 @@ It reads and starts; the runs are processes of their own. Quitting, or a closed 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,16 +17,21 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
 
-from workbench.operations import lifecycle
+from workbench.operations import lifecycle, reading
 from workbench.operations.playground import Playground
 from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
+from workbench.tui import ascii_only
 from workbench.tui.commands import WorkbenchCommands
+from workbench.tui.endings import EndWatch, notification
 from workbench.tui.messages import (
     CheckpointsWanted,
     ComparisonWanted,
+    EndsRead,
     InterferenceWanted,
     PlaygroundWanted,
+    RunRead,
+    RunsRead,
     RunStarted,
     RunWanted,
     ScreenWanted,
@@ -34,6 +40,7 @@ from workbench.tui.messages import (
     WorkFailed,
 )
 from workbench.tui.painting import CroppedUpdate
+from workbench.tui.preferences import load_preferences, save_preferences
 from workbench.tui.screens.checkpoints import CheckpointsScreen
 from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.confirm import ConfirmScreen
@@ -46,6 +53,8 @@ from workbench.tui.screens.playground import PlaygroundScreen
 from workbench.tui.screens.run import RunScreen
 from workbench.tui.themes import THEMES
 from workbench.tui.visible import visible
+
+_LOOK_FOR_ENDS_SECONDS = 5.0
 
 
 class WorkbenchApp(App[None]):
@@ -68,6 +77,8 @@ class WorkbenchApp(App[None]):
                 tooltip="Try a checkpoint on sentences"),
         Binding("d", "toggle_light", "Dark/light", show=False, id="app.theme",
                 tooltip="Dark or light"),
+        Binding("B", "ring", "Bell", show=False, id="app.ring",
+                tooltip="Ring the bell when a run ends or falls silent, or do not"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help",
                 tooltip="Purpose and keys of the screen in front"),
         Binding("f1", "help", "Help", key_display="F1", id="app.help-from-fields",
@@ -85,6 +96,12 @@ class WorkbenchApp(App[None]):
             run_id: A run to open at once; all runs are shown first without it.
         """
         super().__init__()
+        self.is_ascii = ascii_only.is_wanted()
+        if self.is_ascii:
+            self._filters.append(ascii_only.AsciiFilter())
+        self._preferences = load_preferences()
+        self._ends = EndWatch()
+        self._is_looking_for_ends = False
         self._workspace = workspace
         self._first_run = run_id
         self._home = HomeScreen(workspace)
@@ -110,7 +127,9 @@ class WorkbenchApp(App[None]):
         """Show all runs, or the run that was asked for."""
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        known = self._preferences.theme in self.available_themes
+        self.theme = self._preferences.theme if known else THEMES[0].name
+        self.set_interval(_LOOK_FOR_ENDS_SECONDS, self._look_for_ends)
         self.add_mode("home", lambda: self._home)
         self.add_mode("new", lambda: self._new)
         self.add_mode("run", lambda: self._run)
@@ -171,6 +190,59 @@ class WorkbenchApp(App[None]):
         """Dark to light and back."""
         names = [theme.name for theme in THEMES]
         self.theme = names[1] if self.theme == names[0] else names[0]
+        self._preferences = replace(load_preferences(), theme=self.theme)
+        save_preferences(self._preferences)
+
+    def action_ring(self) -> None:
+        """Ring when a run ends, or do not."""
+        self._preferences = replace(load_preferences(), rings=not self._preferences.rings)
+        save_preferences(self._preferences)
+        rings = self._preferences.rings
+        self.notify("The end of a run rings the bell." if rings else "No bell.", markup=False)
+
+    # ── runs that end while one looks elsewhere ───────────────────────────────
+
+    @on(RunsRead)
+    def _runs_were_read(self, message: RunsRead) -> None:
+        self._tell_ends(message.runs)
+
+    @on(RunRead)
+    def _run_was_read(self, message: RunRead) -> None:
+        self._tell_ends((message.summary,))
+
+    def _look_for_ends(self) -> None:
+        """Where no screen looks at all runs, look at those that may end."""
+        if self.current_mode == "home" or self._is_looking_for_ends or not self._ends.has_open_runs:
+            return
+        self._is_looking_for_ends = True
+        workspace, known = self._workspace, self._home.runs
+
+        def look() -> None:
+            try:
+                runs = reading.list_runs(workspace, known=known)
+                self.post_message(EndsRead(tuple(runs)))
+            except Exception:  # The screen in front says what is wrong with the database.
+                self.post_message(EndsRead(()))
+
+        self.run_worker(look, name="ends", group="ends", thread=True, exit_on_error=False)
+
+    @on(EndsRead)
+    def _ends_read(self, message: EndsRead) -> None:
+        self._is_looking_for_ends = False
+        self._tell_ends(message.runs)
+
+    def _tell_ends(self, runs: tuple[RunSummary, ...]) -> None:
+        for ending in self._ends.look(runs):
+            self.notify(
+                ending.words,
+                severity="warning" if ending.is_bad else "information",
+                timeout=10,
+                markup=False,
+            )
+            if self._preferences.rings:
+                self.bell()
+                if self._driver is not None:
+                    self._driver.write(notification(ending.words))
 
     def action_help(self) -> None:
         """Explain the screen in front."""

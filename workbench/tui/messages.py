@@ -80,6 +80,13 @@ class RunsRead(FrozenMessage):
 
 
 @dataclass(eq=False)
+class EndsRead(FrozenMessage):
+    """All runs, for who waits for one to end; none if they could not be read."""
+
+    runs: tuple[RunSummary, ...]
+
+
+@dataclass(eq=False)
 class RunsKept(FrozenMessage):
     """What people add to runs was changed."""
 

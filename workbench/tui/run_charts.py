@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from workbench.operations.reading import LOWER_IS_BETTER, RunSummary
 from workbench.store.records import CheckpointRecord, Curve, MessageRecord, SeriesKey
-from workbench.tui.charts.series import ChartEvent, ChartSeries, EventKind, SeriesRole
+from workbench.tui.charts.reading import smooth_curves, summarise
+from workbench.tui.charts.series import LETTERS, ChartEvent, ChartSeries, EventKind, SeriesRole
 from workbench.tui.charts.view import View
 from workbench.tui.history import CurveHistory
 from workbench.tui.visible import visible
@@ -203,6 +204,20 @@ def _rate_changes(curve: Curve) -> list[tuple[float, str]]:
 
 _MOST_RATE_EVENTS = 40
 """Of one curve: a schedule with restarts for every epoch would else draw a fence."""
+
+
+def chart_summaries(
+    run: RunSummary, history: CurveHistory, events: Sequence[ChartEvent]
+) -> list[str]:
+    """Each chart of a run in one line: first, last, lowest and highest value of each curve."""
+    return [
+        summarise(
+            spec.title, "step", smooth_curves(chart_series(spec.key, run, history), LETTERS, 0.0),
+            events if spec is specs[0] else (),
+        )
+        for specs in [chart_specs(run)]
+        for spec in specs
+    ]  # fmt: skip
 
 
 def _metric_series(

@@ -372,6 +372,11 @@ class Chart(Widget, can_focus=True):
         """Write the text of the empty chart."""
         self._compose_soon()
 
+    def on_mount(self) -> None:
+        """Draw with what the terminal knows."""
+        if getattr(self.app, "is_ascii", False):
+            self.is_ascii = True
+
     def on_show(self, event: Show) -> None:
         """Draw what changed while the chart was hidden."""
         self._compose_soon()

@@ -22,7 +22,7 @@ from textual.visual import Visual
 from workbench.tui.messages import FrozenMessage
 
 _GAP = 2
-_ROWS_MEASURED = 120
+_ROWS_MEASURED = 50
 _GUTTER = 3
 """Cells before the first column: cursor bar, mark, space."""
 
