@@ -68,6 +68,10 @@ _ORDERS: dict[str, Callable[[float, float], bool]] = {
 _MAX_DEPTH = 100
 
 
+class UnfinishedFilter(ConfigError):
+    """It ends where more has to follow: for someone who is typing no mistake yet."""
+
+
 @dataclass(frozen=True)
 class Filter:
     """A filter that was understood."""
@@ -369,6 +373,7 @@ class _Parser:
                 len(self._text) + 1,
                 "it ends where more is expected",
                 "add a word, a comparison such as state=finished, or a closing parenthesis",
+                kind=UnfinishedFilter,
             )
         self._position += 1
         return token
@@ -463,9 +468,11 @@ class _Parser:
         )
 
 
-def _error(text: str, column: int, why: str, next_step: str) -> ConfigError:
+def _error(
+    text: str, column: int, why: str, next_step: str, *, kind: type[ConfigError] = ConfigError
+) -> ConfigError:
     shown = text if len(text) <= 80 else text[:77] + "…"
-    return ConfigError(
+    return kind(
         f"The filter cannot be read: {why}.",
         where=f"filter {shown}, column {column}",
         next_step=next_step,

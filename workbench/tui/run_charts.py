@@ -194,7 +194,7 @@ def _rate_changes(curve: Curve) -> list[tuple[float, str]]:
             changes.append((float(steps[at + 1]), "thaws"))
     for at in np.flatnonzero((after > 0) & (after <= before / 2)).tolist():
         # Towards its end a schedule halves a rate at every step: that is no event.
-        if at + 2 >= values.size or values[at + 2] > after[at] * 0.9:
+        if at + 2 < values.size and values[at + 2] > after[at] * 0.9:
             changes.append((float(steps[at + 1]), "rate falls"))
     peak = int(values.argmax())
     if 0 < peak < values.size - 1 and values[0] < values[peak] * 0.9:

@@ -204,7 +204,7 @@ def _columns(run: RunSummary) -> list[Column]:
     metrics = [
         Column(
             f"{visible(task)} {config.metric}",
-            importance=3,
+            importance=1,
             is_right=True,
             smallest=max(7, min(12, len(task) + 1)),
         )
@@ -215,10 +215,10 @@ def _columns(run: RunSummary) -> list[Column]:
         Column("what"),
         Column("selection", is_right=True),
         *metrics,
-        Column("kept", importance=1),
-        Column("size", importance=2, is_right=True),
-        Column("saved", importance=4, is_right=True),
-        Column("files", importance=1, smallest=8),
+        Column("kept", importance=3),
+        Column("size", importance=4, is_right=True),
+        Column("saved", importance=5, is_right=True),
+        Column("files", importance=2, smallest=8),
     ]
 
 

@@ -334,7 +334,7 @@ class CompareScreen(LiveScreen):
             series.append(ChartSeries("none better in both", x, y, SeriesRole.BEST, 7, mark="★"))
         chart.x_label = visible(f"{across.task} {across.metric}")
         chart.chart_title = visible(
-            f"{up.task} {up.metric} against {across.task} {across.metric}, {self._statistic}"
+            f"{up.task} {up.metric} against {across.task} {across.metric}, {self._when}"
         )
         chart.cursor = chart.view = None
         chart.show(series)
@@ -454,8 +454,12 @@ class CompareScreen(LiveScreen):
         )
 
     @property
+    def _when(self) -> str:
+        return self._statistic.replace("at best", "at the best")
+
+    @property
     def _heading(self) -> str:
-        return f"dev, {self._statistic.replace('at best', 'at the best')}"
+        return f"dev, {self._when}"
 
     # ── keys ──────────────────────────────────────────────────────────────────
 
@@ -543,7 +547,7 @@ def _chartable_keys(
         (key.task, f"{key.split} {key.metric}")
         for some in keys
         for key in some
-        if not key.metric.startswith(_RATES)
+        if not key.metric.startswith(_RATES) and "|" not in key.task  # cosines of two tasks
     }
     order = list(dict.fromkeys(task for run in runs for task in run.tasks))
     return sorted(

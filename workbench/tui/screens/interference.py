@@ -170,7 +170,7 @@ class InterferenceScreen(LiveScreen):
             return
         steps = curve.steps.astype(float)
         chart.chart_title = visible(f"cosine of {name.replace('|', ' and ')}")
-        zero = ChartSeries("0", steps[[0, -1]], steps[[0, -1]] * 0, SeriesRole.BEST, 7)
+        zero = ChartSeries("zero", steps[[0, -1]], steps[[0, -1]] * 0, SeriesRole.BEST, 7)
         chart.show([ChartSeries("cosine", steps, curve.values, SeriesRole.LINE, 0), zero])
 
     @on(Table.Highlighted)

@@ -25,7 +25,7 @@ _MOST_LINES = 50_000
 """Of the end of the log; what is before that is seldom looked for, and costs memory."""
 _ERROR = re.compile(
     r"\b(?:error|exception|traceback|failed|fatal|killed|out of memory|nan|segmentation fault)\b"
-    r"|\w+(?:Error|Exception)\b",
+    r"|(?-i:[A-Z]\w*(?:Error|Exception)\b)",
     re.IGNORECASE,
 )
 

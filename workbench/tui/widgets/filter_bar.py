@@ -15,7 +15,13 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from workbench.errors import ConfigError
-from workbench.operations.filtering import Completion, Filter, complete, parse_filter
+from workbench.operations.filtering import (
+    Completion,
+    Filter,
+    UnfinishedFilter,
+    complete,
+    parse_filter,
+)
 from workbench.operations.reading import RunSummary
 from workbench.tui.messages import FrozenMessage
 from workbench.tui.visible import visible
@@ -167,6 +173,10 @@ class FilterBar(Vertical):
         self._chosen = 0
         try:
             self._filter = parse_filter(typed)
+        except UnfinishedFilter as error:
+            # What could follow is more help than that something has to.
+            self._say("" if self._offered else _reason(error))
+            return
         except ConfigError as error:
             self._say(_reason(error))
             return
@@ -210,9 +220,9 @@ class FilterHint(Widget):
         self.refresh()
 
     def render(self) -> Content:
-        """What is offered, as far as there is room; an error only where nothing is."""
+        """What is wrong, else what is offered, as far as there is room."""
         width = self.content_size.width
-        if self._error and not self._offered:
+        if self._error:
             return Content.assemble(("✗ ", "bold $text-error"), visible(self._error)).truncate(
                 width, ellipsis=True
             )

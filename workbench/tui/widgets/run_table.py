@@ -66,16 +66,15 @@ class RunTable(Table):
 
 def _columns(keys: Sequence[str], sort: str) -> tuple[Column, ...]:
     by, arrow = sort.removeprefix("-"), "▼" if sort.startswith("-") else "▲"
-    is_usual = set(keys) <= _IMPORTANCE.keys()
     return tuple(
         Column(
             columns.heading(key) + (arrow if key == by else ""),
-            # Columns that someone chose give way from the right.
-            importance=_IMPORTANCE[key] if is_usual else (0 if key == "name" else at),
+            # What someone chose to see gives way last.
+            importance=_IMPORTANCE.get(key, 1),
             is_right=columns.is_right(key),
             smallest=_SMALLEST.get(key, 0),
         )
-        for at, key in enumerate(keys)
+        for key in keys
     )
 
 
