@@ -22,8 +22,9 @@ from tokenizers import (
 )
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.data.kinds import LabelFlags, TextKeys
 from workbench.data.labels import LabelSpace, class_labels, tag_labels
-from workbench.data.pieces import WordLabels
+from workbench.data.pieces import Pieces, WordLabels
 from workbench.data.tokenizing import EncodedExample
 from workbench.events import Event
 from workbench.model.backbone import load_backbone
@@ -37,6 +38,8 @@ POSITIONS = 128
 PEOPLE = ("Ada", "Grace", "Alan", "Emmy", "Kurt", "Sofia")
 PLACES = ("Paris", "Turin", "Lyon", "Oslo")
 MOODS = {"good": ("loves", "adores"), "bad": ("hates", "fears"), "plain": ("left", "saw")}
+TOPICS = {"time": "again", "france": "Paris", "love": "loves"}
+"""Topics of a text, each by the word that gives it."""
 WORDS = ["the", "rain", "in", "again", "old", "##s", "##er", "loves", "hates", "left", "paris"]
 
 
@@ -185,6 +188,12 @@ def sentences(count: int, *, first: int = 0) -> list[dict[str, Any]]:
                 "length": "long" if number % 3 else "short",
                 "tokens": tokens,
                 "tags": ["B-PER", "O", "O", "O", "O", "B-LOC"] + ["O"] * (len(tokens) - 6),
+                "topics": [name for name, word in TOPICS.items() if word in tokens],
+                "grade": 10.0 * (number % 3) + 20.0 * (mood == "good"),
+                "other": f"{person} was in {PLACES[number % len(PLACES)]}.",
+                "alike": 5.0 if place == PLACES[number % len(PLACES)] else float(number % 2),
+                "wrong": f"{PEOPLE[(number + 1) % len(PEOPLE)]} was in {place}.",
+                "follows": "yes" if place == PLACES[number % len(PLACES)] else "no",
             }
         )
     return rows
@@ -208,9 +217,19 @@ def write_corpus(folder: Path, *, train_size: int = 24, dev_size: int = 12) -> P
 def a_task(folder: Path, kind: str = "classification", **settings: Any) -> dict[str, Any]:
     """A task on the files of `write_corpus`."""
     data = {split: str(folder / f"{split}.jsonl") for split in ("train", "dev", "test")}
-    if kind == "classification":
-        data["label"] = "mood"
-    return {"kind": kind, "data": data | settings.pop("data", {})} | settings
+    return {"kind": kind, "data": data | COLUMNS[kind] | settings.pop("data", {})} | settings
+
+
+COLUMNS: dict[str, dict[str, Any]] = {
+    "classification": {"label": "mood"},
+    "tagging": {},
+    "multilabel": {"labels": "topics"},
+    "regression": {"label": "grade"},
+    "similarity": {"text_b": "other", "label": "alike"},
+    "contrastive": {"text_b": "other"},
+    "few_shot": {"label": "mood", "examples_per_class": None},
+}
+"""Where the files of `write_corpus` have what a kind of task needs."""
 
 
 def an_experiment(
@@ -239,8 +258,24 @@ LABELS = {
     "mood": class_labels("mood", MOODS),
     "length": class_labels("length", ("long", "short")),
     "entity": tag_labels("entity", ("O", "B-PER", "B-LOC")),
+    "topics": LabelSpace("topics", tuple(sorted(TOPICS)), "multilabel"),
+    "grade": LabelSpace("grade", (), "regression"),
+    "follows": class_labels("follows", ("yes", "no")),
+    "alike": LabelSpace("alike", (), "similarity"),
+    "answer": LabelSpace("answer", (), "contrastive"),
+    "named": LabelSpace("named", tuple(sorted(MOODS)), "few_shot"),
 }
-KINDS = {"mood": "classification", "length": "classification", "entity": "tagging"}
+KINDS = {task: space.kind for task, space in LABELS.items()}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "grade": {"mean": 20.0, "std": 10.0},
+    "follows": {"pair": "two"},
+    "alike": {"pair": "two", "lowest": 0.0, "highest": 5.0},
+    "answer": {"pair": "two", "hidden_size": 8},
+    "named": {"method": "matching", "descriptions": ["hates the rain", "loves it", "left paris"]},
+}
+"""What the heads of these tasks need beside their labels."""
+PAIRS = ("follows", "alike", "answer")
+"""The tasks that read two texts."""
 
 
 def a_model(
@@ -255,7 +290,13 @@ def a_model(
     """An untrained model on a backbone's folder, in evaluation mode; some tasks mix layers."""
     loaded = load_backbone(str(backbone), max_length=48)
     heads = {
-        name: HeadSettings(KINDS[name], LABELS[name].names, dropout, layer_mix=name in mixing)
+        name: HeadSettings(
+            KINDS[name],
+            LABELS[name].names,
+            dropout,
+            OPTIONS.get(name, {}),
+            layer_mix=name in mixing,
+        )
         for name in tasks
     }
     pooling = pooling if isinstance(pooling, PoolingSettings) else PoolingSettings((pooling,))
@@ -274,22 +315,50 @@ def an_encoded_example(
     """An example of `pieces` pieces; `words` are (position, tag) pairs by task."""
     labels: dict[str, int | WordLabels] = dict(text_labels or {})
     for task, pairs in (words or {}).items():
-        positions, tags = np.array(list(pairs), dtype=np.int64).reshape(-1, 2).T
-        labels[task] = WordLabels(positions, positions, tags)
-    return EncodedExample(np.arange(first_id, first_id + pieces), labels, "made:1")
+        labels[task] = words_at(pairs)
+    return EncodedExample((a_row(pieces, first_id),), labels, "made:1")
 
 
-def some_encoded_examples(count: int = 6) -> list[EncodedExample]:
-    """Examples that all three tasks of `LABELS` label."""
-    return [
-        an_encoded_example(
-            4 + number,
-            text_labels={"mood": number % 3, "length": number % 2},
-            words={"entity": [(1, number % 5), (2, 0)]},
-            first_id=10 + 7 * number,
+def a_row(pieces: int, first_id: int = 10) -> Pieces:
+    """A text of so many pieces, without offsets."""
+    ids = np.arange(first_id, first_id + pieces)
+    return Pieces(ids, np.zeros((pieces, 2), dtype=np.int64), is_cut=False)
+
+
+def some_encoded_examples(
+    count: int = 6, tasks: Sequence[str] = ("mood", "length", "entity")
+) -> list[EncodedExample]:
+    """Examples that these tasks of `LABELS` label: pairs both texts, the others the first.
+
+    The second text of two neighbours is the same.
+    """
+    examples = []
+    for number in range(count):
+        labels: dict[str, Any] = {
+            "mood": number % 3,
+            "length": number % 2,
+            "entity": words_at([(1, number % 5), (2, 0)]),
+            "topics": LabelFlags(np.array([number % 2, number % 3 == 0, 1], dtype=np.float32)),
+            "grade": 10.0 * (number % 4),
+            "follows": number % 2,
+            "alike": float(number % 5),
+            "answer": TextKeys((100 + number, 200 + number // 2)),
+            "named": number % 3,
+        }
+        reads = {task: (0, 1) for task in PAIRS if task in tasks}
+        rows = (a_row(4 + number, 10 + 7 * number), a_row(3, 20 + 5 * (number // 2)))
+        examples.append(
+            EncodedExample(
+                rows if reads else rows[:1], {task: labels[task] for task in tasks}, "made:1", reads
+            )
         )
-        for number in range(count)
-    ]
+    return examples
+
+
+def words_at(pairs: Sequence[tuple[int, int]]) -> WordLabels:
+    """Words of one piece each, as (position, tag)."""
+    positions, tags = np.array(list(pairs), dtype=np.int64).reshape(-1, 2).T
+    return WordLabels(positions, positions, tags)
 
 
 @dataclass(frozen=True)

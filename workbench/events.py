@@ -1,7 +1,8 @@
 """What a run says: the only thing that leaves the engine.
 
 The engine yields these; the worker hands them to the store; screens and commands show what the
-store kept. All are frozen values of plain Python. Losses are nats per label, rates are per step,
+store kept. All are frozen values of plain Python. Losses are means
+per label in the unit of the task's kind (nats but for regression and cosine), rates are per step,
 times are seconds. A value that is not finite stays so: hiding it would hide the trouble.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,9 +18,24 @@ class PhaseStarted:
     """The run does something else from now on, which may keep it silent for a while."""
 
     phase: str
-    """In words: reading data, loading the backbone, training, evaluating, saving, showcase."""
+    """In words: reading data, loading the backbone, training, evaluating, saving, showcase, and
+    `PAUSED` for a run that waits to be told to go on."""
     expected_seconds: float
     """How long it may stay in this phase without another sign of life."""
+
+
+PAUSED = "paused"
+"""The phase of a run that waits: nothing is expected of it until it is told to go on."""
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """A run whose process had ended goes on; what was told of later steps counts no more."""
+
+    step: int
+    """The last step that still counts: that of the checkpoint, 0 from the beginning."""
+    previous: str
+    """How the process before ended, in words."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +45,7 @@ class TaskDescribed:
     task: str
     kind: str
     labels: tuple[str, ...]
-    """The label space, built from train, in its order."""
+    """The label space, built from train, in its order; empty for a kind without labels."""
     examples: Mapping[str, int]
     """Examples by split (train, dev)."""
     truncated: Mapping[str, int]
@@ -155,6 +172,9 @@ class ShowcaseComputed:
     """By classification task: one row of logits per text."""
     entities: Mapping[str, tuple[tuple[tuple[str, str], ...], ...]] = field(default_factory=dict)
     """By tagging task: for each text the pairs (surface, type) found."""
+    answers: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    """By task of another kind: what it says of each text, as `predict --json` prints it. Tasks
+    that read pairs say nothing here."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +201,7 @@ class RunFailed:
 
 Event = (
     PhaseStarted
+    | RunResumed
     | RunStarted
     | StepFinished
     | EvaluationFinished

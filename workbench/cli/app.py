@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import artefacts, catalogue, keeping, listing, output, serving, training
+from workbench.cli import (
+    artefacts,
+    catalogue,
+    checking,
+    control,
+    keeping,
+    listing,
+    machine,
+    output,
+    queue,
+    serving,
+    training,
+)
 from workbench.cli.options import Database, workspace
 from workbench.cli.training import INTERRUPTED
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
@@ -24,6 +36,11 @@ COMMANDS = (
     listing.runs,
     listing.show,
     training.stop,
+    control.pause,
+    control.resume,
+    control.checkpoint,
+    control.adjust,
+    control.fork,
     listing.compare,
     keeping.tag,
     keeping.note,
@@ -37,9 +54,12 @@ COMMANDS = (
     artefacts.predict,
     artefacts.encode,
     artefacts.evaluate,
+    checking.check,
     catalogue.presets,
     catalogue.schema,
     serving.serve,
+    machine.doctor,
+    machine.repair,
 )
 """Every command, in the order of the help. The name of the function is the name of the command."""
 
@@ -80,6 +100,7 @@ def start(
 
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(queue.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

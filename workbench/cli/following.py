@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from workbench.cli.documents import in_order
+from workbench.events import PAUSED
 from workbench.tui import figures
 
 if TYPE_CHECKING:
@@ -188,12 +189,22 @@ class Follower:
         for message in new:
             if message.kind == "RunStarted":
                 self.total_steps = int(str(message.body["total_steps"]))
+            if message.kind == "RunResumed":
+                self._go_back(int(str(message.body["step"])))
+                place = float(self.step)
             line = _line_of(message)
             if message.kind == "CheckpointSaved":
                 place = max(place, float(str(message.body["step"])) + 0.6)
             if line is not None:
                 lines.append((place, line))
         return lines
+
+    def _go_back(self, step: int) -> None:
+        """Steps after this one were told by a process that ended, and are told anew."""
+        if step < self.step:
+            self.step = step
+            self._block = _Block(0, 0.0, 0)
+        self._after = {key: min(last, step) for key, last in self._after.items()}
 
 
 @dataclass(frozen=True)
@@ -224,6 +235,8 @@ def _line_of(message: MessageRecord) -> Line | None:
             return Line("checkpoint", f"checkpoint  step {body['step']}{best}, {size}")
         case "Warned":
             return Line("warning", f"warning  {body['message']}")
-        case "PhaseStarted" if body["phase"] in ("reading data", "showcase"):
+        case "PhaseStarted" if body["phase"] in ("reading data", "showcase", PAUSED):
             return Line("note", f"{body['phase']} …")
+        case "RunResumed":
+            return Line("note", f"going on after step {body['step']} ({body['previous']})")
     return None

@@ -62,10 +62,12 @@ def runs(
 ) -> None:
     """List the runs, newest first.
 
-    With --json a list of objects with the keys id, name, state, why, source, created_at, tasks,
-    phase, step, total_steps, best_step, selection, metrics (by task, by metric), seconds,
-    eta_seconds, texts_per_second, starred, tags, note, archived, deleted, config, error;
-    with --fold-seeds runs (their ids), name, seeds, selection and metrics (mean, deviation).
+    With --json a list of objects with the keys id, name, state, why, queue_place (null, or which
+    it is of those that wait), source, parent (null, or id and step), unreadable (why its settings
+    cannot be read, or empty), created_at, tasks, phase, step, total_steps, best_step, selection,
+    metrics (by task, by metric), seconds, eta_seconds, texts_per_second, starred, tags, note,
+    archived, deleted, config, error; with --fold-seeds runs (their ids), name, seeds, selection
+    and metrics (mean, deviation).
     """
     from workbench.cli.documents import fold_document, run_document
     from workbench.operations import reading
@@ -127,7 +129,8 @@ def show(
 
     Also its config, timings, warnings, and the checksum of what is frozen.
 
-    With --json an object with the keys id, name, state, why, config, source, step, total_steps,
+    With --json an object with the keys id, name, state, why, config, source, parent (null, or id
+    and step), unreadable (why its settings cannot be read, or empty), step, total_steps,
     best_step, selection, tasks, device, precision, parameters, parameter_groups (what moves
     how fast), layer_shares (by task that mixes layers, embeddings first), metrics (by task, by
     metric, of the best checkpoint on dev), evaluations, checkpoints, exports, timings,
@@ -262,14 +265,21 @@ def _row(run: RunSummary) -> list[str]:
 
     return [
         run.record.id,
-        run.record.name,
-        str(run.state),
+        _name_cell(run),
+        str(run.state) if run.queue_place is None else f"{run.state} {run.queue_place}",
         figures.percent(figures.share(run.step, run.total_steps)),
         "  ".join(_task_cell(run, task) for task in run.tasks),
         figures.metric(run.selection),
         figures.moment(run.record.created_at),
         figures.duration(run.seconds),
     ]
+
+
+def _name_cell(run: RunSummary) -> str:
+    """The name; of a fork with where it branches off."""
+    if run.record.parent_id is None:
+        return run.record.name
+    return f"{run.record.name} (from {run.record.parent_id} step {run.record.parent_step})"
 
 
 def _task_cell(run: RunSummary, task: str) -> str:

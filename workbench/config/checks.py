@@ -67,6 +67,11 @@ def is_file(path: Path) -> bool:
     return _is(path.is_file)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder; one that cannot be looked at is none."""
+    return _is(path.is_dir)
+
+
 def find_file(written: str, folders: list[Path]) -> Path:
     """The absolute path of a file: in the first of `folders` that has it, else in the last."""
     path = _expanded(written)

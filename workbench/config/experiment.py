@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from workbench.config.base import Settings
 from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
 from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
-from workbench.config.task import SelectionConfig, TaskConfig, TextTask
+from workbench.config.task import PooledTask, SelectionConfig, TaskConfig
 from workbench.errors import nearest
 
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
@@ -34,7 +34,7 @@ class ExperimentConfig(Settings):
     def pooling_of(self, task: str) -> PoolingConfig:
         """How a text becomes one vector for a task."""
         settings = self.tasks[task]
-        if isinstance(settings, TextTask) and settings.pooling.mode != "as default":
+        if isinstance(settings, PooledTask) and settings.pooling.mode != "as default":
             return settings.pooling
         return self.pooling
 
@@ -87,7 +87,7 @@ class ExperimentConfig(Settings):
         sharing = [
             task
             for task in self.tasks.values()
-            if isinstance(task, TextTask) and task.pooling.mode == "as default"
+            if isinstance(task, PooledTask) and task.pooling.mode == "as default"
         ]
         if self.pooling.is_learned and not sharing:
             raise ValueError(

@@ -75,6 +75,8 @@ class FieldSpec:
     """Whether it is a list of numbers, not of texts."""
     when: tuple[Condition, ...] = ()
     """What has to hold for it to apply; see `workbench.config.base.applies`."""
+    names: str = ""
+    """What it is the name of: backbone, file, column, task; see `workbench.config.base.names`."""
 
     @property
     def words(self) -> str:
@@ -279,19 +281,22 @@ def _fields_of(path: str, field: FieldInfo, task_kinds: tuple[str, ...]) -> Iter
         optional=optional,
         has_numbers=kind == "list" and get_args(annotation)[0] is float,
         when=_conditions_of(field, "tasks.*." if task_kinds else ""),
+        names=str(_extra_of(field).get("names", "")),
     )
 
 
 def _conditions_of(field: FieldInfo, prefix: str) -> tuple[Condition, ...]:
-    extra = field.json_schema_extra
-    if not isinstance(extra, Mapping):
-        return ()
     found = []
     for word in ("when", "unless"):
-        said: Any = extra.get(word, {})
+        said: Any = _extra_of(field).get(word, {})
         for path, values in said.items():
             found.append(Condition(f"{prefix}{path}", tuple(values), word == "when"))
     return tuple(found)
+
+
+def _extra_of(field: FieldInfo) -> Mapping[str, Any]:
+    extra = field.json_schema_extra
+    return extra if isinstance(extra, Mapping) else {}
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

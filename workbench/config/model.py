@@ -6,7 +6,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings, applies
+from workbench.config.base import IS_SET, Settings, applies, names
 
 PoolingPart = Literal[
     "cls", "max", "mean", "mean_sqrt", "weighted_mean", "last", "min", "attention"
@@ -43,6 +43,7 @@ class BackboneConfig(Settings):
         default="minilm",
         min_length=1,
         description="Alias (minilm), a folder with a transformers model, or a hub id.",
+        json_schema_extra=names("backbone"),
     )
     max_length: int = Field(
         default=128,
@@ -96,9 +97,23 @@ class PoolingConfig(Settings):
         description=_MODES,
         json_schema_extra=applies(when={"pooling.mode": "concat"}),
     )
-    projection: int = Field(default=0, ge=0, le=16384, description=_PROJECTION)
-    projection_activation: ProjectionActivation = Field(default="tanh", description=_ACTIVATION)
-    normalize: bool = Field(default=False, description=_NORMALIZE)
+    projection: int = Field(
+        default=0,
+        ge=0,
+        le=16384,
+        description=_PROJECTION,
+        json_schema_extra=applies(unless={"pooling.mode": "as default"}),
+    )
+    projection_activation: ProjectionActivation = Field(
+        default="tanh",
+        description=_ACTIVATION,
+        json_schema_extra=applies(when={"pooling.projection": IS_SET}),
+    )
+    normalize: bool = Field(
+        default=False,
+        description=_NORMALIZE,
+        json_schema_extra=applies(unless={"pooling.mode": "as default"}),
+    )
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -188,7 +203,7 @@ class FreezingConfig(Settings):
         description="Tasks whose heads do not move, whatever the mode. Keeps what such a head says "
         "while others learn; but it drifts from a backbone that moves under it, which draws a "
         "warning.",
-        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}) | names("task"),
     )
     patterns: tuple[str, ...] = Field(
         default=(),

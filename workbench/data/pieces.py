@@ -17,7 +17,7 @@ NO_LABEL = -1
 
 @dataclass(frozen=True)
 class Pieces:
-    """One text without labels."""
+    """One text, or two that are read as one, without labels."""
 
     ids: NDArray[np.int64]
     offsets: NDArray[np.int64]
@@ -25,6 +25,11 @@ class Pieces:
     tokens."""
     is_cut: bool
     """Whether the text was longer than the maximum length."""
+    segments: NDArray[np.int64] | None = None
+    """Of two texts: how the tokenizer numbers the pieces of each, `(pieces,)`; BERT gives 0 and 1
+    a vector each. None for a single text."""
+    sources: NDArray[np.int64] | None = None
+    """Of two texts: which of them a piece's offsets are in, 0 or 1; -1 for special tokens."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ serves every task, whether its labels belong to the text or to its words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,25 @@ from workbench.data.examples import Split
 from workbench.data.kinds import KINDS, EncodedLabel
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
-from workbench.errors import CheckpointError
+from workbench.errors import CheckpointError, ConfigError
 
 
 @dataclass(frozen=True)
 class EncodedExample:
-    """One text as the backbone takes it."""
+    """A text, or several that belong together, as the backbone takes them."""
 
-    ids: NDArray[np.int64]
-    """Word pieces with special tokens, `(pieces,)`."""
+    rows: tuple[Pieces, ...]
+    """What the backbone reads: a text each, or two texts as one."""
     labels: Mapping[str, EncodedLabel]
-    """By task; only tasks that label this text."""
+    """By task; only tasks that label this example."""
     place: str
+    reads: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """By task: numbers of the rows that it looks at; the first for a task that is not named."""
+
+    @property
+    def length(self) -> int:
+        """Pieces of its longest row."""
+        return max(len(row.ids) for row in self.rows)
 
 
 class Tokenizer:
@@ -48,6 +55,7 @@ class Tokenizer:
         back_end.no_padding()
         back_end.enable_truncation(max_length)
         self._back_end = back_end
+        self._room_for_pairs = max_length - back_end.num_special_tokens_to_add(is_pair=True)
         self.max_length = max_length
         self.pad_id = pad_id
         self.settings = dict(settings or {})
@@ -72,8 +80,22 @@ class Tokenizer:
             ) from error
         return cls(back_end, max_length=max_length, pad_id=pad_id, settings=settings)
 
-    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
-        """Tokenise texts, in parallel inside the back end."""
+    def pieces(self, texts: Sequence[str | tuple[str, str]]) -> list[Pieces]:
+        """Tokenise texts, in parallel inside the back end.
+
+        Two texts become one row by the tokenizer's own template. Where they are too long
+        together, pieces are taken from the end of the longer.
+
+        Raises:
+            ConfigError: The maximum length leaves no room for two texts.
+        """
+        if self._room_for_pairs < 2 and any(isinstance(text, tuple) for text in texts):
+            raise ConfigError(
+                f"A maximum length of {self.max_length} pieces leaves no room for two texts beside "
+                "the special tokens.",
+                where="[backbone] max_length",
+                next_step='raise it, or read the texts one by one with pair = "two"',
+            )
         return [_pieces(encoding) for encoding in self._back_end.encode_batch(list(texts))]
 
     def save(self, folder: Path) -> None:
@@ -84,10 +106,15 @@ class Tokenizer:
 
 
 def _pieces(encoding: Encoding) -> Pieces:
+    is_pair = encoding.n_sequences > 1
     return Pieces(
         ids=np.asarray(encoding.ids, dtype=np.int64),
         offsets=np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2),
         is_cut=bool(encoding.overflowing),
+        segments=np.asarray(encoding.type_ids, dtype=np.int64) if is_pair else None,
+        sources=np.array([-1 if of is None else of for of in encoding.sequence_ids], dtype=np.int64)
+        if is_pair
+        else None,
     )
 
 
@@ -102,9 +129,9 @@ class EncodedSplit:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Pieces of each example, `(examples,)`."""
+        """Pieces of each example's longest row, `(examples,)`."""
         return np.fromiter(
-            (len(example.ids) for example in self.examples), np.int64, len(self.examples)
+            (example.length for example in self.examples), np.int64, len(self.examples)
         )
 
 
@@ -112,14 +139,17 @@ def encode_split(
     split: Split, tokenizer: Tokenizer, labels: Mapping[str, LabelSpace]
 ) -> EncodedSplit:
     """Tokenise every text once and number its labels."""
-    pieces = tokenizer.pieces([example.text for example in split.examples])
+    inputs = [example.inputs for example in split.examples]
+    different = dict.fromkeys(row for rows, _ in inputs for row in rows)
+    pieces = dict(zip(different, tokenizer.pieces(list(different)), strict=True))
     cut = dict.fromkeys(labels, 0)
     encoded = []
-    for example, piece in zip(split.examples, pieces, strict=True):
+    for example, (rows, reads) in zip(split.examples, inputs, strict=True):
+        given = tuple(pieces[row] for row in rows)
         numbered: dict[str, EncodedLabel] = {}
         for task, label in example.labels.items():
-            cut[task] += piece.is_cut
-            space = labels[task]
-            numbered[task] = KINDS[space.kind].number(space, label, piece, example.place)
-        encoded.append(EncodedExample(piece.ids, numbered, example.place))
+            space, own = labels[task], [given[number] for number in reads[task]]
+            cut[task] += any(one.is_cut for one in own)
+            numbered[task] = KINDS[space.kind].number(space, label, own[0], example.place)
+        encoded.append(EncodedExample(given, numbered, example.place, reads))
     return EncodedSplit(split.name, tuple(encoded), cut)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.data.schemes import UNANNOTATED, scheme_of_names, spans
 
 
@@ -116,6 +119,48 @@ def review_tags(
     types = sorted(wanted.keys() | found.keys())
     classes = tuple(_scores(one, right[one], wanted[one], found[one]) for one in types)
     return _review("tagging", len(texts), mistakes, most, types, (), classes)
+
+
+def review_labels(
+    labels: Sequence[str],
+    texts: Sequence[str],
+    expected: Sequence[NDArray[Any]],
+    predicted: Sequence[NDArray[Any]],
+    most: int,
+) -> TaskReview:
+    """Review several labels a text.
+
+    Args:
+        labels: Of the task.
+        texts: The examples.
+        expected: Flags of each, `(labels,)`; what is no flag was not asked for and is left out.
+        predicted: Whether each label is given, `(labels,)`.
+        most: So many mistakes are kept.
+    """
+    wanted = np.array(expected, dtype=np.float64).reshape(-1, len(labels))
+    found = np.array(predicted, dtype=np.float64).reshape(-1, len(labels)) > 0.5
+    is_known, is_wanted = np.isfinite(wanted) & (wanted >= 0), wanted > 0.5
+    found &= is_known
+    classes = tuple(
+        _scores(
+            label,
+            int((found & is_wanted)[:, at].sum()),
+            int((is_wanted & is_known)[:, at].sum()),
+            int(found[:, at].sum()),
+        )
+        for at, label in enumerate(labels)
+    )
+    mistakes = [
+        Mistake(
+            text,
+            ", ".join(label for label, is_it in zip(labels, right, strict=True) if is_it) or "none",
+            ", ".join(label for label, is_it in zip(labels, guess, strict=True) if is_it) or "none",
+            float((right != guess).sum()),
+        )
+        for text, right, guess in zip(texts, is_wanted & is_known, found, strict=True)
+        if (right != guess).any()
+    ]
+    return _review("multilabel", len(texts), mistakes, most, labels, (), classes)
 
 
 def review_others(

@@ -28,6 +28,10 @@ class Backbone(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
+        # Some models know no segments; others have the argument and a single vector for all.
+        parameters = inspect.signature(encoder.forward).parameters
+        kinds = int(getattr(getattr(encoder, "config", None), "type_vocab_size", 0) or 0)
+        self._takes_segments = "token_type_ids" in parameters and kinds > 1
 
     @property
     def config(self) -> Any:
@@ -44,26 +48,38 @@ class Backbone(nn.Module):
         """How many layers there are above the embeddings."""
         return int(self.config.num_hidden_layers)
 
-    def layers(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+    def layers(
+        self, ids: Tensor, mask: Tensor, segments: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Encode a batch and keep every layer: the embeddings, then each of the `depth` layers.
 
         What the model does after its layers, as a last norm, is done to the last one alone.
         """
-        found = self.encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        found = self.encoder(
+            input_ids=ids, attention_mask=mask, output_hidden_states=True, **self._told(segments)
+        )
         return (*found.hidden_states[:-1], found.last_hidden_state)
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """Encode a batch.
 
         Args:
             ids: Word pieces, `(batch, seq)`.
             mask: 1 for a piece, 0 for padding, `(batch, seq)`.
+            segments: Which of two texts each piece is from, `(batch, seq)`; passed on to models
+                that tell them apart, as BERT does.
 
         Returns:
             The last layer, `(batch, seq, hidden)`.
         """
-        hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        found = self.encoder(input_ids=ids, attention_mask=mask, **self._told(segments))
+        hidden: Tensor = found.last_hidden_state
         return hidden
+
+    def _told(self, segments: Tensor | None) -> dict[str, Tensor]:
+        if segments is None or not self._takes_segments:
+            return {}
+        return {"token_type_ids": segments}
 
 
 _LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)

@@ -37,6 +37,12 @@ class HeadSettings:
     layer_mix: bool = False
     """Whether it sees a learned mean of all layers, not the last."""
 
+    @property
+    def pair(self) -> str | None:
+        """How it reads two texts, joint or two; None for a head that reads one."""
+        found: str | None = self.options.get("pair")
+        return found
+
 
 def head_settings(
     config: ExperimentConfig, labels: Mapping[str, LabelSpace]
@@ -95,6 +101,7 @@ def build_model(
             made[name] = HEADS[settings.kind](
                 width, labels=settings.labels, dropout=settings.dropout, **settings.options
             )
+        made[name].attach(loaded.tokenizer)
     mixes = {
         name: LayerMix(loaded.backbone.depth + 1)
         for name, settings in heads.items()

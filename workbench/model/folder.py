@@ -24,6 +24,7 @@ from workbench.data.tokenizing import Tokenizer
 from workbench.errors import CheckpointError
 from workbench.model.backbone import LoadedBackbone, empty_backbone, save_backbone_files
 from workbench.model.building import HeadSettings, build_model
+from workbench.model.heads import Head
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings
 
@@ -85,6 +86,9 @@ def save_heads(loaded: LoadedModel, folder: Path) -> None:
     }
     save_file(state, folder / "heads.safetensors")
     description = {"format": FORMAT} | asdict(loaded.description)
+    head: Head
+    for name, head in loaded.model.heads.items():  # type: ignore[assignment]  # ModuleDict is untyped
+        description["heads"][name]["options"] |= head.told()
     content = json.dumps(description, indent=2, ensure_ascii=False)
     (folder / "model.json").write_text(content, encoding="utf-8")
 

@@ -6,6 +6,7 @@
 | EvaluationFinished | points of metrics and of the selection rule; evaluations             |
 | CheckpointSaved    | checkpoints; messages                                                |
 | CheckpointRemoved  | its row in checkpoints goes; messages                                |
+| RunResumed         | the rows of all later steps go; messages                             |
 | all others         | messages, whole                                                      |
 """
 
@@ -18,18 +19,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 
 from workbench.events import (
     CheckpointRemoved,
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    RunResumed,
     StepFinished,
 )
 from workbench.store import event_json
 from workbench.store.records import SeriesKey
-from workbench.store.tables import checkpoints, evaluations, messages, points, steps
+from workbench.store.tables import (
+    checkpoints,
+    evaluations,
+    exits,
+    messages,
+    points,
+    series,
+    steps,
+)
 from workbench.store.upsert import upsert
 
 TOTAL_LOSS = SeriesKey("train", "", "loss")
@@ -53,6 +63,8 @@ class Rows:
     checkpoints: dict[int, Row | None] = field(default_factory=dict)
     """By step; None for one that was removed."""
     messages: list[Row] = field(default_factory=list)
+    last_valid_step: int | None = None
+    """What the store has of later steps goes before these rows come: the run was resumed."""
 
 
 def finite(value: float | None) -> float | None:
@@ -86,6 +98,11 @@ def collect(events: Sequence[Event], *, at: datetime) -> Rows:
             }
         elif isinstance(event, CheckpointRemoved):
             rows.checkpoints[event.step] = None
+        elif isinstance(event, RunResumed):
+            # The first event of a new process. Were it not, what came before it in the batch
+            # would be told twice at worst: no step before it is dropped.
+            before = rows.last_valid_step
+            rows.last_valid_step = event.step if before is None else min(before, event.step)
         rows.messages.append(
             {"at": at, "kind": event_json.kind_of(event), "body": event_json.to_json(event)}
         )
@@ -136,6 +153,8 @@ def write(
         rows: From `collect`.
         series_ids: Ids of all the curves in `rows`.
     """
+    if rows.last_valid_step is not None:
+        _supersede(connection, run_id, rows.last_valid_step)
     point_rows = [
         {"series_id": series_ids[key], "step": step, "value": value}
         for key, values in rows.points.items()
@@ -162,3 +181,16 @@ def write(
         )
     if rows.messages:
         connection.execute(messages.insert(), [{"run_id": run_id, **row} for row in rows.messages])
+
+
+def _supersede(connection: Connection, run_id: str, last_valid_step: int) -> None:
+    """Take out what an earlier process wrote of later steps: they are made anew."""
+    ids = select(series.c.id).where(series.c.run_id == run_id)
+    connection.execute(
+        delete(points).where(points.c.series_id.in_(ids), points.c.step > last_valid_step)
+    )
+    for table in (steps, evaluations, checkpoints):
+        connection.execute(
+            delete(table).where(table.c.run_id == run_id, table.c.step > last_valid_step)
+        )
+    connection.execute(delete(exits).where(exits.c.run_id == run_id))

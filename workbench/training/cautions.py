@@ -39,7 +39,13 @@ def _freezing_warnings(run: Run) -> Iterator[str]:
         return
     model = run.loaded.model
     for name, head in model.heads.items():
-        if is_frozen(head):
+        if next(head.parameters(), None) is None:  # nothing that could be frozen
+            if all(map(is_frozen, (model.backbone, model.pooling_of(name)))):
+                yield (
+                    f"{name} has nothing to learn but the backbone, which is frozen: its metrics "
+                    "stay as they are. A hidden_size would give it a layer."
+                )
+        elif is_frozen(head):
             yield (
                 f"The head of {name} is frozen as it began, with random weights; the backbone is "
                 "frozen, too, so nothing of this task is learned."

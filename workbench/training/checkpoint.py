@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from workbench.errors import CheckpointError
 from workbench.model.folder import LoadedModel, save_model_folder
-
-MANIFEST = "manifest.json"
-FOLDER = "checkpoints"
-
-
-def checkpoint_name(step: int) -> str:
-    """Folder of the checkpoint after a step, relative to the run's folder."""
-    return f"{FOLDER}/step-{step:08d}"
+from workbench.training.manifest import MANIFEST, checkpoint_name, sha256_of
 
 
 def save_checkpoint(run_folder: Path, step: int, loaded: LoadedModel) -> int:
@@ -39,7 +30,7 @@ def save_checkpoint(run_folder: Path, step: int, loaded: LoadedModel) -> int:
     try:
         (aside / "model").mkdir(parents=True)
         save_model_folder(loaded, aside / "model")
-        files = {str(file.relative_to(aside)): _sha256(file) for file in _files(aside)}
+        files = {str(file.relative_to(aside)): sha256_of(file) for file in _files(aside)}
         manifest = {"step": step, "sha256": files}
         (aside / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         size = sum(_sync(file) for file in _files(aside))
@@ -67,37 +58,8 @@ def remove_checkpoint(run_folder: Path, step: int) -> None:
         shutil.rmtree(doomed)
 
 
-def check_checkpoint(folder: Path) -> None:
-    """Make sure that every file is as it was written.
-
-    Raises:
-        CheckpointError: A file is absent or changed.
-    """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        for name, expected in manifest["sha256"].items():
-            if _sha256(folder / name) != expected:
-                raise CheckpointError(
-                    f"{name} is not as it was written.",
-                    where=str(folder),
-                    next_step="take another checkpoint (mtl-workbench checkpoints RUN)",
-                )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"The checkpoint is not complete: {error}",
-            where=str(folder),
-            next_step="its files may be on another machine, or deleted; take another checkpoint "
-            "(mtl-workbench checkpoints RUN)",
-        ) from error
-
-
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sync(file: Path) -> int:

@@ -15,8 +15,10 @@ from workbench.events import (
     LayersMixed,
     PhaseStarted,
 )
-from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
+from workbench.training.checkpoint import remove_checkpoint, save_checkpoint
 from workbench.training.evaluation import evaluate
+from workbench.training.fitting import fit_heads
+from workbench.training.manifest import checkpoint_name
 from workbench.training.optimizer import weights_to_use
 from workbench.training.run import Run
 from workbench.training.selection import selection_value
@@ -26,10 +28,17 @@ def evaluate_and_save(run: Run) -> Iterator[Event]:
     """Evaluate dev, save a checkpoint, keep the best and the last."""
     selection = None
     weights_to_use(run.optimizer)
+    fit_heads(run)
     if run.dev_split.examples:
         yield PhaseStarted("evaluating", 1800)
         begin = time.perf_counter()
-        metrics = evaluate(run.loaded, run.dev_split, run.corpus.labels, run.arithmetic)
+        metrics = evaluate(
+            run.loaded,
+            run.dev_split,
+            run.corpus.labels,
+            run.arithmetic,
+            tuned_for={name: task.metric for name, task in run.config.tasks.items()},
+        )
         selection = selection_value(run.config, metrics)
         yield EvaluationFinished(
             step=run.step,

@@ -20,6 +20,8 @@ from workbench.model.building import build_model, head_settings, pooling_setting
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
+from workbench.model.heads import Head
+from workbench.model.multitask import MultiTaskModel
 from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.training.cautions import cautions
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
@@ -65,7 +67,7 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     begins = first_steps(model, share=freezing.gradual, total_steps=total_steps)
     groups = parameter_table(model, rates=rates, weight_decay=weight_decay, begins=begins)
     encoder = backbone.backbone.encoder
-    train_only_occurring_rows(encoder, _pieces_of(train_split, backbone.tokenizer.pad_id))
+    train_only_occurring_rows(encoder, _pieces_of(train_split, model, backbone.tokenizer.pad_id))
     on_cpu = arithmetic.device.type == "cpu"
     masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
     model.to(arithmetic.device)
@@ -152,7 +154,10 @@ def _count_parameters(model: torch.nn.Module) -> tuple[int, int]:
     return sum(p.numel() for p in parameters if p.requires_grad), sum(p.numel() for p in parameters)
 
 
-def _pieces_of(split: EncodedSplit, pad_id: int) -> Tensor:
-    """All pieces that occur in a split, and padding."""
-    texts = [example.ids for example in split.examples]
+def _pieces_of(split: EncodedSplit, model: MultiTaskModel, pad_id: int) -> Tensor:
+    """All pieces that occur in a split or in what heads bring along, and padding."""
+    texts = [row.ids for example in split.examples for row in example.rows]
+    for head in model.heads.values():
+        if isinstance(head, Head) and (brought := head.extra_rows()) is not None:
+            texts.append(brought[0].flatten().numpy())
     return torch.from_numpy(np.unique(np.concatenate([*texts, np.array([pad_id])])))

@@ -16,7 +16,7 @@ from workbench.model.dropout import MaskSource
 from workbench.model.folder import LoadedModel
 from workbench.model.freezing import GradualUnfreezing
 from workbench.schedules import Plateau
-from workbench.training.checkpoint import checkpoint_name
+from workbench.training.manifest import checkpoint_name
 
 
 @dataclass

@@ -37,7 +37,7 @@ def answer_lines(task: str, answer: Mapping[str, Any], text: str) -> list[Conten
             Content.assemble(visible(word), (f"/{visible(tag)}", "$foreground 65%"))
             for word, tag in pairs
         )]  # fmt: skip
-    for key in ("value", "score", "prediction"):
+    for key in ("value", "similarity"):
         if isinstance(answer.get(key), int | float):
             return [name, Content.assemble("  ", (figures.metric(float(answer[key])), "bold"))]
     told = json.dumps(answer, ensure_ascii=False)

@@ -26,6 +26,7 @@ from workbench.tui.commands import WorkbenchCommands
 from workbench.tui.endings import EndWatch, notification
 from workbench.tui.messages import (
     CheckpointsWanted,
+    CloneWanted,
     ComparisonWanted,
     EndsRead,
     InterferenceWanted,
@@ -265,6 +266,11 @@ class WorkbenchApp(App[None]):
         else:
             # Whoever went elsewhere while the worker started is not torn away.
             self.notify(f'"{visible(message.record.name)}" is started.', markup=False)
+
+    @on(CloneWanted)
+    def _clone_wanted(self, message: CloneWanted) -> None:
+        self._new.fill(message.run.record)
+        self.switch_mode("new")
 
     @on(ComparisonWanted)
     def _comparison_wanted(self, message: ComparisonWanted) -> None:

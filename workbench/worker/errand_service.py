@@ -23,10 +23,17 @@ from workbench.errors import Problem, WorkbenchError
 from workbench.export.exporting import export_model
 from workbench.inference.evaluation import TaskPredictions, predict_split
 from workbench.inference.predictor import Predictor, as_json
-from workbench.inference.review import TaskReview, review_classes, review_others, review_tags
+from workbench.inference.review import (
+    TaskReview,
+    review_classes,
+    review_labels,
+    review_others,
+    review_tags,
+)
 from workbench.model.arithmetic import choose_matrix_backend
-from workbench.training.checkpoint import MANIFEST, check_checkpoint
 from workbench.training.evaluation import evaluate
+from workbench.training.manifest import MANIFEST, check_checkpoint
+from workbench.training.planning import check, measure
 
 Tell = Callable[[str], None]
 
@@ -82,9 +89,18 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
     return {"folder": str(done.folder), "largest_difference": done.largest_difference}
 
 
-def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
+def _predict(
+    *,
+    tell: Tell,
+    model: str,
+    texts: list[str | list[str]],
+    labels: dict[str, dict[str, str]] | None = None,
+) -> dict[str, Any]:
     predictor = _predictor(model)
-    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
+    if labels:
+        predictor = predictor.described(labels)
+    given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
+    return {"predictions": [as_json(found) for found in predictor.predict(given)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
@@ -148,11 +164,11 @@ def _review_task(
     found: TaskPredictions,
     most: int,
 ) -> TaskReview:
-    texts = [one.text for one in examples]
+    texts = [" | ".join(one.texts) for one in examples]
     if space.kind == "classification":
         # How sure it was is asked for the mistakes alone.
         wrong = [at for at, right in enumerate(found.expected) if right != found.predicted[at]]
-        answers = predictor.predict([texts[at] for at in wrong])
+        answers = predictor.predict([_asked(examples[at], space.task) for at in wrong])
         sure = dict.fromkeys(range(len(texts)), 0.0)
         for at, answer in zip(wrong, answers, strict=True):
             plain = answer.tasks[space.task].plain()
@@ -164,7 +180,17 @@ def _review_task(
     if space.kind == "tagging":
         words = [_words(one, space.task) for one in examples]
         return review_tags(space.names, texts, words, found.expected, found.predicted, most)
+    if space.kind == "multilabel":
+        given = [one[1] for one in found.predicted]
+        return review_labels(space.names, texts, found.expected, given, most)
     return review_others(space.kind, texts, found.expected, found.predicted, most)
+
+
+def _asked(example: Example, task: str) -> str | tuple[str, str]:
+    """What the task reads of an example: a text, or two as one."""
+    if task in example.joint and len(example.texts) == 2:
+        return example.texts[0], example.texts[1]
+    return example.text
 
 
 def _words(example: Example, task: str) -> list[str]:
@@ -173,10 +199,20 @@ def _words(example: Example, task: str) -> list[str]:
     return [example.text[begin:end] for begin, end in label.spans]
 
 
+def _check(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return check(ExperimentConfig.model_validate(config, strict=False), tell).as_json()
+
+
+def _measure(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return asdict(measure(ExperimentConfig.model_validate(config, strict=False), tell))
+
+
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "check": _check,
     "encode": _encode,
     "evaluate": _evaluate,
     "export": _export,
+    "measure": _measure,
     "predict": _predict,
     "review": _review,
 }

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from workbench import operations
-from workbench.cli.artefacts import _words, read_texts
+from workbench.cli.artefacts import read_texts
+from workbench.cli.predictions import in_words
 from workbench.errors import DataError
 from workbench.store.records import ExportRecord
 
@@ -29,8 +30,15 @@ class Artefacts(ModuleType):
         progress("opening it again")
         return ExportRecord(datetime(2026, 1, 1, tzinfo=UTC), options["format"], "/out", 20, 2e-7)
 
-    def predict(self, space: Any, source: str, texts: Any, checkpoint: str = "best") -> Any:
-        self.asked.append((source, texts, checkpoint))
+    def predict(
+        self,
+        space: Any,
+        source: str,
+        texts: Any,
+        checkpoint: str = "best",
+        labels: Any = None,
+    ) -> Any:
+        self.asked.append((source, texts, checkpoint, *([labels] if labels else [])))
         return [
             {
                 "text": text,
@@ -90,7 +98,7 @@ def test_predictions_are_printed_task_by_task(run_command: Any, artefacts: Any) 
     ],
 )
 def test_tags_without_spans_are_printed_word_by_word(tags: list[str], line: str) -> None:
-    assert _words({"words": ["rain", "."], "tags": tags, "entities": []}) == line
+    assert in_words({"words": ["rain", "."], "tags": tags, "entities": []}) == line
 
 
 def test_vectors_are_printed_short_and_written_whole(
@@ -139,3 +147,20 @@ def test_a_file_that_is_no_text_is_told_with_its_line(tmp_path: Path) -> None:
         read_texts(None, file)
 
     assert caught.value.where.endswith("line 2")
+
+
+def test_labels_are_given_by_their_descriptions(run_command: Any, artefacts: Any) -> None:
+    run_command(
+        "predict", "r", "Wake me", "--label", "intent.alarm=set an alarm = wake",
+        "--label", "intent.music=play music",
+    )  # fmt: skip
+
+    labels = {"intent": {"alarm": "set an alarm = wake", "music": "play music"}}
+    assert artefacts.asked == [("r", ["Wake me"], "best", labels)]
+
+
+def test_a_label_without_a_description_is_wrong_usage(run_command: Any, artefacts: Any) -> None:
+    result = run_command("predict", "r", "Wake me", "--label", "intent.alarm")
+
+    assert result.code == 2
+    assert "TASK.LABEL=DESCRIPTION" in result.err

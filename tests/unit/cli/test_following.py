@@ -11,6 +11,7 @@ import pytest
 from workbench import events
 from workbench.cli import training
 from workbench.cli.following import Follower
+from workbench.control import Stop
 from workbench.operations import lifecycle
 from workbench.store.records import ExitRecord
 
@@ -188,7 +189,7 @@ def test_on_a_terminal_ctrl_c_asks_and_s_stops(
     result = run_command("watch", "@last")
 
     assert result.code == 130
-    assert space.store.take_commands("arun2345") == ["stop"]
+    assert space.store.take_commands("arun2345") == [Stop()]
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.inference.review import review_classes, review_others, review_tags
+from workbench.inference.review import review_classes, review_labels, review_others, review_tags
 
 LABELS = ("a", "b", "c")
 PAIRS = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), max_size=40)
@@ -45,6 +46,17 @@ def test_entities_count_only_if_both_ends_and_the_type_are_right() -> None:
     scores = {one.label: (one.precision, one.recall, one.support) for one in review.classes}
     assert scores == {"LOC": (1.0, 1.0, 2), "PER": (0.0, 0.0, 1)}
     assert [(one.text, one.badness) for one in review.mistakes] == [("one", 1.0)]
+
+
+def test_of_several_labels_each_is_counted_for_itself() -> None:
+    flags = [np.array([1.0, 0.0, 1.0]), np.array([0.0, 1.0, -1.0])]
+    given = [np.array([1.0, 1.0, 0.0]), np.array([0.0, 1.0, 1.0])]
+
+    review = review_labels(LABELS, ["one", "two"], flags, given, 9)
+
+    assert [(one.precision, one.recall) for one in review.classes] == [(1, 1), (0.5, 1), (0, 0)]
+    (mistake,) = review.mistakes  # the label that nobody asked for is no mistake
+    assert (mistake.expected, mistake.predicted, mistake.badness) == ("a, c", "a, b", 2.0)
 
 
 def test_of_numbers_the_farthest_is_the_worst() -> None:

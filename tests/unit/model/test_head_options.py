@@ -12,6 +12,7 @@ from builders import (
     HIDDEN,
     LABELS,
     a_model,
+    a_row,
     a_task,
     an_experiment,
     events_of,
@@ -310,7 +311,7 @@ def test_word_vectors_are_made_of_the_pieces_that_they_name() -> None:
 def test_a_text_without_any_annotated_word_is_no_loss_and_no_error(bert: Path) -> None:
     words = WordLabels(np.array([1, 2]), np.array([1, 2]), np.array([NO_LABEL, NO_LABEL]))
 
-    example = EncodedExample(np.arange(4), {"entity": words}, "x:1")
+    example = EncodedExample((a_row(4, 0),), {"entity": words}, "x:1")
 
     batch = collate([example], [0], pad_id=0)
 

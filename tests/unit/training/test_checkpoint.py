@@ -14,12 +14,8 @@ from workbench.errors import CheckpointError
 from workbench.model.folder import load_model_folder, save_model_folder
 from workbench.model.pooling import PoolingSettings
 from workbench.training import checkpoint
-from workbench.training.checkpoint import (
-    check_checkpoint,
-    checkpoint_name,
-    remove_checkpoint,
-    save_checkpoint,
-)
+from workbench.training.checkpoint import remove_checkpoint, save_checkpoint
+from workbench.training.manifest import check_checkpoint, checkpoint_name
 
 FAMILIES = ["bert", "roberta", "electra", "distilbert"]
 
@@ -86,7 +82,7 @@ def test_nothing_in_a_checkpoint_is_pickled(bert: Path, tmp_path: Path) -> None:
     assert size == sum(file.stat().st_size for file in files)
 
 
-@pytest.mark.parametrize("broken", ["save_model_folder", "_sha256", "_sync"])
+@pytest.mark.parametrize("broken", ["save_model_folder", "sha256_of", "_sync"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_an_interrupted_write_leaves_nothing_under_the_final_name(
     broken: str,

@@ -43,9 +43,9 @@ from workbench.model.folder import load_model_folder
 from workbench.model.heads import ClassificationHead
 from workbench.schedules import RateSchedule
 from workbench.training.blocks import BlockReader
-from workbench.training.checkpoint import check_checkpoint, checkpoint_name
 from workbench.training.evaluation import evaluate
 from workbench.training.loop import train
+from workbench.training.manifest import check_checkpoint, checkpoint_name
 from workbench.training.update import Update
 
 E = TypeVar("E")
