@@ -164,7 +164,6 @@ async def test_pausing_asks_first_and_is_asked_of_the_operations(
     recorded: Workspace, wait: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, str]] = []
-    monkeypatch.setattr(requests, "can", lambda what: True)
     monkeypatch.setattr(requests, "ask", lambda ws, what, run: asked.append((what, run)))
     app = WorkbenchApp(recorded)
     async with app.run_test() as pilot:

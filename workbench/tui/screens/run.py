@@ -88,6 +88,8 @@ class RunScreen(LiveScreen):
                 tooltip="Let the run pause (asks first), or go on"),
         Binding("w", "save", "Save now", id="run.save", show=False,
                 tooltip="Save a checkpoint after this step"),
+        Binding("v", "evaluate", "Evaluate now", id="run.evaluate", show=False,
+                tooltip="Evaluate dev after this step"),
         Binding("k", "checkpoints", "Ckpts", id="run.checkpoints",
                 tooltip="Checkpoints of this run, and export"),
         Binding("m", "overlay", "Overlay", id="run.overlay",
@@ -350,8 +352,8 @@ class RunScreen(LiveScreen):
         run = self._summary
         if action == "stop":
             return run is None or not run.state.is_over
-        if action == "save":
-            return run is not None and not run.state.is_over and requests.can("checkpoint")
+        if action in ("save", "evaluate"):
+            return run is not None and not run.state.is_over
         if action == "pause":
             return run is not None and self._what_pause_does(run) is not None
         return True
@@ -361,10 +363,9 @@ class RunScreen(LiveScreen):
         can_go_on = run.state is RunState.PAUSED or (
             run.state.is_over and run.state is not RunState.FINISHED
         )
-        asked = "resume" if can_go_on else "pause"
-        if run.state is RunState.FINISHED or not requests.can(asked):
+        if run.state is RunState.FINISHED:
             return None
-        return asked
+        return "resume" if can_go_on else "pause"
 
     def action_stop(self) -> None:
         """Ask whether to stop."""
@@ -397,6 +398,10 @@ class RunScreen(LiveScreen):
     def action_save(self) -> None:
         """Save a checkpoint now."""
         self._ask("checkpoint", "was told to save a checkpoint")
+
+    def action_evaluate(self) -> None:
+        """Evaluate dev now."""
+        self._ask("evaluation", "was told to evaluate dev")
 
     def _ask(self, asked: str, words: str) -> None:
         """In a thread: ask it of the run, and say so."""

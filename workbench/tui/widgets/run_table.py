@@ -162,6 +162,9 @@ def _best(line: RunLine) -> Content:
 
 def _state(line: RunLine) -> Content:
     runs = line.fold.runs
+    place = runs[0].queue_place
+    if len(runs) == 1 and place is not None:
+        return state_word(runs[0].state) + Content.styled(f" {place}", "$foreground 65%")
     if len({run.state for run in runs}) == 1:
         return state_word(runs[0].state)
     open_runs = [run for run in runs if not run.state.is_over]
