@@ -201,6 +201,8 @@ def _draw_end_letters(canvas: Canvas, plot: Plot, curves: Sequence[Curve]) -> No
         return
     height, taken = plot.layout.plot_height, set[int]()
     for curve in curves:
+        if curve.series.top is not None or curve.series.x.size == 1:
+            continue  # a band has the letter of its mean, a single point its mark
         first, end = np.searchsorted(curve.series.x, (plot.x_axis.low, plot.x_axis.high))
         values = plot.y_axis.to_units(curve.shown[first : end + 1])
         seen = np.flatnonzero(np.isfinite(values))
