@@ -99,6 +99,26 @@ class ExperimentConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _a_stack_has_no_layers_to_mix(self) -> ExperimentConfig:
+        for name, task in self.tasks.items():
+            if task.layer_mix and self.backbone.kind == "stack":
+                raise ValueError(
+                    f"tasks.{name}.layer_mix needs layers of one size, which a stack has not; "
+                    "set it to false, or backbone.kind to transformer"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_are_not_frozen(self) -> ExperimentConfig:
+        mode = self.freezing.mode
+        if self.backbone.lora.rank and mode not in ("none", "embeddings", "lowest", "all_but_top"):
+            raise ValueError(
+                f"backbone.lora.rank trains adapters, which freezing.mode = {mode} keeps frozen; "
+                "set mode to none (the backbone stays as it is without it), or rank to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _the_formula_can_be_read(self) -> ExperimentConfig:
         if self.weighting.formula is not None:
             try:

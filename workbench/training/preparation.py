@@ -15,8 +15,7 @@ from workbench.data.sampling import SamplingPlan
 from workbench.data.tokenizing import EncodedSplit, encode_split
 from workbench.events import Event, PhaseStarted, RunStarted, TaskDescribed, Warned
 from workbench.model.arithmetic import choose_arithmetic, choose_matrix_backend
-from workbench.model.backbone import load_backbone
-from workbench.model.building import build_model, head_settings, pooling_settings
+from workbench.model.building import build_backbone, build_model, head_settings, pooling_settings
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
@@ -51,11 +50,7 @@ def prepare(
         choose_matrix_backend()
     corpus = read_corpus(config)
     yield PhaseStarted("loading the backbone", 600)
-    backbone = load_backbone(
-        config.backbone.model,
-        max_length=config.backbone.max_length,
-        layer=config.backbone.layer,
-    )
+    backbone = build_backbone(config, corpus)
     heads = head_settings(config, corpus.labels)
     pooling = pooling_settings(config)
     model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
@@ -63,6 +58,7 @@ def prepare(
         model,
         backbone.tokenizer,
         ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
+        backbone.lora,
     )
     changes = [] if start_from is None else list(take_over_model(loaded, start_from))
     freezing = config.freezing
@@ -228,7 +224,7 @@ def _count_parameters(model: torch.nn.Module) -> tuple[int, int]:
 
 def _pieces_of(split: EncodedSplit, model: MultiTaskModel, pad_id: int) -> Tensor:
     """All pieces that occur in a split or in what heads bring along, and padding."""
-    texts = [row.ids for example in split.examples for row in example.rows]
+    texts = [row.ids.ravel() for example in split.examples for row in example.rows]
     for head in model.heads.values():
         if isinstance(head, Head) and (brought := head.extra_rows()) is not None:
             texts.append(brought[0].flatten().numpy())
