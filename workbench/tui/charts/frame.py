@@ -164,7 +164,9 @@ def _draw_events(canvas: Canvas, plot: Plot, events: Sequence[ChartEvent], glyph
     for kind in reversed(EventKind):
         ink = INK_NAN if kind is EventKind.NAN else INK_EVENT
         columns = _columns(plot, [event.x for event in events if event.kind is kind])
-        if len(columns) <= max(1, plot.width // CELLS_PER_EVENT_LINE):
+        # Evaluations have marks of their own on the dev curves: a line through them tells no more.
+        has_lines = kind is not EventKind.EVALUATION
+        if has_lines and len(columns) <= max(1, plot.width // CELLS_PER_EVENT_LINE):
             _draw_rules(canvas, plot, columns, glyphs.event_line, ink)
         _draw_on_rule(canvas, plot, columns, glyphs.events[kind], ink)
     gaps = plot.image.gaps
