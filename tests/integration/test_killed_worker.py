@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 import torch
 from builders import an_experiment, events_of
 from safetensors.torch import load_file
@@ -24,14 +22,12 @@ from workbench.store.run_store import RunStore
 from workbench.training.manifest import checkpoint_name
 from workbench.worker import launcher
 
-SCRIPT = Path(__file__).with_name("resuming_worker.py")
 UPDATES = 120
 
 
 def test_a_worker_that_is_killed_loses_nothing_that_is_learned(
-    bert: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bert: Path, corpus: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(launcher, "PROGRAM", (sys.executable, "-P", str(SCRIPT)))
     training = {"epochs": UPDATES // 6, "batch_size": 4, "checkpoint_minutes": 1e-9}
     config = an_experiment(backbone=bert, folder=corpus, training=training)
     whole = {
@@ -55,7 +51,7 @@ def test_a_worker_that_is_killed_loses_nothing_that_is_learned(
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
         seen = ws.store.latest_step("abc")
-        second = launcher.launch("abc", ws.location).child
+        second = launcher.launch("abc", ws.location, resume=True).child
         assert second.wait(120) == 0, (folder / "worker.log").read_text()
 
         assert seen < UPDATES

@@ -18,7 +18,7 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedSplit
 from workbench.errors import CheckpointError
-from workbench.model.arithmetic import Arithmetic
+from workbench.model.arithmetic import Arithmetic, matrix_backend, use_matrix_backend
 from workbench.training.manifest import TRAINING, check_training_state, tidy
 from workbench.training.run import Run
 from workbench.training.state import State, read_state
@@ -65,6 +65,7 @@ def origin_of(
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "machine": platform.machine(),
+            "matrix products": matrix_backend(),
         },
     }
 
@@ -110,6 +111,9 @@ def resume(run: Run, checkpoint: Path) -> Iterator[str]:
             ) from error
     tidy(run.folder)
     then, now = origin["arithmetic"], run.origin["arithmetic"]
+    # It was chosen by a measurement, which may come out otherwise the next time.
+    if use_matrix_backend(str(then.get("matrix products", matrix_backend()))):
+        now["matrix products"] = matrix_backend()
     for key in sorted(then.keys() & now.keys()):
         if then[key] != now[key]:
             yield (
