@@ -18,6 +18,7 @@ NEED_CORPORA = {
     "few-shot": ["snips"],
     "intent-slots": ["snips"],
     "pairs": ["sick"],
+    "sentiment-pos": ["sentence_polarity", "ud_ewt"],
     "tutorial-ner-trec": ["trec", "wnut17"],
     "tutorial-two-ner": ["wikigold", "wnut17"],
 }
