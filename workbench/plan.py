@@ -25,6 +25,20 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What one small experiment before a run found (see `workbench.training.preflight`)."""
+
+    name: str
+    is_well: bool
+    what: str
+    """What was found, with figures."""
+    means: str
+    """What that means for the run."""
+    next_step: str = ""
+    """What to change; empty if it is well."""
+
+
+@dataclass(frozen=True)
 class PlannedPart:
     """A part of the model: what of it is trained, how fast, and from when on."""
 

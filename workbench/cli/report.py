@@ -269,7 +269,8 @@ def _time(text: str) -> str:
 def _parameters(counts: Mapping[str, int | None]) -> str:
     if counts["total"] is None:
         return "-"
-    return f"{counts['trainable']:,} trained of {counts['total']:,}"
+    trained, total = counts["trainable"] or 0, counts["total"]
+    return f"{trained:,} trained of {total:,} ({trained / max(1, total):.1%})"
 
 
 def _checksum(sums: Mapping[str, str | None]) -> str:

@@ -146,13 +146,16 @@ def _holds(condition: Condition, value_of: Callable[[str], object], task_kind: s
 
 
 def generic_path(path: str) -> str:
-    """`tasks.question.weight` as `tasks.*.weight`, and `selection.weights.x` as its table."""
+    """`tasks.question.weight` as `tasks.*.weight`."""
     parts = path.split(".")
     if parts[0] == "tasks" and len(parts) > 2:
         return ".".join(["tasks", "*", *parts[2:]])
-    if len(parts) == 3 and parts[:2] == ["selection", "weights"]:
-        return "selection.weights.*"
     return path
+
+
+def is_table(path: str) -> bool:
+    """Whether a setting is a table of numbers by name, such as `selection.weights`."""
+    return any(spec.kind == "table" for spec in field_specs(path))
 
 
 def coerce(path: str, raw: str) -> object:
@@ -167,9 +170,9 @@ def coerce(path: str, raw: str) -> object:
     Raises:
         ConfigError: No such setting, or a value of another type.
     """
-    if path.startswith("selection.weights."):
-        return _number(path, raw)
     specs = field_specs(path)
+    if not specs and is_table(path.rpartition(".")[0]):
+        return _number(path, raw)
     if not specs:
         raise unknown_setting(path)
     spec = _joined(specs)

@@ -18,7 +18,6 @@ import torch
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.kinds import KINDS
-from workbench.data.sampling import epoch_batches
 from workbench.errors import ConfigError, Problem, WorkbenchError
 from workbench.events import RunStarted, Warned
 from workbench.model.arithmetic import choose_arithmetic
@@ -93,7 +92,7 @@ def measure(config: ExperimentConfig, tell: Tell = lambda text: None) -> Measure
         make_update(run, batch)
     _wait(run.arithmetic.device)
     seconds = (time.perf_counter() - begin) / max(1, len(batches) - 1)
-    texts = sum(len(batch) for batch in batches[1:]) / max(1, len(batches) - 1)
+    texts = sum(map(len, batches[1:])) / max(1, len(batches) - 1)
     training = run.config.training
     evaluations = training.epochs * training.evaluations_per_epoch
     per_text = seconds / max(1.0, texts) * _EVALUATION_SHARE
@@ -240,9 +239,11 @@ def _memory(
     width = 2 if precision == "fp32" else 1
     depth = max(1, len(layers))
     kind = torch.device(device).type
+    # Each task's gradient is kept apart where a method combines them.
+    apart = 0 if run.config.weighting.gradients == "sum" else len(run.config.trained_tasks)
     return Memory(
         weights=4 * started.total_parameters,
-        gradients=4 * trained,
+        gradients=4 * trained * (1 + apart),
         optimizer=state.get(run.config.optimization.optimizer, 8) * trained,
         activations=per_layer * width * depth,
         program=_PROGRAM_BYTES.get(kind, _PROGRAM_BYTES["cpu"]),
@@ -311,19 +312,11 @@ def _finding(problem: Problem) -> Finding:
 
 
 def _usual_batches(run: Run, count: int) -> list[list[int]]:
-    """First a batch of usual size, then others like it: numbers of their examples."""
-    training = run.config.training
-    batches = epoch_batches(
-        run.train_split.lengths,
-        batch_size=training.batch_size,
-        seed=run.config.seed,
-        epoch=0,
-        buckets=training.length_buckets,
-    )
+    """Examples of batches of the first epoch whose size is nearest to the mean."""
+    batches = run.sampling.batches(0)
     sizes = np.array([len(one) * run.train_split.lengths[one].max() for one in batches])
     nearest = np.argsort(np.abs(sizes - sizes.mean()), kind="stable")
-    chosen = [batches[nearest[number % len(nearest)]] for number in range(count)]
-    return [one.tolist() for one in chosen]
+    return [batches[nearest[number % len(nearest)]].tolist() for number in range(count)]
 
 
 def _wait(device: torch.device) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -165,10 +165,9 @@ def _digest_of(split: EncodedSplit) -> str:
     """SHA-256 over all examples: their pieces and labels, in order."""
     digest = hashlib.sha256()
     for example in split.examples:
-        for row in example.rows:
-            _feed(digest, row.ids)
-        _feed(digest, example.reads)
+        _feed(digest, example.rows)
         _feed(digest, example.labels)
+        _feed(digest, example.reads)
     return digest.hexdigest()
 
 
@@ -183,9 +182,12 @@ def _feed(digest: Any, value: Any) -> None:
         for key in sorted(value):
             digest.update(f"{key}:".encode())
             _feed(digest, value[key])
-    elif isinstance(value, Sequence) and not isinstance(value, str):
+    elif isinstance(value, Sequence | Set) and not isinstance(value, str):
         digest.update(f"{len(value)}[".encode())
-        for one in value:
+        # The order of a set of texts differs from process to process.
+        for one in sorted(value, key=repr) if isinstance(value, Set) else value:
             _feed(digest, one)
-    else:
+    elif value is None or isinstance(value, str | int | float | np.generic):
         digest.update(f"{value!r};".encode())
+    else:
+        raise TypeError(f"an example holds a {type(value).__name__}")

@@ -40,6 +40,7 @@ SECTION_TITLES = {
     "sampling": "Sampling",
     "training": "Training",
     "selection": "Selection",
+    "instruments": "Instruments",
     "showcase": "Showcase",
 }
 """Sections in the order of the form; one that is missing here goes by its own name, after the one

@@ -34,6 +34,7 @@ from workbench.events import (
     RunFinished,
     RunResumed,
     RunStarted,
+    TaskGraduated,
     UpdateSkipped,
     Warned,
 )
@@ -301,6 +302,11 @@ def _log(event: Event) -> None:
             say(f"step {event.step}  left out: {event.what}")
         case CheckpointSaved():
             say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
+        case TaskGraduated():
+            say(
+                f"step {event.step}  {event.task} is through, its best {event.metric} was "
+                f"{event.best:.4f} at step {event.best_step}"
+            )
         case Warned():
             say(f"warning: {event.message}")
         case RunFailed():
