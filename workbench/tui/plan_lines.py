@@ -61,20 +61,20 @@ def plan_lines(
 
 
 def short_lines(check: Check, measured: Measured | None = None) -> list[Line]:
-    """The same in a few narrow lines, for a corner of the screen."""
+    """The same in a few narrow lines, for a corner that may be cut off at its end."""
     lines: list[Line] = []
-    if check.plan is not None:
-        plan = check.plan
-        lines.append([Span(f"{plan.total_steps:,} steps")])
-        lines.append([Span(f"{count(plan.trainable_parameters)} trained")])
-        lines.append([Span(f"~{figures.size(plan.memory.total)}")])
-    if measured is not None:
-        lines.append([Span(f"~{figures.duration(measured.seconds_in_all)}", "strong")])
     for severity in ("error", "warning", "note"):
         number = sum(one.severity == severity for one in check.findings)
         if number:
             sign, meant = _SIGNS[severity]
             lines.append([Span(f"{sign} {number} {severity}{'s' if number > 1 else ''}", meant)])
+    if measured is not None:
+        lines.append([Span(f"~{figures.duration(measured.seconds_in_all)}", "strong")])
+    if check.plan is not None:
+        plan = check.plan
+        lines.append([Span(f"{plan.total_steps:,} steps")])
+        lines.append([Span(f"{count(plan.trainable_parameters)} trained")])
+        lines.append([Span(f"~{figures.size(plan.memory.total)}")])
     return lines
 
 
