@@ -95,6 +95,21 @@ KINDS: dict[str, Callable[[Path], Sections]] = {
         "optimization": {"schedule": "slanted_triangular", "layer_rates": "decay"},
         "training": {"micro_batch_size": 3},
     },
+    "uniform, uncertainty, gradvac": lambda _: {
+        "sampling": {"strategy": "annealed", "anneal_from": "uniform"},
+        "weighting": {"method": "uncertainty", "gradients": "gradvac"},
+        "instruments": {"interference_every": 2},
+    },
+    "budget, famo, one task through": lambda corpus: {
+        "tasks": {
+            "mood": a_task(corpus, patience=1),
+            "entity": a_task(corpus, "tagging", evaluate_every=2),
+        },
+        "sampling": {"examples_per_epoch": 24, "batches": "one_task"},
+        "weighting": {"method": "famo"},
+        "optimization": {"learning_rate": 1e-6},
+        "training": {"evaluations_per_epoch": 3},
+    },
     "learned pooling, mixed layers, inverse root": lambda corpus: {
         "tasks": {
             "mood": a_task(corpus, layer_mix=True),
