@@ -22,6 +22,7 @@ from tokenizers import (
 )
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import Control, Pause, Request, Resume
 from workbench.data.kinds import LabelFlags, TextKeys
 from workbench.data.labels import LabelSpace, class_labels, tag_labels
 from workbench.data.pieces import Pieces, WordLabels
@@ -478,11 +479,37 @@ class TrainedRun:
     events: tuple[Event, ...]
 
 
+class Script:
+    """A `Control` that asks for what is written down, each request after its update."""
+
+    def __init__(
+        self, *requests: tuple[int, Request], first: int = 1, paused: Sequence[Request] = ()
+    ) -> None:
+        self._requests = requests
+        self._step = first - 1
+        self._is_paused = False
+        self._in_pause = list(paused)
+
+    def take(self) -> Sequence[Request]:
+        if self._is_paused:
+            taken = [self._in_pause.pop(0)]
+        else:
+            self._step += 1
+            taken = [request for step, request in self._requests if step == self._step]
+        for request in taken:
+            if isinstance(request, Pause | Resume):
+                self._is_paused = isinstance(request, Pause)
+        return taken
+
+    def wait(self, seconds: float) -> None:
+        return
+
+
 def events_of(
-    config: ExperimentConfig, folder: Path, should_stop: Callable[[], str | None] = lambda: None
+    config: ExperimentConfig, folder: Path, control: Control | None = None
 ) -> list[Event]:
     """All events of a run."""
-    return list(train(config, folder=folder, should_stop=should_stop))
+    return list(train(config, folder=folder, control=control))
 
 
 def spaces(**labels: Sequence[str]) -> dict[str, LabelSpace]:

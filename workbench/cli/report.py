@@ -125,11 +125,14 @@ def print_end(workspace: Workspace, run: RunSummary) -> None:
         print_showcase(showcase)
     took = figures.duration(run.seconds)
     output.note(f"\nRun {run_id} ({run.record.name}) {state} after {took}. Next:")
+    tasks = run.record.config.tasks.values()
+    reads_pairs = all(getattr(task.data, "text_b", None) for task in tasks)
+    texts = '--pairs "A sentence." "Another."' if reads_pairs else '"A sentence of yours."'
     commands = [
         f"show {run_id}",
         f"compare {run_id} OTHER_RUN",
         f"export {run_id} --checkpoint best --format sentence-transformers --to FOLDER",
-        f'predict {run_id} "A sentence of yours."',
+        f"predict {run_id} {texts}",
         "               (alone: the interface)",
     ]
     for command in commands:

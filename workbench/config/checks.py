@@ -23,8 +23,13 @@ def selection_problems(values: Mapping[str, Any], where: Where) -> Iterator[Prob
     tasks, selection = values.get("tasks"), values.get("selection")
     if not isinstance(tasks, Mapping) or not isinstance(selection, Mapping):
         return
-    weights, task = selection.get("weights"), selection.get("task")
-    named = [("selection", "weights", str(n)) for n in weights] if _is_table(weights) else []
+    task = selection.get("task")
+    named = [
+        ("selection", key, str(name))
+        for key in ("weights", "baselines")
+        if _is_table(table := selection.get(key))
+        for name in table
+    ]
     if isinstance(task, str) and task not in tasks:
         yield _no_such_task(task, tasks, where(("selection", "task")))
     for key in named:

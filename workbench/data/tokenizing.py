@@ -6,8 +6,8 @@ serves every task, whether its labels belong to the text or to its words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,8 @@ class Tokenizer:
         together, pieces are taken from the end of the longer.
 
         Raises:
-            ConfigError: The maximum length leaves no room for two texts.
+            ConfigError: The maximum length leaves no room for two texts, or the tokenizer puts
+                nothing between them.
         """
         if self._room_for_pairs < 2 and any(isinstance(text, tuple) for text in texts):
             raise ConfigError(
@@ -120,9 +121,22 @@ class Tokenizer:
                 where="[backbone] max_length",
                 next_step='raise it, or read the texts one by one with pair = "two"',
             )
-        return [
+        found = [
             _pieces(encoding, self.pad_id) for encoding in self._back_end.encode_batch(list(texts))
         ]
+        if any(_run_together(pieces) for pieces in found):
+            raise ConfigError(
+                "The backbone's tokenizer puts nothing between two texts that are read as one.",
+                where="[tasks.….pair]",
+                next_step='read them one by one with pair = "two", or take another backbone',
+            )
+        return found
+
+    def is_like(self, other: object) -> bool:
+        """Whether the other has the same pieces under the same numbers."""
+        if not isinstance(other, Tokenizer):
+            return False
+        return bool(self._back_end.get_vocab() == other._back_end.get_vocab())
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` as it was read: no truncation, no padding."""
@@ -146,6 +160,13 @@ def _pieces(encoding: Encoding, filler: int) -> Pieces:
     )
 
 
+def _run_together(pieces: Pieces) -> bool:
+    """Whether the second of two texts begins right after the first."""
+    if pieces.sources is None:
+        return False
+    return bool(((pieces.sources[:-1] == 0) & (pieces.sources[1:] == 1)).any())
+
+
 AnyTokenizer = Tokenizer | WordTokenizer
 
 
@@ -164,6 +185,18 @@ class EncodedSplit:
         return np.fromiter(
             (example.length for example in self.examples), np.int64, len(self.examples)
         )
+
+    def of(self, tasks: Collection[str]) -> EncodedSplit:
+        """What these tasks label, with their labels alone."""
+        examples = (
+            replace(
+                example,
+                labels={task: label for task, label in example.labels.items() if task in tasks},
+            )
+            for example in self.examples
+            if not example.labels.keys().isdisjoint(tasks)
+        )
+        return EncodedSplit(self.name, tuple(examples), self.cut)
 
 
 def encode_split(

@@ -67,6 +67,13 @@ class WordTokenizer:
             self._pair(*text) if isinstance(text, tuple) else self._pieces(text) for text in texts
         ]
 
+    def is_like(self, other: object) -> bool:
+        """Whether the other has the same words and characters under the same numbers."""
+        return isinstance(other, WordTokenizer) and (self.words, self.characters) == (
+            other.words,
+            other.characters,
+        )
+
     def save(self, folder: Path) -> None:
         """Write `words.json`."""
         content = {

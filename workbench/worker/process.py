@@ -14,7 +14,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,28 +30,40 @@ from workbench.events import (
     EvaluationFinished,
     Event,
     PhaseStarted,
+    RequestObeyed,
     RunFailed,
     RunFinished,
     RunResumed,
     RunStarted,
+    TaskGraduated,
+    UpdateSkipped,
     Warned,
 )
 from workbench.paths import find_database
-from workbench.store.records import ExitRecord, ProcessIdentity, RunRecord
+from workbench.store.records import ExitRecord, ProcessIdentity, RunFacts, RunRecord
 from workbench.store.run_store import RunStore
-from workbench.training.manifest import check_checkpoint
+from workbench.training.manifest import check_training_state
 from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
 from workbench.worker.log import LOG_NAME, say
 from workbench.worker.recorder import PATIENCE_SECONDS, Recorder
-from workbench.worker.resumption import end_in_words, resume_point, starting_point
+from workbench.worker.resumption import (
+    end_in_words,
+    resume_point,
+    settings_made_by_hand,
+    starting_point,
+)
 from workbench.worker.wishes import Wishes
 
 STOP_NOW_SECONDS = 5.0
 """After "stop now" the engine has this long to leave by itself."""
+LEAVING_SECONDS = 20.0
+"""A process that has written its last word may take so long to give its memory back."""
 LAST_WRITE_SECONDS = 10.0
 """When it leaves at once, the last rows have this long to reach the store."""
 SAVED_WAIT_SECONDS = 60.0
 """After a checkpoint the loop waits so long at most for its history to be on the disk."""
+LONG_RUN_STEPS = 5_000
+"""From so many on the curves are packed at the end, so that they open at once."""
 REPORT_IT = "this is a fault of the program: report it with the end of the log"
 LESS_MEMORY = (
     "memory ran out: lower training.batch_size or backbone.max_length, take a smaller backbone, "
@@ -68,6 +81,8 @@ class Engine(Protocol):
         folder: Path,
         control: Control,
         resume_from: Path | None,
+        start_from: Path | None,
+        keep_optimizer: bool,
     ) -> Iterator[Event]: ...
 
 
@@ -98,6 +113,8 @@ def run(run_id: str, url: str, *, resume: bool = False, engine: Engine | None = 
                 next_step="use the version of the program that it was made with",
             )
         before = store.facts(run_id)
+        if resume:
+            _let_go_before(before)
         if not _take_lock(folder / LOCK_NAME) or not store.claim(
             run_id, current_identity(), is_live=_may_be_at_work, again=resume
         ):
@@ -112,9 +129,18 @@ def run(run_id: str, url: str, *, resume: bool = False, engine: Engine | None = 
     previous = end_in_words(before) if resume else None
     exit = _run_engine(engine, _Begun(record, folder, store, previous), wishes, recorder)
     recorder.close(exit)
+    _pack_long_curves(store.impatient(PATIENCE_SECONDS), run_id)
     store.close()
     say(exit.outcome)
     return 1 if exit.outcome == "failed" else 0
+
+
+def _pack_long_curves(store: RunStore, run_id: str) -> None:
+    """Where that cannot be done now, whoever reads the curves first does it."""
+    with suppress(WorkbenchError):
+        if store.latest_step(run_id) >= LONG_RUN_STEPS:
+            store.pack(run_id)
+    store.close()
 
 
 @dataclass(frozen=True)
@@ -133,14 +159,19 @@ def _events(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recorder)
     if engine is None:
         from workbench.training.loop import train  # torch: the claim must not wait for it
 
-        engine = _with_old_loop(train)
+        engine = train
     point = starting_point(begun.record, begun.folder)
     if begun.previous is not None:
-        point = resume_point(begun.store, begun.record, begun.folder, check_checkpoint)
-        wishes.repeat(point.step, ())
+        point = resume_point(begun.store, begun.record, begun.folder, check_training_state)
+        wishes.repeat(point.step, settings_made_by_hand(begun.store, begun.record.id))
         yield RunResumed(point.step, begun.previous)
     for event in engine(
-        begun.record.config, folder=begun.folder, control=wishes, resume_from=point.checkpoint
+        begun.record.config,
+        folder=begun.folder,
+        control=wishes,
+        resume_from=point.checkpoint,
+        start_from=point.origin,
+        keep_optimizer=point.keeps_optimizer,
     ):
         yield event
         if isinstance(event, CheckpointSaved):
@@ -192,31 +223,20 @@ def _run_engine(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recor
     return ExitRecord("finished" if is_whole else "stopped", datetime.now(UTC))
 
 
-def _with_old_loop(train: Callable[..., Iterator[Event]]) -> Engine:
-    # TODO: goes when the loop itself takes `control` and `resume_from`.
-    def engine(
-        config: ExperimentConfig, *, folder: Path, control: Control, resume_from: Path | None
-    ) -> Iterator[Event]:
-        asked: list[str | None] = [None]
-
-        def should_stop() -> str | None:
-            for request in control.take():
-                if isinstance(request, StopNow):
-                    asked[0] = "stop now"
-                elif isinstance(request, Stop):
-                    asked[0] = asked[0] or "stop"
-            return asked[0]
-
-        return train(config, folder=folder, should_stop=should_stop)
-
-    return engine
-
-
 def _is_out_of_memory(error: BaseException) -> bool:
     # By name, since torch may not be imported here: on a GPU it has a class for this, on a CPU
     # only a message.
     is_torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return isinstance(error, MemoryError) or is_torchs
+
+
+def _let_go_before(facts: RunFacts) -> None:
+    """Wait for a process that has told how the run ended, and is about to leave."""
+    until = time.monotonic() + LEAVING_SECONDS
+    if facts.exit is None or facts.process is None:
+        return
+    while see(facts.process) is Sighting.ALIVE and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def _may_be_at_work(process: ProcessIdentity) -> bool:
@@ -301,8 +321,17 @@ def _log(event: Event) -> None:
             for task, metrics in event.metrics.items():
                 values = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
                 say(f"step {event.step}  {event.split}  {task}: {values}")
+        case RequestObeyed():
+            say(f"step {event.step}  obeyed: {event.kind} {event.body}")
+        case UpdateSkipped():
+            say(f"step {event.step}  left out: {event.what}")
         case CheckpointSaved():
             say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
+        case TaskGraduated():
+            say(
+                f"step {event.step}  {event.task} is through, its best {event.metric} was "
+                f"{event.best:.4f} at step {event.best_step}"
+            )
         case Warned():
             say(f"warning: {event.message}")
         case RunFailed():

@@ -540,7 +540,7 @@ class NewExperimentScreen(Screen[None]):
             foot.show_help(row.spec, name, row.chosen_word)
 
     def _section_in_focus(self) -> str:
-        return self._fields.section_around(self.focused)
+        return self._fields.section_around(self._field if self._is_looking else self.focused)
 
     def action_section(self, places: int) -> None:
         """Go to the first field of another section."""
@@ -551,6 +551,19 @@ class NewExperimentScreen(Screen[None]):
     @on(SectionRail.Wanted)
     def _section_wanted(self, message: SectionRail.Wanted) -> None:
         self._fields.go_to(message.section)
+
+    @property
+    def help_here(self) -> Content:
+        """All that is to be said of the field in focus, for the help."""
+        row = _row_around(self.focused)
+        if row is None:
+            return Content()
+        lines = [Content.styled(row.spec.path.replace("*", "NAME"), "bold $text-accent")]
+        told = [one for one in meanings(row.spec) if one.text]
+        if about := (lead(row.spec) if told else row.spec.help):
+            lines.append(Content(about))
+        lines += [Content.assemble((f"{one.word}  ", "bold"), one.sentence) for one in told]
+        return Content("\n").join(lines)
 
     def _about_preset(self) -> str:
         """What the preset is for, or what presets are."""
