@@ -52,7 +52,7 @@ def check(config: ExperimentConfig, tell: Tell = lambda text: None) -> Check:
     """
     try:
         arithmetic = choose_arithmetic(config.training.device, config.training.precision)
-        if _is_elsewhere(config.backbone.model):
+        if config.backbone.kind == "transformer" and _is_elsewhere(config.backbone.model):
             return Check(None, (_to_be_fetched(config.backbone.model),))
         run, started, warnings = _prepared(_on_the_cpu(config), tell)
     except WorkbenchError as error:
@@ -225,7 +225,7 @@ def _memory(
     trained = started.trainable_parameters
     state = {"adamw": 8, "schedule_free": 8, "adafactor": 0}
     hidden = run.loaded.model.backbone.hidden_size
-    heads = int(getattr(run.loaded.model.backbone.config, "num_attention_heads", 0) or 0)
+    heads = run.loaded.model.backbone.attention_heads
     below = [part.name for part in parts if part.trained]
     layers = [part for part in parts if part.name.startswith("layer ")]
     if not any(part.trained for part in parts if not part.name.startswith("head ")):

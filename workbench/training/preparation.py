@@ -22,6 +22,7 @@ from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, fro
 from workbench.model.heads import Head
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.vocabulary import train_only_occurring_rows
+from workbench.training.backbone_cautions import backbone_cautions
 from workbench.training.balance import Balance, moving
 from workbench.training.cautions import cautions
 from workbench.training.forking import take_over_model, take_over_optimizer
@@ -148,7 +149,7 @@ def prepare(
     yield _started(run)
     if said_of_looks:
         yield Warned(said_of_looks)
-    for message in [*cautions(run), *changes]:
+    for message in [*backbone_cautions(config, backbone), *cautions(run), *changes]:
         yield Warned(message)
     return run
 
