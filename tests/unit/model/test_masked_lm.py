@@ -13,6 +13,7 @@ from workbench.data.batching import collate
 from workbench.data.examples import read_corpus
 from workbench.data.tokenizing import encode_split
 from workbench.data.word_tokenizing import WordTokenizer
+from workbench.errors import ConfigError
 from workbench.events import CheckpointSaved, EvaluationFinished, StepFinished
 from workbench.inference.predictor import Predictor
 from workbench.model.backbone import load_backbone
@@ -48,7 +49,7 @@ def test_hidden_pieces_are_learned(learned: tuple[Path, list[Any]]) -> None:
     losses = [event.losses["words"] for event in learned[1] if isinstance(event, StepFinished)]
     dev = [event for event in learned[1] if isinstance(event, EvaluationFinished)]
 
-    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
     assert dev[-1].metrics["words"]["accuracy"] > dev[0].metrics["words"]["accuracy"]
 
 
