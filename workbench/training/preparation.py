@@ -19,7 +19,7 @@ from workbench.model.building import build_backbone, build_model, head_settings,
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
-from workbench.model.heads import Head
+from workbench.model.heads import Head, MaskedLmHead
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.training.backbone_cautions import backbone_cautions
@@ -82,7 +82,10 @@ def prepare(
     begins = first_steps(model, share=freezing.gradual, total_steps=total_steps)
     groups = parameter_table(model, rates=rates, weight_decay=weight_decay, begins=begins)
     encoder = backbone.backbone.encoder
-    train_only_occurring_rows(encoder, _pieces_of(train_split, model, backbone.tokenizer.pad_id))
+    if not any(isinstance(head, MaskedLmHead) for head in model.heads.values()):
+        # Guessing pieces looks at the whole vocabulary.
+        pieces = _pieces_of(train_split, model, backbone.tokenizer.pad_id)
+        train_only_occurring_rows(encoder, pieces)
     on_cpu = arithmetic.device.type == "cpu"
     masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
     model.to(arithmetic.device)
