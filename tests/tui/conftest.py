@@ -20,11 +20,23 @@ from workbench.operations.workspace import Workspace
 Wait = Callable[[Pilot[None], Callable[[], object]], Awaitable[None]]
 
 
+@pytest.fixture(autouse=True)
+def _own_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a person prefers stays as it is, and does not change what is tested."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "preferences"))
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     """A database without a run."""
     with a_workspace(tmp_path) as ws:
         yield ws
+
+
+@pytest.fixture(autouse=True)
+def no_plan_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form that is only looked at here must not start a helper that loads torch."""
+    monkeypatch.setattr("workbench.tui.screens.new_experiment.PLAN_SECONDS", 3600.0)
 
 
 @pytest.fixture

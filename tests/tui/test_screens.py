@@ -15,6 +15,7 @@ from recorded_runs import a_config, a_run, data_files, evaluation, finish, steps
 from textual.pilot import Pilot
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.task import TASK_MODELS
 from workbench.control import Request, Stop
 from workbench.errors import WorkerError
 from workbench.operations import lifecycle
@@ -22,6 +23,7 @@ from workbench.operations.workspace import Workspace
 from workbench.store.records import ExportRecord, RunRecord
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.screens.checkpoints import CheckpointsScreen
+from workbench.tui.screens.choose import ChooseScreen
 from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.help import HelpScreen
@@ -33,6 +35,7 @@ from workbench.tui.widgets.chart_grid import ChartGrid
 from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.run_table import RunTable
 from workbench.tui.widgets.table import Table
+from workbench.tui.widgets.task_editor import TaskEditor
 from workbench.worker.liveness import RunState
 
 Text = Callable[[Pilot[None]], str]
@@ -523,8 +526,12 @@ async def test_a_task_is_added_renamed_and_removed(
     async with app.run_test() as pilot:
         screen = await open_form(app, pilot, wait)
         await pilot.press("ctrl+t")
+        await wait(pilot, is_front(app, ChooseScreen))
+        await pilot.press("down", "enter")
+        await wait(pilot, lambda: len(screen.draft.tasks) == 3)
         await pilot.press("b")
         assert [task.name for task in screen.draft.tasks] == ["topic", "entity", "b"]
+        assert screen.draft.tasks[-1].kind == list(TASK_MODELS)[1]
         assert screen.query_one("#task", Choice).value == "b"
 
         await pilot.press("ctrl+r")
@@ -544,7 +551,7 @@ async def test_fields_follow_the_kind_of_the_task(
         await pilot.pause()
 
         assert screen.row("data.tags").display
-        assert not any(row.key == "data.label" and row.display for row in screen.query("FieldRow"))
+        assert "data.label" not in [row.key for row in screen.query_one(TaskEditor).rows()]
 
 
 async def test_f5_starts_the_experiment_and_opens_the_run(

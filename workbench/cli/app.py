@@ -15,12 +15,16 @@ import typer
 
 from workbench.cli import (
     artefacts,
+    baselines,
     catalogue,
+    checking,
     control,
+    keeping,
     listing,
     machine,
     output,
     queue,
+    serving,
     training,
 )
 from workbench.cli.options import Database, workspace
@@ -39,13 +43,23 @@ COMMANDS = (
     control.adjust,
     control.fork,
     listing.compare,
+    baselines.baselines,
+    keeping.tag,
+    keeping.note,
+    keeping.rename,
+    keeping.star,
+    keeping.archive,
+    keeping.delete,
+    keeping.restore,
     listing.checkpoints,
     artefacts.export,
     artefacts.predict,
     artefacts.encode,
     artefacts.evaluate,
+    checking.check,
     catalogue.presets,
     catalogue.schema,
+    serving.serve,
     machine.doctor,
     machine.repair,
 )
@@ -66,6 +80,9 @@ app = typer.Typer(
 def start(
     context: typer.Context,
     db: Database = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Lines of words in place of the interface.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Train, watch, compare and export multi-task text models from a terminal.
@@ -77,7 +94,9 @@ def start(
 
         output.line(f"mtl-workbench {version_of('mtl-workbench')}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is None and plain:
+        listing.print_plainly(workspace(context, db))
+    elif context.invoked_subcommand is None:
         _open_interface(context, db)
 
 
@@ -148,6 +167,6 @@ def _open_interface(context: typer.Context, db: str | None) -> None:
             "The interface needs a terminal, and there is none here.",
             where="standard input or output" if sys.stdin.isatty() else "standard input",
             next_step="use a command: mtl-workbench train quickstart --plain, "
-            "mtl-workbench runs, mtl-workbench --help",
+            "mtl-workbench runs, mtl-workbench --plain, mtl-workbench --help",
         )
     training.open_interface(workspace(context, db))

@@ -182,7 +182,8 @@ class TrainingConfig(Settings):
         default=0,
         ge=0,
         description="Texts that go through the model at a time; their gradients add up to an "
-        "update of batch_size, equal but for rounding. Lower it where memory runs out; 0 for all.",
+        "update of batch_size, equal but for rounding; only tasks that compare texts of a batch "
+        "see fewer of them. Lower it where memory runs out; 0 for all.",
     )
     on_out_of_memory: Literal["stop", "halve"] = Field(
         default="stop",

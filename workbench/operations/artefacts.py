@@ -6,6 +6,7 @@ Every function waits for it; a screen calls them in a thread.
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,7 +67,7 @@ def export(
     answer = run_errand(
         "export",
         {
-            "model": str(_model_folder(ws, record, chosen)),
+            "model": str(model_folder(ws, record, chosen)),
             "format": format,
             "to": str(folder.expanduser().resolve()),
         },
@@ -84,26 +85,35 @@ def export(
 
 
 def predict(
-    ws: Workspace, source: str, texts: Sequence[str], checkpoint: str = BEST
+    ws: Workspace,
+    source: str,
+    texts: Sequence[str | tuple[str, str]],
+    checkpoint: str = BEST,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[dict[str, Any]]:
-    """What every task says of each text.
+    """What every task says of each text, or of two.
 
     Args:
         ws: Where.
         source: A run, or a folder that `export` wrote.
-        texts: At least one.
+        texts: At least one, each a text or a pair.
         checkpoint: best, last, best:TASK, or a step; of a run only.
+        labels: Descriptions by task and label, for tasks that match texts with them; the labels
+            need not be those of training.
 
     Returns:
-        One `{"text": …, "tasks": {task: …}}` per text; a classification has label,
-        probabilities and logits, a tagging has words, tags and entities.
+        One `{"text": …, "tasks": {task: …}}` per text, for a pair with `text_b`. Tasks that read
+        pairs are among the tasks of a pair, the others among those of a text. A classification
+        has label, probabilities and logits, a multilabel the same with labels, a tagging words,
+        tags and entities, a regression value, similarity and contrastive similarity.
 
     Raises:
         NotFoundError: There is no such run, folder or checkpoint.
         CheckpointError: It cannot be loaded.
     """
     model = _source_folder(ws, source, checkpoint)
-    answer = run_errand("predict", {"model": str(model), "texts": list(texts)})
+    request = {"model": str(model), "texts": list(texts), "labels": labels or {}}
+    answer = run_errand("predict", request)
     predictions: list[dict[str, Any]] = answer["predictions"]
     return predictions
 
@@ -157,7 +167,7 @@ def evaluate(
     answer = run_errand(
         "evaluate",
         {
-            "model": str(_model_folder(ws, record, chosen)),
+            "model": str(model_folder(ws, record, chosen)),
             "config": record.config.model_dump(mode="json"),
             "split": split,
         },
@@ -173,6 +183,24 @@ def evaluate(
         [EvaluationFinished(chosen.step, split, metrics, selection, time.monotonic() - begin)],
     )
     return metrics
+
+
+def thresholds(ws: Workspace, ref: str, checkpoint: str = BEST) -> dict[str, dict[str, float]]:
+    """From which probability on a checkpoint gives each label, by multilabel task and label.
+
+    Empty where there is no such task, no checkpoint yet, or its files are on another machine.
+    """
+    record = find_run(ws, ref)
+    try:
+        folder = model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
+        heads = json.loads((folder / "model.json").read_text(encoding="utf-8"))["heads"]
+    except (NotFoundError, CheckpointError, OSError, ValueError, KeyError):
+        return {}
+    return {
+        task: dict(zip(head["labels"], head["options"]["thresholds"], strict=False))
+        for task, head in heads.items()
+        if "thresholds" in head.get("options", {})
+    }
 
 
 def find_checkpoint(ws: Workspace, record: RunRecord, wanted: str) -> CheckpointRecord:
@@ -254,10 +282,10 @@ def _source_folder(ws: Workspace, source: str, checkpoint: str) -> Path:
             f'There is no folder "{source}".',
             next_step="name a run, or a folder that `mtl-workbench export` wrote",
         ) from error
-    return _model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
+    return model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
 
 
-def _model_folder(ws: Workspace, record: RunRecord, checkpoint: CheckpointRecord) -> Path:
+def model_folder(ws: Workspace, record: RunRecord, checkpoint: CheckpointRecord) -> Path:
     """The model of a checkpoint, whose files are as they were written.
 
     Raises:

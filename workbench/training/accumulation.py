@@ -24,6 +24,8 @@ def micro_batches(run: Run, indices: Sequence[int]) -> list[Batch]:
         run: Knows the examples.
         indices: Numbers of the update's examples in train.
     """
+    if not indices:
+        return []
     size = run.micro_batch_size or len(indices)
     parts = -(-len(indices) // size)
     bounds = [len(indices) * part // parts for part in range(parts + 1)]

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 
 from workbench.errors import WorkerError
-from workbench.events import Event, StepFinished, UpdateSkipped, Warned
+from workbench.events import Event, InterferenceProbed, StepFinished, UpdateSkipped, Warned
+from workbench.training.interference import Interference
 from workbench.training.run import Run
 from workbench.training.update import Update
 
@@ -65,6 +66,8 @@ class BlockReader:
             if trouble or self._is_told(told.step, run):
                 self._told_at = time.monotonic()
                 yield told
+            if update.interference is not None:
+                yield _looked(run, update, update.interference)
             if trouble:
                 raise _not_finite(run, update, trouble)
 
@@ -84,7 +87,19 @@ def _told(update: Update, epoch: float, seconds: float) -> StepFinished:
         texts=update.texts,
         tokens=update.tokens,
         seconds=seconds,
+        weights={task: float(weight) for task, weight in update.weights.items()},
+        task_norms={task: norm.item() for task, norm in update.task_norms.items()},
+        shares=update.shares,
+        planned_shares=update.planned_shares,
     )
+
+
+def _looked(run: Run, update: Update, interference: Interference) -> InterferenceProbed:
+    weights = {task: run.weight_of(task) for task in interference.tasks}
+    weights |= {task: float(weight) for task, weight in update.weights.items()}
+    probe = interference.event(update.step, weights)
+    run.watch.see(probe)
+    return probe
 
 
 def _trouble(told: StepFinished, run: Run) -> str:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.control import Control, NoControl
-from workbench.data.sampling import epoch_batches
 from workbench.events import Event, PhaseStarted, RunFinished, Warned
 from workbench.model.freezing import frozen_checksum
 from workbench.training.blocks import STEPS_PER_BLOCK_ON_GPU, BlockReader
@@ -86,26 +85,21 @@ def _train_epochs(run: Run, control: Control) -> Generator[Event, None, Ending |
     if run.total_steps == 0:
         yield from planned_milestone(run)
         return None
-    per_epoch = run.total_steps // config.epochs
-    evaluations = _evaluation_steps(per_epoch, config.evaluations_per_epoch)
     on_gpu = run.arithmetic.device.type != "cpu"
     reader = BlockReader(STEPS_PER_BLOCK_ON_GPU if on_gpu else 1)
     yield PhaseStarted("training", 120)
     run.loaded.model.train()
     run.weights.to_train()
-    for epoch in range(run.step // per_epoch, config.epochs):
-        batches = epoch_batches(
-            run.train_split.lengths,
-            batch_size=config.batch_size,
-            seed=run.config.seed,
-            epoch=epoch,
-            buckets=config.length_buckets,
-        )
-        done = run.step - epoch * per_epoch
+    first_epoch, done = run.sampling.position(run.step)
+    for epoch in range(first_epoch, config.epochs):
+        batches = run.sampling.batches(epoch)
+        evaluations = _evaluation_steps(len(batches), config.evaluations_per_epoch)
         for number, indices in enumerate(batches[done:], start=done + 1):
+            if run.is_through:
+                return None
             begin = time.perf_counter()
             update = make_update(run, indices.tolist())
-            reader.add(update, epoch + number / per_epoch, begin)
+            reader.add(update, epoch + number / len(batches), begin)
             asked, is_planned = control.take(), number in evaluations
             is_break = bool(asked) or is_planned or is_time_to_save(run)
             if is_break or reader.is_full:
@@ -117,6 +111,7 @@ def _train_epochs(run: Run, control: Control) -> Generator[Event, None, Ending |
                     is_whole = ending == "stop" and run.step == run.total_steps
                     return None if is_whole else ending
                 yield PhaseStarted("training", 120)
+        done = 0
     return None
 
 

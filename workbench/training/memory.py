@@ -74,6 +74,35 @@ class TrainedWeights:
             self._aside = _copies(self._parameters)
 
 
+class FittedValues:
+    """What is fitted or tuned at evaluations, not trained: layers and thresholds of heads."""
+
+    def __init__(self, model: nn.Module) -> None:
+        parameters = {name for name, _ in model.named_parameters()}
+        self._values = {
+            f"{part}.{name}": value
+            for part, child in model.named_children()
+            if part != "backbone"
+            for name, value in child.state_dict().items()
+            if f"{part}.{name}" not in parameters
+        }
+
+    def state(self) -> State:
+        """By name of the buffer."""
+        return dict(self._values)
+
+    def restore(self, state: State) -> None:
+        """Set every one of them.
+
+        Raises:
+            ValueError: They are not those of this model.
+        """
+        if different := sorted(state.keys() ^ self._values.keys()):
+            raise ValueError(f"{different[0]} is not in both")
+        for name, value in self._values.items():
+            value.copy_(state[name])
+
+
 class OptimizerMemory:
     """What an optimizer has gathered: moments and counts of each parameter, sums of its groups."""
 

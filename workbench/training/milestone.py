@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from workbench.errors import WorkerError
 from workbench.events import (
@@ -14,9 +14,12 @@ from workbench.events import (
     Event,
     LayersMixed,
     PhaseStarted,
+    Warned,
 )
 from workbench.training.checkpoint import save_checkpoint
-from workbench.training.evaluation import evaluate
+from workbench.training.dev_predictions import keep_predictions
+from workbench.training.evaluation import predict_and_judge
+from workbench.training.fitting import fit_heads
 from workbench.training.manifest import (
     checkpoint_name,
     checkpoint_steps,
@@ -41,18 +44,20 @@ def planned_milestone(run: Run, *, stays: bool = False) -> Iterator[Event]:
     """
     run.evaluations += 1
     every = run.config.training.keep_every
-    run.weights.to_use()
-    yield from _evaluate(run)
+    _make_ready(run)
+    yield from _evaluate(run, _due(run))
+    if run.evaluated is not None and run.evaluated.step == run.step:
+        metrics = run.evaluated.metrics
+        yield from (Warned(message) for message in run.watch.evaluated(metrics))
+        yield from run.graduation.evaluated(run.step, metrics)
     optimization = run.config.optimization
-    if optimization.schedule == "plateau" and run.evaluated is not None:
+    if optimization.schedule == "plateau" and _selection_here(run) is not None:
         run.plateau = run.plateau.after(
-            run.evaluated.selection,
+            _selection_here(run),
             reduce_by=optimization.plateau_factor,
             patience=optimization.plateau_patience,
             minimum=optimization.minimum_rate,
         )
-    if shares := run.loaded.model.layer_shares:
-        yield LayersMixed(run.step, shares)
     is_kth = bool(every) and run.evaluations % every == 0
     yield from _save(run, stays=stays or is_kth)
     run.weights.to_train()
@@ -69,22 +74,48 @@ def extra_milestone(
         saves: Whether to save.
         stays: Whether the checkpoint is kept for good.
     """
-    run.weights.to_use()
+    _make_ready(run)
     if evaluates and (run.evaluated is None or run.evaluated.step != run.step):
-        yield from _evaluate(run)
+        yield from _evaluate(run, list(run.config.tasks))
     if saves:
         yield from _save(run, stays=stays)
     run.weights.to_train()
 
 
-def _evaluate(run: Run) -> Iterator[Event]:
-    if not run.dev_split.examples:
+def _make_ready(run: Run) -> None:
+    """Let the model be what is looked at and saved."""
+    run.weights.to_use()
+    with undisturbed():
+        fit_heads(run)
+
+
+def _due(run: Run) -> list[str]:
+    """The tasks that this planned evaluation looks at: at the first and the last all of them."""
+    is_last = run.step >= run.total_steps
+    return [
+        name
+        for name, task in run.config.tasks.items()
+        if is_last or (run.evaluations - 1) % task.evaluate_every == 0
+    ]
+
+
+def _evaluate(run: Run, tasks: Sequence[str]) -> Iterator[Event]:
+    split = run.dev_split if len(tasks) == len(run.config.tasks) else run.dev_split.of(tasks)
+    if not split.examples:
         return
     yield PhaseStarted("evaluating", 1800)
     begin = time.perf_counter()
     with undisturbed():
-        metrics = evaluate(run.loaded, run.dev_split, run.corpus.labels, run.arithmetic)
-    selection = selection_value(run.config, metrics)
+        predictions, metrics = predict_and_judge(
+            run.loaded,
+            split,
+            run.corpus.labels,
+            run.arithmetic,
+            tuned_for={name: task.metric for name, task in run.config.tasks.items()},
+        )
+    run.latest_predictions |= predictions
+    run.latest_metrics |= metrics
+    selection = selection_value(run.config, run.latest_metrics)
     run.evaluated = Evaluated(run.step, metrics, selection)
     yield EvaluationFinished(
         step=run.step,
@@ -93,6 +124,8 @@ def _evaluate(run: Run) -> Iterator[Event]:
         selection=selection,
         seconds=time.perf_counter() - begin,
     )
+    if shares := run.loaded.model.layer_shares:
+        yield LayersMixed(run.step, shares)
     for task, found in metrics.items():
         if not math.isfinite(found["loss"]):
             raise WorkerError(
@@ -108,6 +141,9 @@ def _save(run: Run, *, stays: bool) -> Iterator[Event]:
     is_best, best_for = _rank(run)
     if stays and run.step not in run.kept:
         run.kept.append(run.step)
+    if is_best and run.evaluated is not None and run.evaluated.step == run.step:
+        found, labels = run.latest_predictions, run.corpus.labels
+        keep_predictions(run.folder, run.step, found, run.corpus.dev, labels)
     size = save_checkpoint(run.folder, run.step, run.loaded, state_of(run))
     run.saved_step, run.saved_at = run.step, time.monotonic()
     yield CheckpointSaved(

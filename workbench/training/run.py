@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -11,15 +11,20 @@ import torch
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.examples import Corpus
+from workbench.data.sampling import SamplingPlan
 from workbench.data.tokenizing import EncodedSplit
 from workbench.events import ParameterGroup
+from workbench.inference.evaluation import TaskPredictions
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.dropout import MaskSource
 from workbench.model.folder import LoadedModel
 from workbench.model.freezing import GradualUnfreezing
 from workbench.schedules import Plateau
+from workbench.training.balance import Balance
+from workbench.training.graduation import Graduation
+from workbench.training.interference import ConflictWatch
 from workbench.training.manifest import MODEL, checkpoint_name, checkpoint_steps, is_whole
-from workbench.training.memory import OptimizerMemory, ScalerMemory, TrainedWeights
+from workbench.training.memory import FittedValues, OptimizerMemory, ScalerMemory, TrainedWeights
 from workbench.training.reproducibility import RandomStreams
 from workbench.training.requests import Requests
 from workbench.training.state import State, Stateful
@@ -43,10 +48,19 @@ class Run:
     corpus: Corpus
     train_split: EncodedSplit
     dev_split: EncodedSplit
+    sampling: SamplingPlan
     loaded: LoadedModel
     arithmetic: Arithmetic
     optimizer: torch.optim.Optimizer
     weights: TrainedWeights
+    balance: Balance
+    """How losses become gradients."""
+    looks_every: int
+    """Updates between two looks at how the tasks' gradients stand to one another; 0 for none."""
+    watch: ConflictWatch
+    """What the looks and the evaluations of dev together warn of."""
+    graduation: Graduation
+    """Which tasks are through."""
     unfreezing: GradualUnfreezing
     frozen: frozenset[str]
     """Names of the parameters that never move."""
@@ -80,6 +94,10 @@ class Run:
     """Texts of one pass; 0 for all of an update. Smaller than configured if memory ran out."""
     fitted_pieces: int = 0
     """The most pieces, padding included, that one pass had without running out of memory."""
+    latest_metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By task, what the last evaluation that looked at it found on dev."""
+    latest_predictions: dict[str, TaskPredictions] = field(default_factory=dict)
+    """What it was found from."""
     evaluated: Evaluated | None = None
     """The last evaluation of dev, for the checkpoint of the same step."""
     saved_step: int | None = None
@@ -96,9 +114,13 @@ class Run:
         """
         return {
             "weights": self.weights,
+            "fitted": FittedValues(self.loaded.model),
             "optimizer": OptimizerMemory(self.loaded.model, self.optimizer),
             "scaler": ScalerMemory(self.scaler),
             "requests": self.requests,
+            "balance": self.balance,
+            "watch": self.watch,
+            "graduation": self.graduation,
             "progress": Progress(self),
             "random": RandomStreams(),
         }
@@ -112,8 +134,29 @@ class Run:
         return next((folder / MODEL for folder in folders if is_whole(folder)), None)
 
     def weight_of(self, task: str) -> float:
-        """The factor of a task's loss: as it was set by hand, else as configured."""
+        """The factor of a task's loss: as it was set by hand, else as configured; 0 if through."""
+        if task in self.graduation.steps:
+            return 0.0
         return self.requests.weights.get(task, self.config.tasks[task].weight)
+
+    @property
+    def looks_now(self) -> bool:
+        """Whether the tasks' gradients are looked at in the next update."""
+        return bool(self.looks_every) and (self.step + 1) % self.looks_every == 0
+
+    @property
+    def is_through(self) -> bool:
+        """Whether every task that was to be trained is."""
+        through = self.graduation.steps.keys()
+        return bool(through) and through >= set(self.config.trained_tasks)
+
+    def learning_from(self, indices: Sequence[int]) -> Sequence[int]:
+        """Those of these examples that still teach a task something."""
+        through = self.graduation.steps.keys()
+        if not through:
+            return indices
+        examples = self.train_split.examples
+        return [index for index in indices if examples[index].labels.keys() - through]
 
 
 class Progress:
@@ -135,6 +178,7 @@ class Progress:
             "kept": run.kept,
             "evaluations": run.evaluations,
             "skipped": run.skipped,
+            "latest_metrics": run.latest_metrics,
             "micro_batch_size": run.micro_batch_size,
         }
 

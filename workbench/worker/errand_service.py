@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,30 @@ from typing import Any
 import numpy as np
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.data.examples import read_evaluation_split
+from workbench.data.examples import Example, read_evaluation_split
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import encode_split
+from workbench.data.words import Words
 from workbench.errors import Problem, WorkbenchError
+from workbench.events import PhaseStarted
 from workbench.export.exporting import export_model
+from workbench.inference.evaluation import TaskPredictions, predict_split
 from workbench.inference.predictor import Predictor, as_json
+from workbench.inference.review import (
+    TaskReview,
+    review_classes,
+    review_labels,
+    review_others,
+    review_tags,
+)
 from workbench.model.arithmetic import choose_matrix_backend
+from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
 from workbench.training.manifest import MANIFEST, check_checkpoint
+from workbench.training.planning import check, measure
+from workbench.training.preflight import trials
+from workbench.training.preparation import prepare
+from workbench.training.resampling import gain
 
 Tell = Callable[[str], None]
 
@@ -78,9 +95,18 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
     return {"folder": str(done.folder), "largest_difference": done.largest_difference}
 
 
-def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
+def _predict(
+    *,
+    tell: Tell,
+    model: str,
+    texts: list[str | list[str]],
+    labels: dict[str, dict[str, str]] | None = None,
+) -> dict[str, Any]:
     predictor = _predictor(model)
-    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
+    if labels:
+        predictor = predictor.described(labels)
+    given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
+    return {"predictions": [as_json(found) for found in predictor.predict(given)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
@@ -109,10 +135,126 @@ def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> 
     return {"metrics": evaluate(predictor.loaded, encoded, labels, predictor.arithmetic)}
 
 
+def _gains(*, tell: Tell, comparisons: list[dict[str, Any]]) -> dict[str, Any]:
+    """Gains with their intervals; each comparison names a task, a metric and files by seed."""
+    tell(f"drawing {len(comparisons)} comparisons anew")
+    read = lru_cache(maxsize=None)(read_predictions)
+    found = []
+    for one in comparisons:
+        together, alone = (
+            [read(Path(file))[one["task"]] for file in one[kind]] for kind in ("together", "alone")
+        )
+        found.append(asdict(gain(together, alone, one["metric"])))
+    return {"gains": found}
+
+
+def _trials(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    """The trials before a run; whatever is written goes into a folder that is then deleted."""
+    experiment = ExperimentConfig.model_validate(config, strict=False)
+    with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
+        preparation = prepare(experiment, Path(folder))
+        while True:
+            try:
+                event = next(preparation)
+            except StopIteration as end:
+                run = end.value
+                break
+            if isinstance(event, PhaseStarted):
+                tell(event.phase)
+        found = []
+        for trial in trials(run):
+            tell(trial.name)
+            found.append(asdict(trial))
+    return {"trials": found}
+
+
+def _review(
+    *, tell: Tell, model: str, config: dict[str, Any], split: str, most: int
+) -> dict[str, Any]:
+    """Where the model is wrong on a split, by task."""
+    predictor = _predictor(model)
+    labels = {
+        task: LabelSpace(task, head.labels, head.kind)
+        for task, head in predictor.description.heads.items()
+    }
+    tell(f"reading {split}")
+    experiment = ExperimentConfig.model_validate(config, strict=False)
+    examples, _unlabelled = read_evaluation_split(experiment, split, labels)
+    tell(f"looking at {len(examples.examples)} texts")
+    encoded = encode_split(examples, predictor.loaded.tokenizer, labels)
+    found = predict_split(
+        predictor.loaded.model,
+        encoded,
+        labels,
+        pad_id=predictor.loaded.tokenizer.pad_id,
+        arithmetic=predictor.arithmetic,
+    )
+    reviews = {}
+    for task, predictions in found.items():
+        own = [one for one in examples.examples if task in one.labels]
+        reviews[task] = asdict(_review_task(predictor, labels[task], own, predictions, most))
+    return {"tasks": reviews}
+
+
+def _review_task(
+    predictor: Predictor,
+    space: LabelSpace,
+    examples: list[Example],
+    found: TaskPredictions,
+    most: int,
+) -> TaskReview:
+    texts = [" | ".join(one.texts) for one in examples]
+    if space.kind in ("classification", "few_shot"):
+        # How sure it was is asked for the mistakes alone.
+        wrong = [at for at, right in enumerate(found.expected) if right != found.predicted[at]]
+        answers = predictor.predict([_asked(examples[at], space.task) for at in wrong])
+        sure = dict.fromkeys(range(len(texts)), 0.0)
+        for at, answer in zip(wrong, answers, strict=True):
+            plain = answer.tasks[space.task].plain()
+            sure[at] = float(plain["probabilities"][found.predicted[at]])
+        certainties = [sure[at] for at in range(len(texts))]
+        return review_classes(
+            space.names, texts, found.expected, found.predicted, certainties, most
+        )
+    if space.kind == "tagging":
+        words = [_words(one, space.task) for one in examples]
+        return review_tags(space.names, texts, words, found.expected, found.predicted, most)
+    if space.kind == "multilabel":
+        given = [one[1] for one in found.predicted]
+        return review_labels(space.names, texts, found.expected, given, most)
+    return review_others(space.kind, texts, found.expected, found.predicted, most)
+
+
+def _asked(example: Example, task: str) -> str | tuple[str, str]:
+    """What the task reads of an example: a text, or two as one."""
+    if task in example.joint and len(example.texts) == 2:
+        return example.texts[0], example.texts[1]
+    return example.text
+
+
+def _words(example: Example, task: str) -> list[str]:
+    label = example.labels[task]
+    assert isinstance(label, Words)
+    return [example.text[begin:end] for begin, end in label.spans]
+
+
+def _check(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return check(ExperimentConfig.model_validate(config, strict=False), tell).as_json()
+
+
+def _measure(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return asdict(measure(ExperimentConfig.model_validate(config, strict=False), tell))
+
+
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "check": _check,
     "encode": _encode,
     "evaluate": _evaluate,
     "export": _export,
+    "gains": _gains,
+    "measure": _measure,
     "predict": _predict,
+    "review": _review,
+    "trials": _trials,
 }
 """By name: takes `tell` and the request's values, returns plain values."""

@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ from workbench.events import (
     RunFinished,
     RunResumed,
     RunStarted,
+    TaskGraduated,
     UpdateSkipped,
     Warned,
 )
@@ -60,6 +62,8 @@ LAST_WRITE_SECONDS = 10.0
 """When it leaves at once, the last rows have this long to reach the store."""
 SAVED_WAIT_SECONDS = 60.0
 """After a checkpoint the loop waits so long at most for its history to be on the disk."""
+LONG_RUN_STEPS = 5_000
+"""From so many on the curves are packed at the end, so that they open at once."""
 REPORT_IT = "this is a fault of the program: report it with the end of the log"
 LESS_MEMORY = (
     "memory ran out: lower training.batch_size or backbone.max_length, take a smaller backbone, "
@@ -125,9 +129,18 @@ def run(run_id: str, url: str, *, resume: bool = False, engine: Engine | None = 
     previous = end_in_words(before) if resume else None
     exit = _run_engine(engine, _Begun(record, folder, store, previous), wishes, recorder)
     recorder.close(exit)
+    _pack_long_curves(store.impatient(PATIENCE_SECONDS), run_id)
     store.close()
     say(exit.outcome)
     return 1 if exit.outcome == "failed" else 0
+
+
+def _pack_long_curves(store: RunStore, run_id: str) -> None:
+    """Where that cannot be done now, whoever reads the curves first does it."""
+    with suppress(WorkbenchError):
+        if store.latest_step(run_id) >= LONG_RUN_STEPS:
+            store.pack(run_id)
+    store.close()
 
 
 @dataclass(frozen=True)
@@ -314,6 +327,11 @@ def _log(event: Event) -> None:
             say(f"step {event.step}  left out: {event.what}")
         case CheckpointSaved():
             say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
+        case TaskGraduated():
+            say(
+                f"step {event.step}  {event.task} is through, its best {event.metric} was "
+                f"{event.best:.4f} at step {event.best_step}"
+            )
         case Warned():
             say(f"warning: {event.message}")
         case RunFailed():

@@ -44,10 +44,9 @@ from workbench.model.folder import load_model_folder
 from workbench.model.heads import ClassificationHead
 from workbench.schedules import RateSchedule
 from workbench.training.blocks import BlockReader
-from workbench.training.checkpoint import check_checkpoint, checkpoint_name
 from workbench.training.evaluation import evaluate
 from workbench.training.loop import train
-from workbench.training.manifest import resumable_steps
+from workbench.training.manifest import check_checkpoint, checkpoint_name, resumable_steps
 from workbench.training.requests import Requests
 from workbench.training.update import Update
 
@@ -325,7 +324,8 @@ def test_only_the_last_checkpoint_has_what_a_run_needs_to_go_on(trained: Trained
     assert len(checkpoints_in(trained.folder)) > 1
     last = of(CheckpointSaved, trained.events)[-1]
     training = trained.folder / last.folder / "training"
-    assert last.training_bytes == sum(file.stat().st_size for file in training.iterdir())
+    written = [training / name for name in ("manifest.json", "state.json", "tensors.safetensors")]
+    assert last.training_bytes == sum(file.stat().st_size for file in written)
 
 
 def test_of_two_equal_checkpoints_the_earlier_is_the_best(trained: TrainedRun) -> None:
@@ -722,3 +722,47 @@ def test_bf16_learns_as_well(bert: Path, corpus: Path, tmp_path: Path) -> None:
     steps = of(StepFinished, events_of(config, tmp_path))
 
     assert steps[-1].losses["entity"] < 0.8 * steps[0].losses["entity"]
+
+
+# --- Sampling -----------------------------------------------------------------------------------
+
+
+def test_shares_are_told_where_texts_are_drawn_for_tasks(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    few = write_jsonl(tmp_path / "few.jsonl", sentences(6, first=200))
+    tasks = {
+        "mood": a_task(corpus),
+        "entity": a_task(corpus, "tagging", data={"train": str(few)}),
+    }
+    config = an_experiment(
+        backbone=bert,
+        tasks=tasks,
+        training=QUICK | {"epochs": 2},
+        sampling={"strategy": "uniform", "epoch": "largest"},
+    )
+
+    steps = of(StepFinished, events_of(config, tmp_path))
+
+    assert [step.texts for step in steps] == [8] * 12
+    assert all(step.shares == {"mood": 0.5, "entity": 0.5} for step in steps)
+    assert all(step.planned_shares == {"mood": 0.5, "entity": 0.5} for step in steps)
+
+
+def test_texts_that_are_not_drawn_for_tasks_tell_no_shares(trained: TrainedRun) -> None:
+    assert not any(step.shares for step in of(StepFinished, trained.events))
+
+
+def test_batches_by_a_budget_train_as_many_updates_as_were_told(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(
+        backbone=bert, folder=corpus, training=QUICK | {"epochs": 3}, sampling={"token_budget": 90}
+    )
+
+    events = events_of(config, tmp_path)
+
+    steps, started = of(StepFinished, events), of(RunStarted, events)[0]
+    assert [step.step for step in steps] == list(range(1, started.total_steps + 1))
+    assert sum(step.texts for step in steps) == 3 * 24
+    assert steps[-1].epoch == pytest.approx(3.0)

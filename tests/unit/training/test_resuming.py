@@ -95,6 +95,21 @@ KINDS: dict[str, Callable[[Path], Sections]] = {
         "optimization": {"schedule": "slanted_triangular", "layer_rates": "decay"},
         "training": {"micro_batch_size": 3},
     },
+    "uniform, uncertainty, gradvac": lambda _: {
+        "sampling": {"strategy": "annealed", "anneal_from": "uniform"},
+        "weighting": {"method": "uncertainty", "gradients": "gradvac"},
+        "instruments": {"interference_every": 2},
+    },
+    "budget, famo, one task through": lambda corpus: {
+        "tasks": {
+            "mood": a_task(corpus, patience=1),
+            "entity": a_task(corpus, "tagging", evaluate_every=2),
+        },
+        "sampling": {"examples_per_epoch": 24, "batches": "one_task"},
+        "weighting": {"method": "famo"},
+        "optimization": {"learning_rate": 1e-6},
+        "training": {"evaluations_per_epoch": 3},
+    },
     "learned pooling, mixed layers, inverse root": lambda corpus: {
         "tasks": {
             "mood": a_task(corpus, layer_mix=True),
@@ -102,6 +117,13 @@ KINDS: dict[str, Callable[[Path], Sections]] = {
         },
         "pooling": {"mode": "attention"},
         "optimization": {"schedule": "inverse_sqrt"},
+    },
+    "thresholds, fitted layers, pairs": lambda corpus: {
+        "tasks": {
+            kind: a_task(corpus, kind)
+            for kind in ("multilabel", "regression", "similarity", "contrastive", "few_shot")
+        },
+        "training": {"epochs": 1},
     },
     "frozen backbone, stable": lambda _: {
         "optimization": {"schedule": "warmup_stable_decay"},
@@ -117,6 +139,10 @@ class WholeRun:
     config: ExperimentConfig
     folder: Path
     numbers: dict[tuple[str, int], Any]
+
+    @property
+    def updates(self) -> int:
+        return max(step for _, step in self.numbers)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -146,9 +172,9 @@ def numbers_of(events: list[Event]) -> dict[tuple[str, int], Any]:
     return told
 
 
-def weights_of(folder: Path, step: int = UPDATES) -> dict[str, torch.Tensor]:
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     found = {}
-    for file in sorted((folder / checkpoint_name(step)).rglob("*.safetensors")):
+    for file in sorted(last_checkpoint(folder).rglob("*.safetensors")):
         found |= {f"{file.stem}/{name}": value for name, value in load_file(file).items()}
     return found
 
@@ -178,7 +204,7 @@ def assert_the_same(whole: WholeRun, events: list[Event], folder: Path) -> None:
 def test_a_run_that_is_stopped_and_resumed_learns_what_it_would_have(
     whole: WholeRun, tmp_path: Path
 ) -> None:
-    at = random.Random(whole.config.model_dump_json()).randrange(1, UPDATES)
+    at = random.Random(whole.config.model_dump_json()).randrange(1, whole.updates)
     first = events_of(whole.config, tmp_path, Script((at, Stop())))
     assert resumable_steps(tmp_path) == [at]
     disturb_the_random_streams()
@@ -224,7 +250,7 @@ def test_a_run_that_is_resumed_at_its_end_has_nothing_left_to_do(
 
     assert numbers_of(events) == {}
     assert isinstance(events[-1], RunFinished)
-    assert (events[-1].step, events[-1].stopped) == (UPDATES, False)
+    assert (events[-1].step, events[-1].stopped) == (whole.updates, False)
 
 
 # --- What a person does in between --------------------------------------------------------------
@@ -323,7 +349,7 @@ def test_what_was_set_by_hand_is_still_in_force_after_a_crash(
 def test_looking_at_a_run_does_not_change_what_it_learns(whole: WholeRun, tmp_path: Path) -> None:
     asked: list[tuple[int, Request]] = [
         (step, request)
-        for step in range(1, UPDATES)
+        for step in range(1, whole.updates)
         for request in (Evaluate(), SaveCheckpoint(), Pause(), Resume())
     ]
 
