@@ -9,16 +9,32 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the launcher sets it
 
 from workbench.config.loading import load_experiment
+from workbench.control import Request, StopNow
 from workbench.events import StepFinished
 from workbench.training.loop import train
 
 WARM_UP = 5
 """Updates that are left out of a rate: the first pay for what is loaded late."""
+
+
+class _StopAfter:
+    """A `Control` that lets so many updates be made."""
+
+    def __init__(self, updates: int) -> None:
+        self._left = updates
+
+    def take(self) -> Sequence[Request]:
+        self._left -= 1
+        return [StopNow()] if self._left == 0 else []
+
+    def wait(self, seconds: float) -> None:
+        return
 
 
 def main() -> None:
@@ -35,7 +51,7 @@ def main() -> None:
         for event in train(
             config,
             folder=Path(folder),
-            should_stop=lambda: "stop now" if len(steps) >= arguments.steps - 1 else None,
+            control=_StopAfter(arguments.steps),
         ):
             if isinstance(event, StepFinished):
                 steps.append(event)

@@ -78,5 +78,5 @@ def counted_losses(steps: int, *, start: int = 0, value: int = 1) -> dict[int, f
 
 def state_of_checkpoint(folder: Path) -> dict[str, Any]:
     """What the script saved."""
-    found: dict[str, Any] = json.loads((folder / "state.json").read_text())
+    found: dict[str, Any] = json.loads((folder / "training" / "state.json").read_text())
     return found

@@ -25,10 +25,13 @@ TITLES = {
     "backbone": "Backbone",
     "pooling": "Pooling",
     "tasks": "Tasks",
+    "sampling": "Sampling",
+    "weighting": "Weighting",
     "freezing": "Freezing",
     "optimization": "Learning rates",
     "training": "Training",
     "selection": "Selection",
+    "instruments": "Instruments",
     "showcase": "Showcase",
 }
 """By section of the schema; another has its own name."""

@@ -108,6 +108,60 @@ class StepFinished:
     """Word pieces, padding left out."""
     seconds: float
     """Duration of this update, data loading included; on a GPU the mean of a block of updates."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """By task, what its loss or its gradient on the shared parameters was multiplied with; empty
+    if that was its own weight, as configured."""
+    task_norms: Mapping[str, float] = field(default_factory=dict)
+    """By task, of its gradient on the shared parameters, where a method combines them."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """By task, what part of the labelled texts of the update it had; empty if they came as they
+    came."""
+    planned_shares: Mapping[str, float] = field(default_factory=dict)
+    """What part it was to have."""
+
+
+@dataclass(frozen=True)
+class InterferenceProbed:
+    """How the gradients of the tasks stood to one another in an update."""
+
+    step: int
+    tasks: tuple[str, ...]
+    """Those that had labels in it."""
+    norms: Mapping[str, Mapping[str, float]]
+    """By part of the shared model (`all`, `embeddings`, `layer 0`, …), by task."""
+    cosines: Mapping[str, Mapping[str, float]]
+    """By part, by pair of tasks (`one|other`); a pair of which one gradient is 0 is left out."""
+    weights: Mapping[str, float]
+    """By task, what its gradient on the shared parameters was multiplied with."""
+
+
+@dataclass(frozen=True)
+class UpdateSkipped:
+    """A batch was left out: a number in it was not finite. Nothing was learned from it."""
+
+    step: int
+    """The update that it would have been. It counts: the next batch is that of the next step."""
+    what: str
+    """Which number, as a sentence."""
+    examples: tuple[int, ...]
+    """Numbers of the batch's examples in train."""
+    places: tuple[str, ...]
+    """Where they come from: file and line."""
+
+
+@dataclass(frozen=True)
+class RequestObeyed:
+    """Somebody asked something of the run, and it did it.
+
+    Repeated after the same steps, these make another run of the same config learn the same.
+    """
+
+    step: int
+    """The last update before it took effect."""
+    kind: str
+    """A name in `control.KINDS`."""
+    body: str
+    """What it said, as `control.from_json` reads it."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +175,18 @@ class EvaluationFinished:
     selection: float | None
     """Value of the selection rule on the dev split; None for other splits."""
     seconds: float
+
+
+@dataclass(frozen=True)
+class TaskGraduated:
+    """A task has stopped improving: it is not trained any more, and evaluated all the same."""
+
+    step: int
+    task: str
+    metric: str
+    best: float
+    """The highest value of its metric on dev."""
+    best_step: int
 
 
 @dataclass(frozen=True)
@@ -143,6 +209,14 @@ class CheckpointSaved:
     """Best of the run so far, by the selection rule."""
     selection: float | None
     bytes: int
+    """Of its model."""
+    best_for: tuple[str, ...] = ()
+    """Tasks whose own metric is the best so far in it."""
+    training_bytes: int = 0
+    """Of what only a resumed run needs. It goes when the next checkpoint is there, unless this
+    one stays for good."""
+    stays: bool = False
+    """Whether it stays for good: each K-th as configured, and those that were asked for."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +278,12 @@ Event = (
     | RunResumed
     | RunStarted
     | StepFinished
+    | InterferenceProbed
+    | UpdateSkipped
+    | RequestObeyed
     | EvaluationFinished
     | LayersMixed
+    | TaskGraduated
     | CheckpointSaved
     | CheckpointRemoved
     | Warned

@@ -7,7 +7,6 @@ a run that was interrupted and one that was not agree only if its state was rest
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -28,10 +27,17 @@ from workbench.events import (
     EvaluationFinished,
     Event,
     PhaseStarted,
+    RequestObeyed,
     RunFinished,
     RunStarted,
     StepFinished,
-    Warned,
+)
+from workbench.training.manifest import (
+    checkpoint_name,
+    publish,
+    remove_checkpoint,
+    seal,
+    tidy,
 )
 from workbench.worker import __main__ as worker
 from workbench.worker import launcher, process
@@ -44,10 +50,16 @@ STEP_SECONDS = float(os.environ.get("SCRIPTED_STEP_SECONDS", "0.02"))
 
 
 def engine(
-    config: ExperimentConfig, *, folder: Path, control: Control, resume_from: Path | None
+    config: ExperimentConfig,
+    *,
+    folder: Path,
+    control: Control,
+    resume_from: Path | None,
+    start_from: Path | None,
+    keep_optimizer: bool,
 ) -> Iterator[Event]:
     if config.seed == COUNTS:
-        yield from count(folder, control, resume_from)
+        yield from count(folder, control, resume_from, start_from)
         return
     yield PhaseStarted("reading data", 30.0)
     total = 1_000_000 if config.seed == LOOPS else QUICK_STEPS
@@ -85,13 +97,18 @@ def a_step(step: int, total: int, loss: float) -> StepFinished:
     return StepFinished(step, step / total, {"q": loss}, loss, {"all": 1e-4}, 1, 2, 9, 0.01)
 
 
-def count(folder: Path, control: Control, resume_from: Path | None) -> Iterator[Event]:
+def count(
+    folder: Path, control: Control, resume_from: Path | None, start_from: Path | None
+) -> Iterator[Event]:
     """Steps whose losses depend on each other, a checkpoint every eighth, the last one kept."""
     step, value, weight, saved = 0, 1, 1.0, []
     if resume_from is not None:
-        state = json.loads((resume_from / "state.json").read_text())
+        tidy(folder)
+        state = json.loads((resume_from / "training" / "state.json").read_text())
         step, value, weight = state["step"], state["value"], state["weight"]
-        saved = [step] if resume_from.parent.name == "checkpoints" else []
+        saved = [step]
+    elif start_from is not None:
+        value = json.loads((start_from / "model" / "model.json").read_text())["value"]
     yield PhaseStarted("reading data", 30.0)
     yield RunStarted(COUNTED_STEPS, COUNTED_STEPS, (), "cpu", "fp32", 1, 1, "")
     yield PhaseStarted("training", 30.0)
@@ -111,7 +128,7 @@ def count(folder: Path, control: Control, resume_from: Path | None) -> Iterator[
                 yield EvaluationFinished(step, "dev", {"q": {"loss": 0.5}}, None, 0.1)
             if isinstance(request, asking.SetWeight):
                 weight = request.weight
-                yield Warned(f"weight {weight:g} after step {step}")
+                yield RequestObeyed(step, asking.kind_of(request), asking.to_json(request))
             if isinstance(request, asking.Pause):
                 yield from save(folder, step, value, weight, saved)
                 yield PhaseStarted(PAUSED, 600)
@@ -128,19 +145,20 @@ def count(folder: Path, control: Control, resume_from: Path | None) -> Iterator[
 
 
 def save(folder: Path, step: int, value: int, weight: float, saved: list[int]) -> Iterator[Event]:
-    final = folder / "checkpoints" / f"step-{step:08d}"
+    final = folder / checkpoint_name(step)
     aside = final.with_name(f".{final.name}.writing")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    state = json.dumps({"step": step, "value": value, "weight": weight}).encode()
-    (aside / "state.json").write_bytes(state)
-    manifest = {"step": step, "sha256": {"state.json": hashlib.sha256(state).hexdigest()}}
-    (aside / "manifest.json").write_text(json.dumps(manifest))
-    shutil.rmtree(final, ignore_errors=True)
-    aside.rename(final)
-    yield CheckpointSaved(step, f"checkpoints/{final.name}", True, None, len(state))
+    (aside / "model").mkdir(parents=True)
+    (aside / "training").mkdir()
+    (aside / "model" / "model.json").write_text(json.dumps({"value": value}))
+    state = {"step": step, "value": value, "weight": weight}
+    (aside / "training" / "state.json").write_text(json.dumps(state))
+    seal(aside / "training", {})
+    size = seal(aside, {"step": step}, within="model")
+    publish(aside, final)
+    yield CheckpointSaved(step, checkpoint_name(step), True, None, size)
     for old in [one for one in saved if one != step]:
-        shutil.rmtree(folder / "checkpoints" / f"step-{old:08d}", ignore_errors=True)
+        remove_checkpoint(folder, old)
         saved.remove(old)
         yield CheckpointRemoved(old)
     if step not in saved:

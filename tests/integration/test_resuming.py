@@ -19,6 +19,7 @@ from scripted_runs import (
 )
 
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
+from workbench.events import CheckpointRemoved
 from workbench.operations import lifecycle, reading, requests
 from workbench.operations.workspace import Workspace
 from workbench.store.records import SeriesKey
@@ -84,7 +85,7 @@ def test_a_damaged_checkpoint_is_passed_over(ws: Workspace) -> None:
     wait_until(lambda: len(ws.store.checkpoints(record.id)) > 0)
     kill_worker(ws, record)
     for folder in (ws.location.run_folder(record.id) / "checkpoints").iterdir():
-        (folder / "state.json").write_text('{"step": 8, "value": 0, "weight": 1.0}')
+        (folder / "training" / "state.json").write_text('{"step": 8, "value": 0, "weight": 1.0}')
 
     lifecycle.resume(ws, record.id)
     end_of(ws, record)
@@ -170,7 +171,6 @@ def test_a_live_run_saves_evaluates_and_changes_on_request(ws: Workspace) -> Non
     requests.save_checkpoint(ws, record.id)
     requests.evaluate_now(ws, record.id)
     requests.adjust(ws, record.id, weights={"q": 0.5}, rate_scale=0.1, log_every=2)
-    wait_until(lambda: any(m.kind == "Warned" for m in ws.store.messages(record.id)))
     end_of(ws, record)
 
     losses = losses_of(ws, record)
@@ -178,6 +178,33 @@ def test_a_live_run_saves_evaluates_and_changes_on_request(ws: Workspace) -> Non
     assert changed == list(range(changed[0], STEPS + 1))
     assert all(losses[step] == 0.5 * WHOLE[step] for step in changed)
     assert SeriesKey("dev", "q", "loss") in ws.store.series(record.id)
+
+
+def test_what_was_changed_by_hand_after_the_checkpoint_is_changed_again_at_its_step(
+    ws: Workspace,
+) -> None:
+    record = lifecycle.start(ws, a_config(scripted.COUNTS))
+    wait_until(lambda: ws.store.latest_step(record.id) > 2)
+    requests.adjust(ws, record.id, weights={"q": 0.5})
+    wait_until(lambda: any(m.kind == "RequestObeyed" for m in ws.store.messages(record.id)))
+    kill_worker(ws, record)
+    told = [m.body for m in ws.store.messages(record.id) if m.kind == "RequestObeyed"]
+    step = int(str(told[0]["step"]))
+    # As if it had died before the checkpoint that holds the change was written.
+    shutil.rmtree(ws.location.run_folder(record.id) / "checkpoints", ignore_errors=True)
+    for one in ws.store.checkpoints(record.id):
+        ws.store.append(record.id, [CheckpointRemoved(one.step)])
+
+    for _attempt in range(2):  # the second time it was told twice, and is done once
+        lifecycle.resume(ws, record.id)
+        wait_until(lambda: ws.store.latest_step(record.id) > step + 2)
+        kill_worker(ws, record)
+    lifecycle.resume(ws, record.id)
+    end_of(ws, record)
+
+    assert losses_of(ws, record) == {
+        s: loss if s <= step else 0.5 * loss for s, loss in WHOLE.items()
+    }
 
 
 def test_an_impossible_change_is_refused_with_all_that_is_wrong(ws: Workspace) -> None:
@@ -205,7 +232,8 @@ def test_a_fork_begins_at_the_checkpoint_and_names_its_parent(ws: Workspace) -> 
 
     assert (fork.parent_id, fork.parent_step, fork.name) == (parent.id, step, "branch")
     assert ws.store.run(fork.id) == fork
-    assert losses_of(ws, fork) == {s: loss for s, loss in WHOLE.items() if s > step}
+    later = counted_losses(step + STEPS)
+    assert losses_of(ws, fork) == {s - step: loss for s, loss in later.items() if s > step}
     assert reading.summarize(ws, parent.id).state is RunState.STOPPED
 
 
@@ -224,7 +252,8 @@ def test_a_fork_that_dies_before_its_first_checkpoint_begins_at_its_origin_again
     lifecycle.resume(ws, fork.id)
     end_of(ws, fork)
 
-    assert losses_of(ws, fork) == {s: loss for s, loss in WHOLE.items() if s > step}
+    later = counted_losses(step + STEPS)
+    assert losses_of(ws, fork) == {s - step: loss for s, loss in later.items() if s > step}
     assert ws.store.run(fork.id).parent_id == parent.id
 
 

@@ -16,7 +16,9 @@ from workbench.operations.planning import Planner
 from workbench.operations.workspace import Workspace
 from workbench.plan import Check, Finding, Measured
 from workbench.tui.app import WorkbenchApp
+from workbench.tui.form import plain_specs
 from workbench.tui.screens.choose import ChooseScreen
+from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.new_experiment import NewExperimentScreen
 from workbench.tui.screens.save_preset import SavePresetDialog
 from workbench.tui.widgets.choice import Choice
@@ -113,6 +115,24 @@ async def test_lists_take_one_row_until_they_have_more(
         assert screen.draft.values["showcase.texts"] == "a\nb"
         await pilot.press("up", "up")
         assert app.focused is not area
+
+
+async def test_any_of_several_words_are_taken_by_space(
+    workspace: Workspace, presets: Path, wait: Any
+) -> None:
+    app = WorkbenchApp(workspace)
+    async with app.run_test() as pilot:
+        screen = await open_form(app, pilot, wait)
+        screen.row("pooling.mode").query_one(Choice).take("concat")
+        await wait(pilot, lambda: "pooling.modes" in shown_keys(screen))
+        screen.row("pooling.modes").focus_editor()
+        await pilot.press("space", "right", "space")
+
+        def modes() -> int:
+            config = screen.verdict.config if screen.verdict is not None else None
+            return len(config.pooling.modes) if config is not None else 0
+
+        await wait(pilot, lambda: modes() == 2)
 
 
 async def test_enter_on_a_choice_explains_all_its_words(
@@ -329,14 +349,17 @@ async def test_a_past_run_opens_in_a_form_that_was_never_seen(
 # Help
 
 
-async def test_a_long_help_is_whole_where_the_fields_keys_are_listed(
+async def test_the_help_says_all_of_the_field_in_focus(
     workspace: Workspace, presets: Path, wait: Any, screen_text: Text
 ) -> None:
     app = WorkbenchApp(workspace)
     async with app.run_test() as pilot:
         screen = await open_form(app, pilot, wait)
-        screen.row("freezing.gradual").focus_editor()
-        await pilot.pause()
+        screen.row("freezing.mode").focus_editor()
+        await pilot.press("f1")
+        await wait(pilot, lambda: isinstance(app.screen, HelpScreen))
 
-        help_text = str(screen.query_one("#help", Static).content)
-    assert "What is frozen otherwise stays so." in help_text
+        here = str(app.screen.query_one("#help-here", Static).content)
+    for spec in plain_specs():
+        if spec.path == "freezing.mode":
+            assert all(f"{word}  " in here for word in spec.choices)

@@ -15,6 +15,7 @@ import typer
 
 from workbench.cli import (
     artefacts,
+    baselines,
     catalogue,
     checking,
     control,
@@ -42,6 +43,7 @@ COMMANDS = (
     control.adjust,
     control.fork,
     listing.compare,
+    baselines.baselines,
     keeping.tag,
     keeping.note,
     keeping.rename,

@@ -119,6 +119,10 @@ def fork(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="What to call it.", show_default=False)
     ] = None,
+    keep_optimizer: Annotated[
+        bool,
+        typer.Option("--keep-optimizer", help="Take over the moments of its optimizer, too."),
+    ] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Print the new run's id and return at once.")
     ] = False,
@@ -127,18 +131,21 @@ def fork(
 ) -> None:
     """Begin a run at a checkpoint of another, changed.
 
-    It names that run as its parent, which stays as it is.
+    It begins with the model of that checkpoint and counts its own steps. It names that run as its
+    parent, which stays as it is.
     """
     from workbench.operations import lifecycle
 
     space = workspace(context, db)
     overrides = [*(set or []), *([f"name={name}"] if name is not None else [])]
-    record = lifecycle.fork(space, run, checkpoint=checkpoint, overrides=overrides)
+    record = lifecycle.fork(
+        space, run, checkpoint=checkpoint, overrides=overrides, keep_optimizer=keep_optimizer
+    )
     if detach:
         output.line(record.id)
         return
     output.note(
-        f"Started run {record.id} ({record.name}) at step {record.parent_step} of "
+        f"Started run {record.id} ({record.name}) with the model of step {record.parent_step} of "
         f"run {record.parent_id}."
     )
     follow(space, record.id, plain=plain)

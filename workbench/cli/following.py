@@ -88,7 +88,8 @@ class Follower:
         values: dict[int, dict[str, float]] = defaultdict(dict)
         for key, curve in curves.items():
             name = key.metric if key.split == "run" else key.task
-            if key.split == "train" or key.metric.startswith("learning_rate/"):
+            is_loss = key.split == "train" and key.metric == "loss"
+            if is_loss or key.metric.startswith("learning_rate/"):
                 for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
                     values[step][name] = value
         # A block ends before an evaluation or a checkpoint, so that the lines are in order.
@@ -233,6 +234,13 @@ def _line_of(message: MessageRecord) -> Line | None:
             best = ", the best so far" if body["is_best"] else ""
             size = figures.size(int(str(body["bytes"])))
             return Line("checkpoint", f"checkpoint  step {body['step']}{best}, {size}")
+        case "TaskGraduated":
+            best = figures.metric(float(str(body["best"])))
+            return Line(
+                "note",
+                f"{body['task']} is through: {body['metric']} {best} at step {body['best_step']} "
+                "was not surpassed; it is trained no longer",
+            )
         case "Warned":
             return Line("warning", f"warning  {body['message']}")
         case "PhaseStarted" if body["phase"] in ("reading data", "showcase", PAUSED):

@@ -183,6 +183,13 @@ def compare(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN RUN...", help="Two or more.", show_default=False)
     ],
+    transfer: Annotated[
+        bool,
+        typer.Option(
+            "--transfer",
+            help="Each beside its tasks alone: who gains, who loses. One run is enough.",
+        ),
+    ] = False,
     json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
@@ -199,8 +206,15 @@ def compare(
     """Lay runs side by side: metrics, the settings that differ.
 
     With --json an object with the keys runs (as in `runs`), statistic, metrics (list of task,
-    metric, values, best: index or null) and settings (list of key, values).
+    metric, values, best: index or null) and settings (list of key, values). With --transfer a
+    list of name, runs (ids), mean_gain, gains (list of task, metric, together, alone, difference,
+    low, high, relative, seeds, texts), matrix (gains by task, by the other of a pair), missing.
     """
+    if transfer:
+        if markdown or csv:
+            raise typer.BadParameter("--transfer goes with --json or without")
+        _compare_transfer(context, runs, json=json, db=db)
+        return
     if len(runs) < 2:
         raise typer.BadParameter("give at least two runs", param_hint="RUN")
     if json + markdown + csv > 1:
@@ -304,6 +318,19 @@ def _metric_rows(metrics: Sequence[MetricRow], best: str) -> list[list[str]]:
 
 def _setting_rows(comparison: Comparison) -> list[list[str]]:
     return [[key, *values] for key, values in comparison.settings]
+
+
+def _compare_transfer(
+    context: typer.Context, runs: list[str], *, json: bool, db: str | None
+) -> None:
+    from workbench.cli.baselines import print_transfer, transfer_document
+    from workbench.operations import baselines
+
+    found = baselines.transfer(workspace(context, db), runs, output.note)
+    if json:
+        output.json_document([transfer_document(one) for one in found])
+    else:
+        print_transfer(found)
 
 
 def _print_charts(space: Workspace, run: RunSummary) -> None:

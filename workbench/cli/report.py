@@ -125,11 +125,14 @@ def print_end(workspace: Workspace, run: RunSummary) -> None:
         print_showcase(showcase)
     took = figures.duration(run.seconds)
     output.note(f"\nRun {run_id} ({run.record.name}) {state} after {took}. Next:")
+    tasks = run.record.config.tasks.values()
+    reads_pairs = all(getattr(task.data, "text_b", None) for task in tasks)
+    texts = '--pairs "A sentence." "Another."' if reads_pairs else '"A sentence of yours."'
     commands = [
         f"show {run_id}",
         f"compare {run_id} OTHER_RUN",
         f"export {run_id} --checkpoint best --format sentence-transformers --to FOLDER",
-        f'predict {run_id} "A sentence of yours."',
+        f"predict {run_id} {texts}",
         "               (alone: the interface)",
     ]
     for command in commands:
@@ -266,7 +269,8 @@ def _time(text: str) -> str:
 def _parameters(counts: Mapping[str, int | None]) -> str:
     if counts["total"] is None:
         return "-"
-    return f"{counts['trainable']:,} trained of {counts['total']:,}"
+    trained, total = counts["trainable"] or 0, counts["total"]
+    return f"{trained:,} trained of {total:,} ({trained / max(1, total):.1%})"
 
 
 def _checksum(sums: Mapping[str, str | None]) -> str:

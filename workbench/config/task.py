@@ -230,6 +230,19 @@ class BaseTask(Settings):
     learning_rate: float | None = Field(
         default=None, gt=0.0, le=10.0, description="Highest rate of this task's head, if another."
     )
+    evaluate_every: int = Field(
+        default=1,
+        ge=1,
+        description="Look at this task at every n-th evaluation only, and at the last; in between "
+        "its latest metrics stand for it in choosing the best checkpoint.",
+    )
+    patience: int = Field(
+        default=0,
+        ge=0,
+        description="Evaluations of this task without a new best after which it is trained no "
+        "longer: its loss stops, its head stays as it is, it is evaluated on. When all trained "
+        "tasks are through, the run ends. 0 = never.",
+    )
     layer_mix: bool = Field(
         default=False,
         description="Read a mean of all layers whose weights are learned (Peters et al. 2018), in "
@@ -606,10 +619,11 @@ TASK_MODELS: dict[str, type[BaseTask]] = {
 class SelectionConfig(Settings):
     """The rule that picks the best checkpoint, from the dev metrics."""
 
-    rule: Literal["mean", "worst", "task"] = Field(
+    rule: Literal["mean", "worst", "task", "gain"] = Field(
         default="mean",
         description="mean: weighted mean of the tasks' metrics. worst: the lowest of them. "
-        "task: one task's metric.",
+        "task: one task's metric. gain: mean relative gain over what each task reaches alone "
+        "(Maninis et al. 2019), from selection.baselines.",
     )
     task: str | None = Field(
         default=None,
@@ -621,6 +635,28 @@ class SelectionConfig(Settings):
         description="Weights of the mean by task; 1 where none is given.",
         json_schema_extra=applies(when={"selection.rule": "mean"}),
     )
+
+    baselines: dict[str, float] = Field(
+        default_factory=dict,
+        description="By task, what its metric reaches when it is trained alone (rule = gain); "
+        "`mtl-workbench baselines` finds it out.",
+        json_schema_extra=applies(when={"selection.rule": "gain"}),
+    )
+
+    @model_validator(mode="after")
+    def _baselines_are_above_zero(self) -> SelectionConfig:
+        for name, value in self.baselines.items():
+            if value <= 0:
+                raise ValueError(
+                    f'selection.baselines: "{name}" is {value:g}, to which nothing can be related; '
+                    "leave it out, or take another rule"
+                )
+        if self.rule == "gain" and not self.baselines:
+            raise ValueError(
+                'selection.rule = "gain" needs selection.baselines; run `mtl-workbench baselines` '
+                "to find them out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _task_goes_with_its_rule(self) -> SelectionConfig:

@@ -62,7 +62,7 @@ class Batch:
     """What one forward pass takes."""
 
     ids: Tensor
-    """Word pieces, `(batch, seq)`."""
+    """Word pieces, `(batch, seq)`; of a stack words with their characters, with a third axis."""
     mask: Tensor
     """1 for a piece, 0 for padding, `(batch, seq)`."""
     targets: Mapping[str, Targets]
@@ -106,12 +106,16 @@ class Batch:
 def pad(sequences: Sequence[np.ndarray], pad_id: int) -> tuple[Tensor, Tensor]:
     """Pad on the right to the longest.
 
+    Args:
+        sequences: Pieces, each `(pieces,)` or `(pieces, columns)`.
+        pad_id: What padding is made of.
+
     Returns:
-        The pieces and the mask, both `(batch, seq)`.
+        The pieces, `(batch, seq)` or `(batch, seq, columns)`, and the mask, `(batch, seq)`.
     """
     lengths = np.fromiter((len(ids) for ids in sequences), np.int64, len(sequences))
     mask = np.arange(lengths.max())[None, :] < lengths[:, None]
-    ids = np.full(mask.shape, pad_id, dtype=np.int64)
+    ids = np.full((*mask.shape, *sequences[0].shape[1:]), pad_id, dtype=np.int64)
     ids[mask] = np.concatenate(sequences)
     return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
 

@@ -20,6 +20,7 @@ class Pieces:
     """One text, or two that are read as one, without labels."""
 
     ids: NDArray[np.int64]
+    """Numbers of the pieces, `(pieces,)`; of words with characters `(words, 1 + characters)`."""
     offsets: NDArray[np.int64]
     """Begin and end of each piece in the text, in characters, `(pieces, 2)`; 0, 0 for special
     tokens."""

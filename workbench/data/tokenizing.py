@@ -6,8 +6,8 @@ serves every task, whether its labels belong to the text or to its words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from workbench.data.examples import Split
 from workbench.data.kinds import KINDS, EncodedLabel
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
+from workbench.data.word_tokenizing import WordTokenizer
 from workbench.errors import CheckpointError, ConfigError
 
 
@@ -63,9 +64,22 @@ class Tokenizer:
 
     @classmethod
     def from_file(
-        cls, file: Path, *, max_length: int, pad_id: int, settings: Mapping[str, Any] | None = None
+        cls,
+        file: Path,
+        *,
+        max_length: int,
+        pad_id: int | None,
+        settings: Mapping[str, Any] | None = None,
     ) -> Tokenizer:
         """Read a `tokenizer.json`.
+
+        Args:
+            file: The file.
+            max_length: Longest text in pieces.
+            pad_id: The piece that padding is made of; by default what `settings` says.
+            settings: Content of `tokenizer_config.json`. One that names no padding, as those of
+                models that read left to right, gets the piece that ends a text for it; any would
+                do, since no position looks at padding.
 
         Raises:
             CheckpointError: The file is damaged.
@@ -78,7 +92,17 @@ class Tokenizer:
                 where=str(file),
                 next_step="fetch the model's files again",
             ) from error
-        return cls(back_end, max_length=max_length, pad_id=pad_id, settings=settings)
+        settings = dict(settings or {})
+        for name in ("pad_token", "eos_token", "unk_token"):
+            token = settings.get(name)
+            token = token.get("content") if isinstance(token, dict) else token
+            found = back_end.token_to_id(token) if isinstance(token, str) else None
+            if found is not None:
+                settings.setdefault("pad_token", None)
+                settings["pad_token"] = settings["pad_token"] or token
+                pad_id = found if pad_id is None else pad_id
+                break
+        return cls(back_end, max_length=max_length, pad_id=pad_id or 0, settings=settings)
 
     def pieces(self, texts: Sequence[str | tuple[str, str]]) -> list[Pieces]:
         """Tokenise texts, in parallel inside the back end.
@@ -87,7 +111,8 @@ class Tokenizer:
         together, pieces are taken from the end of the longer.
 
         Raises:
-            ConfigError: The maximum length leaves no room for two texts.
+            ConfigError: The maximum length leaves no room for two texts, or the tokenizer puts
+                nothing between them.
         """
         if self._room_for_pairs < 2 and any(isinstance(text, tuple) for text in texts):
             raise ConfigError(
@@ -96,7 +121,22 @@ class Tokenizer:
                 where="[backbone] max_length",
                 next_step='raise it, or read the texts one by one with pair = "two"',
             )
-        return [_pieces(encoding) for encoding in self._back_end.encode_batch(list(texts))]
+        found = [
+            _pieces(encoding, self.pad_id) for encoding in self._back_end.encode_batch(list(texts))
+        ]
+        if any(_run_together(pieces) for pieces in found):
+            raise ConfigError(
+                "The backbone's tokenizer puts nothing between two texts that are read as one.",
+                where="[tasks.….pair]",
+                next_step='read them one by one with pair = "two", or take another backbone',
+            )
+        return found
+
+    def is_like(self, other: object) -> bool:
+        """Whether the other has the same pieces under the same numbers."""
+        if not isinstance(other, Tokenizer):
+            return False
+        return bool(self._back_end.get_vocab() == other._back_end.get_vocab())
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` as it was read: no truncation, no padding."""
@@ -105,17 +145,29 @@ class Tokenizer:
         self._back_end.enable_truncation(self.max_length)
 
 
-def _pieces(encoding: Encoding) -> Pieces:
+def _pieces(encoding: Encoding, filler: int) -> Pieces:
     is_pair = encoding.n_sequences > 1
+    # A tokenizer without special tokens makes no piece of an empty text; a model needs one.
+    ids, offsets = (encoding.ids, encoding.offsets) if encoding.ids else ([filler], [(0, 0)])
     return Pieces(
-        ids=np.asarray(encoding.ids, dtype=np.int64),
-        offsets=np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2),
+        ids=np.asarray(ids, dtype=np.int64),
+        offsets=np.asarray(offsets, dtype=np.int64).reshape(-1, 2),
         is_cut=bool(encoding.overflowing),
         segments=np.asarray(encoding.type_ids, dtype=np.int64) if is_pair else None,
         sources=np.array([-1 if of is None else of for of in encoding.sequence_ids], dtype=np.int64)
         if is_pair
         else None,
     )
+
+
+def _run_together(pieces: Pieces) -> bool:
+    """Whether the second of two texts begins right after the first."""
+    if pieces.sources is None:
+        return False
+    return bool(((pieces.sources[:-1] == 0) & (pieces.sources[1:] == 1)).any())
+
+
+AnyTokenizer = Tokenizer | WordTokenizer
 
 
 @dataclass(frozen=True)
@@ -134,9 +186,21 @@ class EncodedSplit:
             (example.length for example in self.examples), np.int64, len(self.examples)
         )
 
+    def of(self, tasks: Collection[str]) -> EncodedSplit:
+        """What these tasks label, with their labels alone."""
+        examples = (
+            replace(
+                example,
+                labels={task: label for task, label in example.labels.items() if task in tasks},
+            )
+            for example in self.examples
+            if not example.labels.keys().isdisjoint(tasks)
+        )
+        return EncodedSplit(self.name, tuple(examples), self.cut)
+
 
 def encode_split(
-    split: Split, tokenizer: Tokenizer, labels: Mapping[str, LabelSpace]
+    split: Split, tokenizer: AnyTokenizer, labels: Mapping[str, LabelSpace]
 ) -> EncodedSplit:
     """Tokenise every text once and number its labels."""
     inputs = [example.inputs for example in split.examples]

@@ -112,9 +112,12 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
         auto = "AutoModelForTokenClassification"
         model = _empty(transformers, auto, config, task)
         _load_encoder(model, encoder)
-        if not isinstance(getattr(model, "classifier", None), nn.Linear):
+        layers = [getattr(model, name, None) for name in ("classifier", "score")]
+        linear = next((layer for layer in layers if isinstance(layer, nn.Linear)), None)
+        # ModernBERT and its like have a layer more before it.
+        if linear is None or hasattr(model, "head"):
             raise _cannot(task, config, "has no plain linear layer over the pieces")
-        _fill(model.classifier, weight, bias)
+        _fill(linear, weight, bias)
         return auto, model
     auto = "AutoModelForSequenceClassification"
     pooling = settings.pooling or loaded.description.pooling
@@ -156,7 +159,8 @@ def _beyond(head: Head) -> str:
         if head.pair == "two":
             return "two texts that are read one by one, where theirs read them as one"
         return "a hidden layer, where theirs are linear" if head.hidden is not None else ""
-    assert isinstance(head, TaggingHead)
+    if not isinstance(head, TaggingHead):
+        return "scores that are not those of one linear layer over the text's vector"
     if head.crf is not None:
         return "a CRF, and the scores before it are not the tags"
     if head.rnn is not None:

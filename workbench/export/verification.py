@@ -18,6 +18,7 @@ from workbench.data.tokenizing import EncodedExample
 from workbench.errors import CheckpointError
 from workbench.export.sentence_transformers import ACTIVATION_CLASSES, POOLING_FLAGS
 from workbench.inference.predictor import Predictor
+from workbench.model.backbone import encoder_class_of
 from workbench.model.folder import LoadedModel, load_model_folder, state_after_backbone
 from workbench.model.heads import Head, RegressionHead, WordHead
 from workbench.model.pooling import ACTIVATIONS, POOLINGS
@@ -64,11 +65,11 @@ def difference_of(loaded: LoadedModel, form: str, folder: Path) -> float:
 
 def _verify_sentence_transformers(loaded: LoadedModel, folder: Path) -> float:
     """Vectors by `transformers` and the folder's own module files; heads by the side-car."""
-    from transformers import AutoModel
-
     ours = Predictor(loaded)
     inputs = _tokenize(folder)
-    encoder = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    # The class that `transformers` has for it: of T5 not the auto class, which wants a decoder.
+    encoder_class = encoder_class_of(loaded.model.backbone.config)
+    encoder = encoder_class.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.inference_mode():
         vectors = encoder(**inputs).last_hidden_state
         for module in json.loads((folder / "modules.json").read_text(encoding="utf-8"))[1:]:

@@ -185,4 +185,7 @@ class MultiTaskModel(nn.Module):
 
 def _joined(parts: Sequence[Tensor], length: int) -> Tensor:
     """Rows below each other, padded on the right with zeros to one length."""
-    return torch.cat([functional.pad(part, (0, length - part.shape[1])) for part in parts])
+    columns = (0, 0) * (parts[0].ndim - 2)  # of a stack
+    return torch.cat(
+        [functional.pad(part, (*columns, 0, length - part.shape[1])) for part in parts]
+    )

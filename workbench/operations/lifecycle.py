@@ -131,16 +131,18 @@ def fork(
     *,
     checkpoint: str = BEST,
     overrides: Sequence[str] = (),
+    keep_optimizer: bool = False,
     wait_seconds: float = WAIT_SECONDS,
     start_now: bool = True,
 ) -> RunRecord:
-    """Begin a new run at a checkpoint of another, with changed settings.
+    """Begin a new run with the model of another one's checkpoint, with changed settings.
 
     Args:
         ws: Where.
         ref: The run.
         checkpoint: best, last, or a step.
         overrides: `KEY=VALUE` texts, as after `--set`.
+        keep_optimizer: Whether to take over the moments of the optimizer, too.
         wait_seconds: As for `start`.
         start_now: Whether to start its worker; if not it is only written down.
 
@@ -179,7 +181,7 @@ def fork(
         parent_id=parent.id,
         parent_step=chosen.step,
     )
-    make_run_folder(ws, record, origin=origin)
+    make_run_folder(ws, record, origin=origin, keep_optimizer=keep_optimizer)
     ws.store.add_run(record)
     if start_now:
         start_worker(ws.store, ws.location, record, wait_seconds=wait_seconds)

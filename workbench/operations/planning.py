@@ -13,7 +13,7 @@ from typing import Any
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.errors import WorkerError
-from workbench.plan import Check, Measured
+from workbench.plan import Check, Measured, Trial
 from workbench.worker.errands import ErrandProcess
 
 Progress = Callable[[str], None]
@@ -50,6 +50,15 @@ class Planner:
             WorkbenchError: The run cannot be prepared, or there is no update to make.
         """
         return Measured(**self._ask("measure", config, progress))
+
+    def trials(self, config: ExperimentConfig, progress: Progress = _ignore) -> tuple[Trial, ...]:
+        """Small experiments with the run's own model and data; seconds on a small backbone.
+
+        Raises:
+            WorkbenchError: The run cannot be prepared.
+        """
+        found = self._ask("trials", config, progress)["trials"]
+        return tuple(Trial(**one) for one in found)
 
     def rest(self, idle_seconds: float) -> None:
         """Let the child go if it was not asked for so long; waits for no answer."""

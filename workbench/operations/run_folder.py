@@ -26,7 +26,7 @@ from workbench.errors import WorkerError
 from workbench.operations.workspace import Workspace
 from workbench.store.records import RunRecord
 from workbench.store.stored_config import read_config
-from workbench.worker.resumption import ORIGIN_NAME
+from workbench.worker.resumption import KEEP_OPTIMIZER_NAME, ORIGIN_NAME
 
 RUN_FILE = "run.json"
 SETTINGS_FILE = "experiment.toml"
@@ -38,13 +38,20 @@ def is_run_id(text: str) -> bool:
     return _RUN_ID.fullmatch(text) is not None
 
 
-def make_run_folder(ws: Workspace, record: RunRecord, *, origin: Path | None = None) -> Path:
+def make_run_folder(
+    ws: Workspace,
+    record: RunRecord,
+    *,
+    origin: Path | None = None,
+    keep_optimizer: bool = False,
+) -> Path:
     """Make the folder of a new run, readable by its owner only.
 
     Args:
         ws: Where.
         record: The run.
         origin: The folder of the checkpoint that it begins with.
+        keep_optimizer: Whether it takes over the optimizer's moments from there.
 
     Raises:
         WorkerError: It cannot be made.
@@ -58,6 +65,8 @@ def make_run_folder(ws: Workspace, record: RunRecord, *, origin: Path | None = N
         if origin is not None:
             # As links where they can be: the parent may remove its own, and no byte is copied.
             shutil.copytree(origin, folder / ORIGIN_NAME, copy_function=_link_or_copy)
+            if keep_optimizer:
+                (folder / KEEP_OPTIMIZER_NAME).touch(mode=0o600)
     except (OSError, shutil.Error) as error:
         raise WorkerError(
             f"The run's folder cannot be made: {getattr(error, 'strerror', None) or error}.",

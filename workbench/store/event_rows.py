@@ -2,7 +2,8 @@
 
 | event              | goes to                                                              |
 | ------------------ | -------------------------------------------------------------------- |
-| StepFinished       | points of train losses, learning rates, gradient norm; steps         |
+| StepFinished       | points of losses, weights, rates, norms and shares; steps            |
+| InterferenceProbed | points of cosines (task `one|other`), of norms and weights by task     |
 | EvaluationFinished | points of metrics and of the selection rule; evaluations             |
 | CheckpointSaved    | checkpoints; messages                                                |
 | CheckpointRemoved  | its row in checkpoints goes; messages                                |
@@ -26,6 +27,7 @@ from workbench.events import (
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    InterferenceProbed,
     RunResumed,
     StepFinished,
 )
@@ -46,6 +48,8 @@ TOTAL_LOSS = SeriesKey("train", "", "loss")
 """The weighted sum that is minimised."""
 GRADIENT_NORM = SeriesKey("run", "", "gradient_norm")
 SELECTION = SeriesKey("dev", "", "selection")
+COSINE, SHARED_NORM = "cosine", "shared_norm"
+"""Metrics of split `run`: of all shared parameters; of a part of them `cosine/layer 3`."""
 
 Row = dict[str, Any]
 
@@ -84,6 +88,9 @@ def collect(events: Sequence[Event], *, at: datetime) -> Rows:
         if isinstance(event, StepFinished):
             _collect_step(rows, event)
             continue
+        if isinstance(event, InterferenceProbed):
+            _collect_probe(rows, event)
+            continue
         if isinstance(event, EvaluationFinished):
             _collect_evaluation(rows, event, at)
             continue
@@ -116,6 +123,14 @@ def _collect_step(rows: Rows, event: StepFinished) -> None:
     for group, rate in event.learning_rates.items():
         rows.points[SeriesKey("run", "", f"learning_rate/{group}")][event.step] = finite(rate)
     rows.points[GRADIENT_NORM][event.step] = finite(event.gradient_norm)
+    for split, metric, by_task in (
+        ("train", "weight", event.weights),
+        ("run", "gradient_norm", event.task_norms),
+        ("run", "share", event.shares),
+        ("run", "planned_share", event.planned_shares),
+    ):
+        for task, value in by_task.items():
+            rows.points[SeriesKey(split, task, metric)][event.step] = finite(value)
     rows.steps[event.step] = {
         "step": event.step,
         "epoch": event.epoch,
@@ -123,6 +138,16 @@ def _collect_step(rows: Rows, event: StepFinished) -> None:
         "texts": event.texts,
         "tokens": event.tokens,
     }
+
+
+def _collect_probe(rows: Rows, event: InterferenceProbed) -> None:
+    for metric, by_group in ((COSINE, event.cosines), (SHARED_NORM, event.norms)):
+        for group, values in by_group.items():
+            for task, value in values.items():
+                key = SeriesKey("run", task, metric if group == "all" else f"{metric}/{group}")
+                rows.points[key][event.step] = finite(value)
+    for task, weight in event.weights.items():
+        rows.points[SeriesKey("train", task, "weight")][event.step] = finite(weight)
 
 
 def _collect_evaluation(rows: Rows, event: EvaluationFinished, at: datetime) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, delete, select
 
+from workbench.secrecy import scrub
 from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, QueueEntry, RunFacts
 from workbench.store.tables import claims, exits, heartbeats, journals, launches, queue, runs
 from workbench.store.upsert import upsert
@@ -97,8 +98,10 @@ def note_heartbeat(connection: Connection, run_id: str, heartbeat: Heartbeat) ->
 
 
 def note_exit(connection: Connection, run_id: str, exit: ExitRecord) -> None:
-    """Write down how a run ended."""
-    connection.execute(upsert(connection, exits), {"run_id": run_id, **asdict(exit)})
+    """Write down how a run ended, tokens and passwords hidden."""
+    texts = ("what", "where", "next_step", "traceback")
+    hidden = {name: scrub(getattr(exit, name)) for name in texts}
+    connection.execute(upsert(connection, exits), {"run_id": run_id, **asdict(exit), **hidden})
 
 
 def _columns(row: Mapping[Any, Any], table: Table) -> dict[str, Any]:

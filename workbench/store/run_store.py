@@ -36,6 +36,7 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.control import Request
 from workbench.errors import NotFoundError, StoreError
 from workbench.events import Event, LayersMixed, RunFinished, RunStarted, ShowcaseComputed
+from workbench.paths import safe_relative
 from workbench.store import (
     curves,
     event_json,
@@ -630,7 +631,7 @@ class RunStore:
         return [
             CheckpointRecord(
                 step=row.step,
-                folder=row.folder,
+                folder=safe_relative(row.folder),
                 saved_at=row.saved_at,
                 is_best=row.step == best,
                 is_last=row.step == last,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedSplit
-from workbench.inference.evaluation import predict_split
+from workbench.inference.evaluation import TaskPredictions, predict_split
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.folder import LoadedModel
 from workbench.model.heads import Head
@@ -32,6 +32,18 @@ def evaluate(
         tuned_for: The metric that counts, by task: thresholds are tuned for it on this split
             before the metrics are taken. None leaves them as they are.
     """
+    return predict_and_judge(loaded, split, labels, arithmetic, tuned_for=tuned_for)[1]
+
+
+def predict_and_judge(
+    loaded: LoadedModel,
+    split: EncodedSplit,
+    labels: Mapping[str, LabelSpace],
+    arithmetic: Arithmetic,
+    *,
+    tuned_for: Mapping[str, str] | None = None,
+) -> tuple[dict[str, TaskPredictions], dict[str, dict[str, float]]]:
+    """What a model says of a split, and its metrics, both by task; arguments as of `evaluate`."""
     predictions = predict_split(
         loaded.model, split, labels, pad_id=loaded.tokenizer.pad_id, arithmetic=arithmetic
     )
@@ -40,7 +52,7 @@ def evaluate(
         if tuned_for is not None and kind in TUNING:
             head: Head = loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
             TUNING[kind](head, found, tuned_for[task])
-    return {
+    return predictions, {
         task: {"loss": found.loss}
         | METRICS[labels[task].kind](found.expected, found.predicted, labels[task])
         for task, found in predictions.items()

@@ -58,7 +58,8 @@ def tagging_metrics(
     from seqeval.scheme import IOB2, IOBES
 
     judged = [
-        _judged(tags, guesses, scheme) for tags, guesses in zip(expected, predicted, strict=True)
+        judged_tags(tags, guesses, scheme)
+        for tags, guesses in zip(expected, predicted, strict=True)
     ]
     precision, recall, f1, _ = precision_recall_fscore_support(
         [tags for tags, _ in judged],
@@ -170,7 +171,7 @@ def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
     return means
 
 
-def _judged(
+def judged_tags(
     tags: Sequence[str], guesses: Sequence[str], scheme: Scheme
 ) -> tuple[list[str], list[str]]:
     """Both without what nobody can judge: spans that touch words that are not annotated."""

@@ -17,21 +17,19 @@ import psutil
 import torch
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.data.batching import Batch, collate
 from workbench.data.kinds import KINDS
-from workbench.data.sampling import epoch_batches
 from workbench.errors import ConfigError, Problem, WorkbenchError
 from workbench.events import RunStarted, Warned
 from workbench.model.arithmetic import choose_arithmetic
 from workbench.model.sources import locate
 from workbench.plan import Check, Finding, Measured, Memory, Plan, PlannedPart, PlannedTask
-from workbench.training.optimizer import weights_to_train
 from workbench.training.preparation import prepare
 from workbench.training.run import Run
 from workbench.training.update import make_update
 
 Tell = Callable[[str], None]
-LENGTH_BARS = 8
+BARS = 8
+"""Of a histogram."""
 MANY_OF_ONE_LABEL = 20.0
 """From how many times more frequent a label than another the balance is worth a note."""
 FEW_EXAMPLES = 5
@@ -83,8 +81,8 @@ def measure(config: ExperimentConfig, tell: Tell = lambda text: None) -> Measure
             next_step="the run evaluates and saves the model, which takes seconds",
         )
     run.loaded.model.train()
-    weights_to_train(run.optimizer)
-    batches = [batch.to(run.arithmetic.device) for batch in _usual_batches(run, 3)]
+    run.weights.to_train()
+    batches = _usual_batches(run, 3)
     tell("measuring")
     _reset_peak(run.arithmetic.device)
     make_update(run, batches[0])  # the first of all makes the optimizer's state
@@ -94,7 +92,7 @@ def measure(config: ExperimentConfig, tell: Tell = lambda text: None) -> Measure
         make_update(run, batch)
     _wait(run.arithmetic.device)
     seconds = (time.perf_counter() - begin) / max(1, len(batches) - 1)
-    texts = sum(batch.texts for batch in batches[1:]) / max(1, len(batches) - 1)
+    texts = sum(map(len, batches[1:])) / max(1, len(batches) - 1)
     training = run.config.training
     evaluations = training.epochs * training.evaluations_per_epoch
     per_text = seconds / max(1.0, texts) * _EVALUATION_SHARE
@@ -183,9 +181,7 @@ def _lengths(run: Run) -> dict[str, list[int]]:
 def _length_steps(lengths: Sequence[int]) -> tuple[int, ...]:
     """Ends of the histogram's bars: even, up to the longest text there is."""
     longest = max(lengths, default=1)
-    return tuple(
-        dict.fromkeys(round(longest * bar / LENGTH_BARS) for bar in range(1, LENGTH_BARS + 1))
-    )
+    return tuple(dict.fromkeys(round(longest * bar / BARS) for bar in range(1, BARS + 1)))
 
 
 def _tasks(
@@ -199,12 +195,16 @@ def _tasks(
         ]
         counts, _ = np.histogram(lengths[told.task], bins=[0, *(step + 0.5 for step in steps)])
         tally = KINDS[told.kind].tally(given)
+        scores = np.asarray(KINDS[told.kind].scores(given), dtype=np.float64)
+        bars = np.histogram(scores, bins=BARS)[0] if scores.size else np.zeros(0)
         yield PlannedTask(
             name=told.task,
             kind=told.kind,
             examples={split: count for split, count in told.examples.items() if count},
             labels=dict(sorted(tally.items(), key=lambda pair: -pair[1])),
             truncated={split: count for split, count in told.truncated.items() if count},
+            scores=tuple(int(count) for count in bars),
+            score_range=(float(scores.min()), float(scores.max())) if scores.size else (0.0, 0.0),
             lengths=tuple(int(count) for count in counts),
         )
 
@@ -238,9 +238,11 @@ def _memory(
     width = 2 if precision == "fp32" else 1
     depth = max(1, len(layers))
     kind = torch.device(device).type
+    # Each task's gradient is kept apart where a method combines them.
+    apart = 0 if run.config.weighting.gradients == "sum" else len(run.config.trained_tasks)
     return Memory(
         weights=4 * started.total_parameters,
-        gradients=4 * trained,
+        gradients=4 * trained * (1 + apart),
         optimizer=state.get(run.config.optimization.optimizer, 8) * trained,
         activations=per_layer * width * depth,
         program=_PROGRAM_BYTES.get(kind, _PROGRAM_BYTES["cpu"]),
@@ -308,27 +310,12 @@ def _finding(problem: Problem) -> Finding:
 # ── measuring ─────────────────────────────────────────────────────────────────
 
 
-def _usual_batches(run: Run, count: int) -> list[Batch]:
-    """Batches of the first epoch whose size is nearest to the mean: first one, then others."""
-    training = run.config.training
-    batches = epoch_batches(
-        run.train_split.lengths,
-        batch_size=training.batch_size,
-        seed=run.config.seed,
-        epoch=0,
-        buckets=training.length_buckets,
-    )
+def _usual_batches(run: Run, count: int) -> list[list[int]]:
+    """Examples of batches of the first epoch whose size is nearest to the mean."""
+    batches = run.sampling.batches(0)
     sizes = np.array([len(one) * run.train_split.lengths[one].max() for one in batches])
     nearest = np.argsort(np.abs(sizes - sizes.mean()), kind="stable")
-    chosen = [batches[nearest[number % len(nearest)]] for number in range(count)]
-    return [
-        collate(
-            [run.train_split.examples[index] for index in indices],
-            indices.tolist(),
-            pad_id=run.loaded.tokenizer.pad_id,
-        )
-        for indices in chosen
-    ]
+    return [batches[nearest[number % len(nearest)]].tolist() for number in range(count)]
 
 
 def _wait(device: torch.device) -> None:

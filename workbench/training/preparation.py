@@ -11,26 +11,38 @@ from torch import Tensor
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.examples import read_corpus
-from workbench.data.sampling import steps_per_epoch
+from workbench.data.sampling import SamplingPlan
 from workbench.data.tokenizing import EncodedSplit, encode_split
 from workbench.events import Event, PhaseStarted, RunStarted, TaskDescribed, Warned
 from workbench.model.arithmetic import choose_arithmetic, choose_matrix_backend
-from workbench.model.backbone import load_backbone
-from workbench.model.building import build_model, head_settings, pooling_settings
+from workbench.model.building import build_backbone, build_model, head_settings, pooling_settings
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
 from workbench.model.heads import Head
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.vocabulary import train_only_occurring_rows
+from workbench.training.balance import Balance, moving
 from workbench.training.cautions import cautions
+from workbench.training.forking import take_over_model, take_over_optimizer
+from workbench.training.graduation import Graduation
+from workbench.training.interference import ConflictWatch, looks_every
+from workbench.training.memory import TrainedWeights
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
 from workbench.training.reproducibility import seed_everything
+from workbench.training.resuming import origin_of, resume
 from workbench.training.run import Run
 
 
-def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Run]:
-    """Read the data, build the model; returns the `Run`."""
+def prepare(
+    config: ExperimentConfig,
+    folder: Path,
+    *,
+    resume_from: Path | None = None,
+    start_from: Path | None = None,
+    keep_optimizer: bool = False,
+) -> Generator[Event, None, Run]:
+    """Read the data, build the model, go to where a checkpoint is; returns the `Run`."""
     yield PhaseStarted("reading data", 600)
     seed_everything(config.seed)
     arithmetic = choose_arithmetic(config.training.device, config.training.precision)
@@ -38,14 +50,17 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         choose_matrix_backend()
     corpus = read_corpus(config)
     yield PhaseStarted("loading the backbone", 600)
-    backbone = load_backbone(
-        config.backbone.model,
-        max_length=config.backbone.max_length,
-        layer=config.backbone.layer,
-    )
+    backbone = build_backbone(config, corpus)
     heads = head_settings(config, corpus.labels)
     pooling = pooling_settings(config)
     model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
+    loaded = LoadedModel(
+        model,
+        backbone.tokenizer,
+        ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
+        backbone.lora,
+    )
+    changes = [] if start_from is None else list(take_over_model(loaded, start_from))
     freezing = config.freezing
     frozen = freeze(
         model,
@@ -60,9 +75,8 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     )
     trainable, total = _count_parameters(model)
     # A model of which nothing is trained is evaluated and saved as it is.
-    total_steps = config.training.epochs * steps_per_epoch(
-        len(train_split.examples) if trainable else 0, config.training.batch_size
-    )
+    sampling = _sampling_plan(config, train_split)
+    total_steps = sampling.total_steps if trainable else 0
     rates, weight_decay = _rates(config), config.optimization.weight_decay
     begins = first_steps(model, share=freezing.gradual, total_steps=total_steps)
     groups = parameter_table(model, rates=rates, weight_decay=weight_decay, begins=begins)
@@ -71,23 +85,44 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     on_cpu = arithmetic.device.type == "cpu"
     masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
     model.to(arithmetic.device)
+    balance = Balance(
+        model,
+        # A task that weighs nothing may be given a weight while the run is at work.
+        tasks=config.trained_tasks if config.weighting.formula else list(config.tasks),
+        config=config.weighting,
+        seed=config.seed,
+        updates_per_epoch=sampling.updates(0),
+        device=arithmetic.device,
+    )
+    every, said_of_looks = looks_every(
+        config.instruments.interference_every,
+        len(config.trained_tasks),
+        sum(parameter.numel() for parameter in moving(balance.shared)),
+        arithmetic.device,
+    )
+    optimizer = build_optimizer(
+        model, rates=rates, weight_decay=weight_decay, kind=config.optimization.optimizer
+    )
     run = Run(
         config=config,
         folder=folder,
         corpus=corpus,
         train_split=train_split,
         dev_split=dev_split,
-        loaded=LoadedModel(
-            model,
-            backbone.tokenizer,
-            ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
-        ),
+        sampling=sampling,
+        loaded=loaded,
         arithmetic=arithmetic,
-        optimizer=build_optimizer(
-            model,
-            rates=rates,
-            weight_decay=weight_decay,
-            kind=config.optimization.optimizer,
+        optimizer=optimizer,
+        weights=TrainedWeights(model, optimizer, frozen),
+        balance=balance,
+        looks_every=every,
+        watch=ConflictWatch(
+            {name: task.metric for name, task in config.tasks.items()},
+            warn_below=config.instruments.warn_below,
+        ),
+        graduation=Graduation(
+            {name: task.metric for name, task in config.tasks.items()},
+            {name: config.tasks[name].patience for name in config.trained_tasks},
         ),
         unfreezing=GradualUnfreezing(model, share=freezing.gradual, total_steps=total_steps),
         frozen=frozen,
@@ -97,9 +132,23 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         trainable_parameters=trainable,
         total_parameters=total,
         total_steps=total_steps,
+        micro_batch_size=config.training.micro_batch_size,
+        origin=origin_of(
+            config,
+            (train_split, dev_split),
+            corpus.labels,
+            arithmetic=arithmetic,
+            frozen_checksum=frozen_checksum(model, frozen),
+        ),
     )
+    if resume_from is not None:
+        changes = list(resume(run, resume_from))  # what it began with was told then
+    elif start_from is not None and keep_optimizer:
+        changes.append(take_over_optimizer(run, start_from))
     yield _started(run)
-    for message in cautions(run):
+    if said_of_looks:
+        yield Warned(said_of_looks)
+    for message in [*cautions(run), *changes]:
         yield Warned(message)
     return run
 
@@ -108,7 +157,7 @@ def _started(run: Run) -> RunStarted:
     splits = (run.train_split, run.dev_split)
     return RunStarted(
         total_steps=run.total_steps,
-        steps_per_epoch=run.total_steps // run.config.training.epochs,
+        steps_per_epoch=run.sampling.updates(0) if run.total_steps else 0,
         tasks=tuple(
             TaskDescribed(
                 task=name,
@@ -126,8 +175,27 @@ def _started(run: Run) -> RunStarted:
         precision=run.arithmetic.precision,
         trainable_parameters=run.trainable_parameters,
         total_parameters=run.total_parameters,
-        frozen_checksum=frozen_checksum(run.loaded.model, run.frozen),
+        frozen_checksum=run.origin["frozen"],
         groups=run.groups,
+    )
+
+
+def _sampling_plan(config: ExperimentConfig, split: EncodedSplit) -> SamplingPlan:
+    settings = config.sampling
+    return SamplingPlan(
+        split.lengths,
+        [frozenset(example.labels) for example in split.examples],
+        tasks=config.trained_tasks,
+        rule=settings.rule,
+        batch_size=config.training.batch_size,
+        epochs=config.training.epochs,
+        seed=config.seed,
+        buckets=config.training.length_buckets,
+        one_task=settings.batches == "one_task",
+        epoch=settings.epoch,
+        examples=settings.examples_per_epoch,
+        updates=settings.updates_per_epoch,
+        token_budget=settings.token_budget,
     )
 
 
@@ -156,7 +224,7 @@ def _count_parameters(model: torch.nn.Module) -> tuple[int, int]:
 
 def _pieces_of(split: EncodedSplit, model: MultiTaskModel, pad_id: int) -> Tensor:
     """All pieces that occur in a split or in what heads bring along, and padding."""
-    texts = [row.ids for example in split.examples for row in example.rows]
+    texts = [row.ids.ravel() for example in split.examples for row in example.rows]
     for head in model.heads.values():
         if isinstance(head, Head) and (brought := head.extra_rows()) is not None:
             texts.append(brought[0].flatten().numpy())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -40,6 +40,7 @@ SECTION_TITLES = {
     "sampling": "Sampling",
     "training": "Training",
     "selection": "Selection",
+    "instruments": "Instruments",
     "showcase": "Showcase",
 }
 """Sections in the order of the form; one that is missing here goes by its own name, after the one
@@ -302,11 +303,30 @@ def judge(entries: FormEntries) -> Verdict:
     try:
         config = validate(values)
     except ConfigError as error:
-        problems += [problem for problem in error.problems if problem.where not in known]
+        said = {".".join(key) for key, _ in entries.pairs}
+        found = [_beside_a_field(problem, said) for problem in error.problems]
+        problems += [problem for problem in found if problem.where not in known]
         return Verdict(None, tuple(problems))
     if problems:
         return Verdict(None, tuple(problems))
     return Verdict(config, (), equivalent_command(config, entries.source), to_toml(config))
+
+
+def _beside_a_field(problem: Problem, fields: Collection[str]) -> Problem:
+    """A problem of a whole section at the first of its fields that the sentence names.
+
+    Args:
+        problem: Its place may be a field, a section, or nothing for the whole experiment.
+        fields: Paths of the fields that apply.
+    """
+    if problem.where in fields:
+        return problem
+    section = f"{problem.where}." if problem.where else ""
+    for word in re.findall(r"[a-z_]+(?:\.[a-z_]+)*", problem.what):
+        for path in (word, f"{section}{word}", f"{section}data.{word}"):
+            if path in fields and path.startswith(section):
+                return replace(problem, where=path)
+    return problem
 
 
 def _typed(spec: FieldSpec, path: str, raw: str) -> object:

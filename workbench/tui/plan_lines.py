@@ -207,6 +207,13 @@ def _task(task: PlannedTask, plan: Plan, width: int) -> Iterator[Line]:
     rows = ", ".join(f"{split} {number:,}" for split, number in task.examples.items())
     yield [Span(task.name, "strong"), Span(f"  {task.kind}  ", "dim"), Span(rows)]
     yield from _labels(task, width)
+    if task.scores:
+        low, high = task.score_range
+        yield [
+            Span("  scores "),
+            Span(_sketch(task.scores), "mark"),
+            Span(f" {low:g} to {high:g}", "dim"),
+        ]
     yield _lengths(task, plan)
 
 
@@ -254,14 +261,10 @@ def _bar(part: float, width: int) -> Line:
 
 def _lengths(task: PlannedTask, plan: Plan) -> Line:
     """A histogram in a row, and what will be cut."""
-    most = max(task.lengths, default=0) or 1
-    sketch = "".join(
-        _BLOCKS[min(7, round(number / most * 7))] if number else " " for number in task.lengths
-    )
     longest = plan.length_steps[-1] if plan.length_steps else 0
     line = [
         Span("  length "),
-        Span(sketch, "mark"),
+        Span(_sketch(task.lengths), "mark"),
         Span(f" up to {longest} pieces; ", "dim"),
     ]
     train = task.truncated.get("train", 0)
@@ -269,6 +272,14 @@ def _lengths(task: PlannedTask, plan: Plan) -> Line:
         return [*line, Span("none is cut", "dim")]
     part = figures.share(train, task.examples.get("train", 0))
     return [*line, Span(f"{train:,} ({part * 100:.3g}%) cut at {plan.max_length}", "careful")]
+
+
+def _sketch(counts: Sequence[int]) -> str:
+    """A histogram in one row."""
+    most = max(counts, default=0) or 1
+    return "".join(
+        _BLOCKS[min(7, round(number / most * 7))] if number else " " for number in counts
+    )
 
 
 def as_text(line: Line) -> str:

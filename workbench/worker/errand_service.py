@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import encode_split
 from workbench.data.words import Words
 from workbench.errors import Problem, WorkbenchError
+from workbench.events import PhaseStarted
 from workbench.export.exporting import export_model
 from workbench.inference.evaluation import TaskPredictions, predict_split
 from workbench.inference.predictor import Predictor, as_json
@@ -31,9 +33,13 @@ from workbench.inference.review import (
     review_tags,
 )
 from workbench.model.arithmetic import choose_matrix_backend
+from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
 from workbench.training.manifest import MANIFEST, check_checkpoint
 from workbench.training.planning import check, measure
+from workbench.training.preflight import trials
+from workbench.training.preparation import prepare
+from workbench.training.resampling import gain
 
 Tell = Callable[[str], None]
 
@@ -129,6 +135,39 @@ def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> 
     return {"metrics": evaluate(predictor.loaded, encoded, labels, predictor.arithmetic)}
 
 
+def _gains(*, tell: Tell, comparisons: list[dict[str, Any]]) -> dict[str, Any]:
+    """Gains with their intervals; each comparison names a task, a metric and files by seed."""
+    tell(f"drawing {len(comparisons)} comparisons anew")
+    read = lru_cache(maxsize=None)(read_predictions)
+    found = []
+    for one in comparisons:
+        together, alone = (
+            [read(Path(file))[one["task"]] for file in one[kind]] for kind in ("together", "alone")
+        )
+        found.append(asdict(gain(together, alone, one["metric"])))
+    return {"gains": found}
+
+
+def _trials(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    """The trials before a run; whatever is written goes into a folder that is then deleted."""
+    experiment = ExperimentConfig.model_validate(config, strict=False)
+    with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
+        preparation = prepare(experiment, Path(folder))
+        while True:
+            try:
+                event = next(preparation)
+            except StopIteration as end:
+                run = end.value
+                break
+            if isinstance(event, PhaseStarted):
+                tell(event.phase)
+        found = []
+        for trial in trials(run):
+            tell(trial.name)
+            found.append(asdict(trial))
+    return {"trials": found}
+
+
 def _review(
     *, tell: Tell, model: str, config: dict[str, Any], split: str, most: int
 ) -> dict[str, Any]:
@@ -165,7 +204,7 @@ def _review_task(
     most: int,
 ) -> TaskReview:
     texts = [" | ".join(one.texts) for one in examples]
-    if space.kind == "classification":
+    if space.kind in ("classification", "few_shot"):
         # How sure it was is asked for the mistakes alone.
         wrong = [at for at, right in enumerate(found.expected) if right != found.predicted[at]]
         answers = predictor.predict([_asked(examples[at], space.task) for at in wrong])
@@ -212,8 +251,10 @@ ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "encode": _encode,
     "evaluate": _evaluate,
     "export": _export,
+    "gains": _gains,
     "measure": _measure,
     "predict": _predict,
     "review": _review,
+    "trials": _trials,
 }
 """By name: takes `tell` and the request's values, returns plain values."""

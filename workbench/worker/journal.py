@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from workbench.events import Event
+from workbench.secrecy import scrub
 from workbench.store import event_json
 from workbench.store.records import ExitRecord, Heartbeat
 from workbench.store.run_store import RunStore
@@ -41,6 +42,7 @@ class Batch:
         exit = None
         if self.exit is not None:
             exit = {**asdict(self.exit), "at": self.exit.at.timestamp()}
+            exit = {k: scrub(v) if isinstance(v, str) else v for k, v in exit.items()}
         events = [[event_json.kind_of(event), event_json.to_json(event)] for event in self.events]
         return json.dumps({"at": self.at.timestamp(), "events": events, "exit": exit}) + "\n"
 

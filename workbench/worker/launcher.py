@@ -95,7 +95,7 @@ def _start(
     if make_url(location.url).password:
         variables[DATABASE_VARIABLE] = location.url  # everybody can read a command line
     else:
-        arguments = [arguments[0], "--db", location.url, *arguments[1:]]
+        arguments = [*arguments, "--db", location.url]
     if devices is not None:
         variables["CUDA_VISIBLE_DEVICES"] = devices
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from workbench.secrecy import scrub
+
 LOG_NAME = "worker.log"
 _BLOCK_BYTES = 64 * 1024
 _LINE_CHARACTERS = 4096
@@ -17,14 +19,15 @@ _LINE_CHARACTERS = 4096
 def say(line: str) -> None:
     """Write a line into it, with the time of day; on a full disk it is not written."""
     with suppress(OSError):
-        print(f"{datetime.now():%H:%M:%S} {line}", file=sys.stderr, flush=True)
+        print(f"{datetime.now():%H:%M:%S} {scrub(line)}", file=sys.stderr, flush=True)
 
 
 def tail(log: Path, lines: int) -> list[str]:
     """The last lines of a log; none if there is no log.
 
-    Escape sequences and other control characters are shown, not obeyed: a log holds texts from
-    data files. Of a line that was overwritten in place (a progress bar) the last state is kept.
+    Tokens are hidden, as libraries print into it, too. Escape sequences and other control
+    characters are shown, not obeyed: a log holds texts from data files. Of a line that was
+    overwritten in place (a progress bar) the last state is kept.
     """
     try:
         raw = _last_bytes(log, lines)
@@ -33,7 +36,7 @@ def tail(log: Path, lines: int) -> list[str]:
     found = raw.decode("utf-8", errors="replace").split("\n")
     if found and not found[-1]:
         found.pop()
-    return [_visible(line) for line in found[-lines:]] if lines > 0 else []
+    return [_visible(scrub(line)) for line in found[-lines:]] if lines > 0 else []
 
 
 def _last_bytes(file: Path, lines: int) -> bytes:

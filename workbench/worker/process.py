@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,20 +30,28 @@ from workbench.events import (
     EvaluationFinished,
     Event,
     PhaseStarted,
+    RequestObeyed,
     RunFailed,
     RunFinished,
     RunResumed,
     RunStarted,
+    TaskGraduated,
+    UpdateSkipped,
     Warned,
 )
 from workbench.paths import find_database
 from workbench.store.records import ExitRecord, ProcessIdentity, RunRecord
 from workbench.store.run_store import RunStore
-from workbench.training.manifest import check_checkpoint
+from workbench.training.manifest import check_training_state
 from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
 from workbench.worker.log import LOG_NAME, say
 from workbench.worker.recorder import PATIENCE_SECONDS, Recorder
-from workbench.worker.resumption import end_in_words, resume_point, starting_point
+from workbench.worker.resumption import (
+    end_in_words,
+    resume_point,
+    settings_made_by_hand,
+    starting_point,
+)
 from workbench.worker.wishes import Wishes
 
 STOP_NOW_SECONDS = 5.0
@@ -71,6 +79,8 @@ class Engine(Protocol):
         folder: Path,
         control: Control,
         resume_from: Path | None,
+        start_from: Path | None,
+        keep_optimizer: bool,
     ) -> Iterator[Event]: ...
 
 
@@ -145,14 +155,19 @@ def _events(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recorder)
     if engine is None:
         from workbench.training.loop import train  # torch: the claim must not wait for it
 
-        engine = _with_old_loop(train)
+        engine = train
     point = starting_point(begun.record, begun.folder)
     if begun.previous is not None:
-        point = resume_point(begun.store, begun.record, begun.folder, check_checkpoint)
-        wishes.repeat(point.step, ())
+        point = resume_point(begun.store, begun.record, begun.folder, check_training_state)
+        wishes.repeat(point.step, settings_made_by_hand(begun.store, begun.record.id))
         yield RunResumed(point.step, begun.previous)
     for event in engine(
-        begun.record.config, folder=begun.folder, control=wishes, resume_from=point.checkpoint
+        begun.record.config,
+        folder=begun.folder,
+        control=wishes,
+        resume_from=point.checkpoint,
+        start_from=point.origin,
+        keep_optimizer=point.keeps_optimizer,
     ):
         yield event
         if isinstance(event, CheckpointSaved):
@@ -202,26 +217,6 @@ def _run_engine(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recor
         )
     is_whole = isinstance(last, RunFinished) and not last.stopped
     return ExitRecord("finished" if is_whole else "stopped", datetime.now(UTC))
-
-
-def _with_old_loop(train: Callable[..., Iterator[Event]]) -> Engine:
-    # TODO: goes when the loop itself takes `control` and `resume_from`.
-    def engine(
-        config: ExperimentConfig, *, folder: Path, control: Control, resume_from: Path | None
-    ) -> Iterator[Event]:
-        asked: list[str | None] = [None]
-
-        def should_stop() -> str | None:
-            for request in control.take():
-                if isinstance(request, StopNow):
-                    asked[0] = "stop now"
-                elif isinstance(request, Stop):
-                    asked[0] = asked[0] or "stop"
-            return asked[0]
-
-        return train(config, folder=folder, should_stop=should_stop)
-
-    return engine
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -313,8 +308,17 @@ def _log(event: Event) -> None:
             for task, metrics in event.metrics.items():
                 values = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
                 say(f"step {event.step}  {event.split}  {task}: {values}")
+        case RequestObeyed():
+            say(f"step {event.step}  obeyed: {event.kind} {event.body}")
+        case UpdateSkipped():
+            say(f"step {event.step}  left out: {event.what}")
         case CheckpointSaved():
             say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
+        case TaskGraduated():
+            say(
+                f"step {event.step}  {event.task} is through, its best {event.metric} was "
+                f"{event.best:.4f} at step {event.best_step}"
+            )
         case Warned():
             say(f"warning: {event.message}")
         case RunFailed():

@@ -9,16 +9,21 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from workbench.control import Request, Setting, from_json
 from workbench.errors import WorkbenchError
+from workbench.events import RequestObeyed
 from workbench.store.records import RunFacts, RunRecord
 from workbench.store.run_store import RunStore
 from workbench.worker.log import say
 
 ORIGIN_NAME = "origin"
 """In the folder of a forked run, the checkpoint that it began with."""
+KEEP_OPTIMIZER_NAME = "origin-with-optimizer"
+"""Beside it, an empty file if the moments of its optimizer are taken over, too."""
 _CHECKPOINT_NAME = re.compile(r"step-(\d{8,})")
 
 
@@ -27,16 +32,21 @@ class ResumePoint:
     """What the engine begins with."""
 
     step: int
+    """The last one that is made; 0 at the beginning."""
     checkpoint: Path | None
-    """None to begin from nothing."""
+    """What the run goes on from; None at its beginning."""
+    origin: Path | None = None
+    """Of a fork, the checkpoint of its parent whose model it begins with."""
+    keeps_optimizer: bool = False
+    """Whether it takes over the moments of its parent's optimizer, too."""
 
 
 def starting_point(record: RunRecord, folder: Path) -> ResumePoint:
-    """Where a run begins that has not begun: at its parent's checkpoint if it is a fork."""
+    """Where a run begins that has not begun: with its parent's model if it is a fork."""
     origin = folder / ORIGIN_NAME
-    if record.parent_id is not None and origin.is_dir():
-        return ResumePoint(record.parent_step or 0, origin)
-    return ResumePoint(0, None)
+    if record.parent_id is None or not origin.is_dir():
+        return ResumePoint(0, None)
+    return ResumePoint(0, None, origin, (folder / KEEP_OPTIMIZER_NAME).exists())
 
 
 def resume_point(
@@ -54,14 +64,33 @@ def resume_point(
         The newest good checkpoint that the store knows. If it knows none: the newest good one on
         the disk (the last rows went with the machine's power); else the run's beginning.
     """
+    begin = starting_point(record, folder)
     known = {one.step: folder / one.folder for one in store.checkpoints(record.id)}
     on_disk = checkpoints_on_disk(folder)
     for candidates in (known, on_disk):
         for step in sorted(candidates, reverse=True):
             if _is_good(candidates[step], check):
                 _discard_later(on_disk, step)
-                return ResumePoint(step, candidates[step])
-    return starting_point(record, folder)
+                # What is frozen in a fork comes from its origin, now as at its beginning.
+                return replace(begin, step=step, checkpoint=candidates[step])
+    return begin
+
+
+def settings_made_by_hand(store: RunStore, run_id: str) -> list[tuple[int, Request]]:
+    """What people set of a run while it was at work, with the step after which it took effect.
+
+    A process that repeated what the one before had been asked told of it again: that counts once.
+    """
+    found: dict[tuple[int, str, str], Request] = {}
+    for message in store.messages(run_id):
+        if message.kind != RequestObeyed.__name__:
+            continue
+        step, kind, body = (message.body[key] for key in ("step", "kind", "body"))
+        with suppress(KeyError, TypeError, ValueError):
+            request = from_json(str(kind), str(body))
+            if isinstance(request, Setting):
+                found[int(str(step)), str(kind), str(body)] = request
+    return [(step, request) for (step, _, _), request in found.items()]
 
 
 def end_in_words(facts: RunFacts) -> str:

@@ -23,7 +23,7 @@ def test_a_setting_of_each_kind_is_described() -> None:
     assert spec("optimization.learning_rate").kind == "number"
     assert spec("training.epochs").kind == "integer"
     assert spec("training.length_buckets").kind == "switch"
-    assert spec("selection.rule").choices == ("mean", "worst", "task")
+    assert spec("selection.rule").choices == ("mean", "worst", "task", "gain")
     assert spec("showcase.texts").kind == "list"
     assert spec("selection.weights").kind == "table"
     assert spec("name").kind == "text"

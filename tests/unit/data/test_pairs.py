@@ -77,6 +77,14 @@ def test_a_maximum_length_without_room_for_two_texts_is_an_error_for_pairs_only(
         tokenizer.pieces([("rain", "old")])
 
 
+def test_a_tokenizer_without_a_mark_between_two_texts_is_refused_for_pairs() -> None:
+    tokenizer = Tokenizer(byte_level_tokenizer(trims=False), max_length=64, pad_id=0)
+
+    assert tokenizer.pieces([FIRST])[0].sources is None
+    with pytest.raises(ConfigError, match="puts nothing between two texts"):
+        tokenizer.pieces([(FIRST, SECOND)])
+
+
 def test_every_text_is_tokenised_once_and_each_task_reads_its_own_rows() -> None:
     labels = spaces(joint=["no", "yes"], two=["no", "yes"])
     examples = (

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from builders import FAMILIES as ALL_FAMILIES
 from builders import KINDS, OPTIONS, TrainedRun, a_model
 
 from workbench.errors import CheckpointError
@@ -66,6 +67,26 @@ def test_a_sentence_transformers_export_says_the_same(
             assert mine.logits == pytest.approx(other.logits, abs=1e-6)
 
 
+@pytest.mark.parametrize("family", ALL_FAMILIES)
+def test_every_family_goes_into_both_formats_or_says_why_not(
+    family: str, backbones: Callable[[str], Path], tmp_path: Path
+) -> None:
+    loaded = a_model(backbones(family), tasks=("entity",), pooling="last")
+    model = save(loaded, tmp_path / "model")
+
+    done = export_model(model, "sentence-transformers", tmp_path / "vectors", ignore)
+    assert done.largest_difference < 1e-5
+    theirs, ours = Predictor.open(done.folder).encode(TEXTS), Predictor(loaded).encode(TEXTS)
+    assert np.abs(theirs - ours).max() < 1e-6
+
+    if family == "modernbert":
+        with pytest.raises(CheckpointError, match="has no plain linear layer over the pieces"):
+            export_model(model, "transformers", tmp_path / "tags", ignore)
+    else:
+        done = export_model(model, "transformers", tmp_path / "tags", ignore)
+        assert done.largest_difference < 1e-5
+
+
 @pytest.mark.parametrize("task", ["mood", "entity", "topics", "grade"])
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -123,6 +144,7 @@ def test_pairs_that_are_read_as_one_are_exported_as_such(
         ("follows", "two texts that are read one by one"),
         ("alike", "it compares vectors"),
         ("answer", "it compares vectors"),
+        ("named", "scores that are not those of one linear layer"),
     ],
 )
 def test_what_no_classifier_of_transformers_does_is_refused(

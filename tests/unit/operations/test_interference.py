@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+
 import numpy as np
 import pytest
+from builders import an_experiment, events_of
 
+from workbench.events import InterferenceProbed
 from workbench.operations import interference
-from workbench.store.records import Curve, SeriesKey
+from workbench.operations.workspace import open_workspace
+from workbench.store.records import Curve, RunRecord, SeriesKey
 
 
 def cosines(*values: float) -> Curve:
@@ -37,3 +43,24 @@ def test_cosines_of_a_part_are_told_apart_from_those_of_the_whole() -> None:
     assert interference.parts_of(CURVES) == ["", "layer 1"]
     (pair,) = interference.pairs(CURVES, "layer 1")
     assert pair.recent == pytest.approx(0.1)
+
+
+def test_the_looks_of_a_true_run_come_back_by_pair_and_part(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(backbone=bert, folder=corpus, instruments={"interference_every": 1})
+    events = events_of(config, tmp_path / "run")
+    with open_workspace(str(tmp_path / "experiments.db")) as ws:
+        ws.store.add_run(RunRecord("arun2345", "try", datetime.now(UTC), config, ""))
+        ws.store.append("arun2345", events)
+
+        curves = ws.store.curves("arun2345")
+
+    probes = [event for event in events if isinstance(event, InterferenceProbed)]
+    cosines = [probe.cosines["all"]["mood|entity"] for probe in probes]
+    (pair,) = interference.pairs(curves)
+    assert pair.name == "mood|entity"
+    assert pair.looks == len(cosines) == 6
+    assert pair.mean == pytest.approx(np.mean(cosines))
+    assert pair.conflict == pytest.approx(sum(value < 0 for value in cosines) / 6)
+    assert interference.parts_of(curves) == ["", "embeddings", "layer 0", "layer 1"]

@@ -97,6 +97,18 @@ def test_every_problem_has_the_key_of_its_field(preset: Path) -> None:
     }
 
 
+def test_a_problem_between_two_fields_stands_beside_one_of_them(preset: Path) -> None:
+    draft = load_draft(str(preset))
+    draft.values["freezing.mode"] = "lowest"
+    draft.values["optimization.schedule"] = "plateau"
+
+    problems = judge(draft.entries()).problems
+
+    assert [problem.where for problem in problems] == ["freezing.layers"]
+    draft.values["freezing.layers"] = "2"
+    assert [one.where for one in judge(draft.entries()).problems] == ["optimization.schedule"]
+
+
 def test_an_empty_field_is_its_default(preset: Path) -> None:
     draft = load_draft(str(preset))
     draft.values["optimization.learning_rate"] = "  "

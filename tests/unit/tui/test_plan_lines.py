@@ -33,6 +33,8 @@ def a_plan(layers: int = 6, *, gradual: bool = False, labels: int = 3) -> Plan:
                 examples={"train": 1200, "dev": 200},
                 labels={f"label {at}": 400 - at for at in range(labels)},
                 truncated={"train": 12},
+                scores=(),
+                score_range=(0.0, 0.0),
                 lengths=(0, 1, 700, 499),
             ),
         ),

@@ -1,4 +1,4 @@
-"""What each kind of task says, one file a kind."""
+"""What each kind of task says of a text or a pair."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench.data.batching import Targets, TextTargets, pad
-from workbench.data.tokenizing import Tokenizer
+from workbench.data.tokenizing import AnyTokenizer
 from workbench.model.heads.head import Head
 
 FIRST_SCALE = 20.0
@@ -55,13 +55,13 @@ class MatchingHead(Head):
         self.register_buffer("ids", torch.zeros(0, 0, dtype=torch.int64), persistent=False)
         self.register_buffer("mask", torch.zeros(0, 0, dtype=torch.int64), persistent=False)
 
-    def attach(self, tokenizer: Tokenizer) -> None:
+    def attach(self, tokenizer: AnyTokenizer) -> None:
         """Cut the descriptions into pieces, `(classes, seq)`."""
         pieces = [found.ids for found in tokenizer.pieces(self.descriptions)]
         ids, mask = pad(pieces, tokenizer.pad_id)
         self.ids, self.mask = ids.to(self.ids.device), mask.to(self.mask.device)
 
-    def describe(self, descriptions: Sequence[str], tokenizer: Tokenizer) -> None:
+    def describe(self, descriptions: Sequence[str], tokenizer: AnyTokenizer) -> None:
         """Take other classes, known from training or not."""
         self.descriptions = tuple(descriptions)
         self.attach(tokenizer)

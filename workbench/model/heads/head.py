@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from workbench.data.batching import Targets, WordTargets
-from workbench.data.tokenizing import Tokenizer
+from workbench.data.tokenizing import AnyTokenizer
 
 
 class Head(nn.Module, ABC):
@@ -22,7 +22,7 @@ class Head(nn.Module, ABC):
     def forward(self, vectors: Tensor, targets: Targets | None = None) -> Tensor:
         """Scores, one row for each text or word that the targets are of."""
 
-    def attach(self, tokenizer: Tokenizer) -> None:
+    def attach(self, tokenizer: AnyTokenizer) -> None:
         """Take what is needed of the tokenizer, when the model is put together; most need none."""
 
     def extra_rows(self) -> tuple[Tensor, Tensor] | None:

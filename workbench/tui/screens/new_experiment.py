@@ -552,6 +552,19 @@ class NewExperimentScreen(Screen[None]):
     def _section_wanted(self, message: SectionRail.Wanted) -> None:
         self._fields.go_to(message.section)
 
+    @property
+    def help_here(self) -> Content:
+        """All that is to be said of the field in focus, for the help."""
+        row = _row_around(self.focused)
+        if row is None:
+            return Content()
+        lines = [Content.styled(row.spec.path.replace("*", "NAME"), "bold $text-accent")]
+        told = [one for one in meanings(row.spec) if one.text]
+        if about := (lead(row.spec) if told else row.spec.help):
+            lines.append(Content(about))
+        lines += [Content.assemble((f"{one.word}  ", "bold"), one.sentence) for one in told]
+        return Content("\n").join(lines)
+
     def _about_preset(self) -> str:
         """What the preset is for, or what presets are."""
         known = next((one for one in self._presets if one.name == self._draft.source), None)

@@ -23,8 +23,9 @@ from workbench.tui.visible import visible
 from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.completing_input import CompletingInput
 from workbench.tui.widgets.list_area import ListArea
+from workbench.tui.widgets.many_choice import ManyChoice
 
-EDITORS = "Input, Choice, TextArea"
+EDITORS = "Input, Choice, ManyChoice, TextArea"
 """What a row may have to type or choose in."""
 _SWITCH_WORDS = {"on": "true", "off": "false"}
 Completer = Callable[["FieldRow", str], Sequence[str]]
@@ -104,6 +105,8 @@ class FieldRow(Widget):
             return Choice(spec.choices, value=shown(spec, spec.default))
         if spec.kind == "switch":
             return Choice(tuple(_SWITCH_WORDS))
+        if spec.entries:
+            return ManyChoice(spec.entries)
         if spec.kind == "list" and not spec.has_numbers:
             return ListArea()
         complete = self._complete
@@ -140,6 +143,8 @@ class FieldRow(Widget):
             if editor.text != raw:
                 with self.prevent(TextArea.Changed):
                     editor.load_text(raw)
+        elif isinstance(editor, ManyChoice):
+            editor.taken = raw.splitlines()
         elif isinstance(editor, Choice):
             words = {text: word for word, text in _SWITCH_WORDS.items()}
             editor.value = words.get(raw, raw)
@@ -241,6 +246,11 @@ class FieldRow(Widget):
     def _text_changed(self, message: TextArea.Changed) -> None:
         message.stop()
         self._edited(message.text_area.text)
+
+    @on(ManyChoice.Changed)
+    def _many_changed(self, message: ManyChoice.Changed) -> None:
+        message.stop()
+        self._edited("\n".join(message.taken))
 
     @on(Choice.Changed)
     def _choice_changed(self, message: Choice.Changed) -> None:

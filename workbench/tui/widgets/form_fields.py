@@ -72,11 +72,9 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
         return self.query_one(TaskEditor)
 
     def row(self, key: str) -> FieldRow:
-        """The row of a field that applies: by path, or by key within the task shown."""
-        of_task = {row.key: row for row in self.task_editor.rows()}
-        if key in of_task:
-            return of_task[key]
-        return next(row for row in self._plain_rows() if row.key == key and row.display)
+        """The row of a field that applies: by path, else by key within the task shown."""
+        rows = [*self._plain_rows(), *self.task_editor.rows()]
+        return next(row for row in rows if row.key == key and row.display)
 
     def show(self, draft: FormDraft) -> None:
         """Show a draft and write into it from now on."""

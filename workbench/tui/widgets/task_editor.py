@@ -267,5 +267,5 @@ def _fit_values_to_kind(task: TaskDraft) -> None:
     """Words that the new kind does not know go back to its default."""
     for spec in task_specs(task.values[KIND]):
         key = spec.path.removeprefix(TASK_PREFIX)
-        if spec.choices and task.values.get(key) not in spec.choices:
+        if spec.kind == "choice" and task.values.get(key) not in spec.choices:
             task.values[key] = shown(spec, spec.default)
