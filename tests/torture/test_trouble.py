@@ -181,10 +181,10 @@ MALFORMED = settings(
     deadline=20_000,  # ms: never a hang
     suppress_health_check=list(HealthCheck),
 )
-_KNOWN_WORDS = """name tasks kind classification tagging data train dev text label seed weight
-training optimization learning_rate epochs batch_size backbone model pooling mode freezing minilm
-= [ ] { } . , " ' # 1 -1 1e400 nan inf true 0x 2e-5 none ~ != <= > ( ) and or not ü"""
-WORDS = st.sampled_from([*_KNOWN_WORDS.split(), "\n", "\x00", "\x1b", " "])
+_WORDS = """name tasks kind classification tagging data train dev text label seed weight training
+optimization learning_rate epochs batch_size backbone model pooling mode freezing minilm none or
+= [ ] { } . , " ' # 1 -1 1e400 nan inf true 0x 2e-5 ~ != <= > ( ) and not ü"""
+WORDS = st.sampled_from([*_WORDS.split(), "\n", "\x00", "\x1b", " "])
 NONSENSE = st.one_of(
     st.text(max_size=200),
     st.lists(WORDS, max_size=30).map(" ".join),

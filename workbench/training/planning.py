@@ -233,7 +233,8 @@ def _memory(
     elif "embeddings" not in below:
         first = next((at for at, part in enumerate(layers) if part.trained), 0)
         layers = layers[first:]
-    batch = run.config.training.batch_size
+    training = run.config.training
+    batch = min(training.micro_batch_size or training.batch_size, training.batch_size)
     per_layer = batch * longest * hidden * 34 + 5 * batch * heads * longest**2
     width = 2 if precision == "fp32" else 1
     depth = max(1, len(layers))

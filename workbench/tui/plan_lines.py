@@ -60,9 +60,8 @@ def short_lines(check: Check, measured: Measured | None = None) -> list[Line]:
     lines: list[Line] = []
     if check.plan is not None:
         plan = check.plan
-        part = figures.share(plan.trainable_parameters, plan.total_parameters)
         lines.append([Span(f"{plan.total_steps:,} steps")])
-        lines.append([Span(f"{count(plan.trainable_parameters)} {figures.percent(part)}")])
+        lines.append([Span(f"{count(plan.trainable_parameters)} trained")])
         lines.append([Span(f"~{figures.size(plan.memory.total)}")])
     if measured is not None:
         lines.append([Span(f"~{figures.duration(measured.seconds_in_all)}", "strong")])
@@ -141,7 +140,8 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 def _layers(plan: Plan, width: int) -> Iterator[Line]:
     """From the top down, as one thinks of a model: heads, layers, embeddings."""
-    has_remarks = any(
+    # Where there is no room for remarks, the bar tells of thawing by itself.
+    has_remarks = width >= 62 and any(
         0 < part.trained < part.parameters or part.first_step > 1 for part in plan.parts
     )
     bar = max(6, min(24, width - 37 - 17 * has_remarks))
@@ -165,9 +165,16 @@ def _layers(plan: Plan, width: int) -> Iterator[Line]:
             Span(f"{figures.rate(first.rate) if trained else 'frozen':>8}",
                  "plain" if trained else "dim"),
             Span(f"{count(parameters):>12}"),
-            Span(f"  {count(trained)} move" if 0 < trained < parameters else "", "dim"),
-            Span(f"  from step {first.first_step:,}" if first.first_step > 1 else "", "dim"),
+            Span(_remark(first.first_step, trained, parameters) if has_remarks else "", "dim"),
         ]  # fmt: skip
+
+
+def _remark(first_step: int, trained: int, parameters: int) -> str:
+    if not trained:
+        return ""
+    if first_step > 1:
+        return f"  from step {first_step:,}"
+    return f"  {count(trained)} move" if trained < parameters else ""
 
 
 def _alike(parts: Sequence[PlannedPart]) -> Iterator[list[PlannedPart]]:

@@ -40,7 +40,7 @@ from workbench.events import (
     Warned,
 )
 from workbench.paths import find_database
-from workbench.store.records import ExitRecord, ProcessIdentity, RunRecord
+from workbench.store.records import ExitRecord, ProcessIdentity, RunFacts, RunRecord
 from workbench.store.run_store import RunStore
 from workbench.training.manifest import check_training_state
 from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
@@ -56,6 +56,8 @@ from workbench.worker.wishes import Wishes
 
 STOP_NOW_SECONDS = 5.0
 """After "stop now" the engine has this long to leave by itself."""
+LEAVING_SECONDS = 20.0
+"""A process that has written its last word may take so long to give its memory back."""
 LAST_WRITE_SECONDS = 10.0
 """When it leaves at once, the last rows have this long to reach the store."""
 SAVED_WAIT_SECONDS = 60.0
@@ -111,6 +113,8 @@ def run(run_id: str, url: str, *, resume: bool = False, engine: Engine | None = 
                 next_step="use the version of the program that it was made with",
             )
         before = store.facts(run_id)
+        if resume:
+            _let_go_before(before)
         if not _take_lock(folder / LOCK_NAME) or not store.claim(
             run_id, current_identity(), is_live=_may_be_at_work, again=resume
         ):
@@ -224,6 +228,15 @@ def _is_out_of_memory(error: BaseException) -> bool:
     # only a message.
     is_torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return isinstance(error, MemoryError) or is_torchs
+
+
+def _let_go_before(facts: RunFacts) -> None:
+    """Wait for a process that has told how the run ended, and is about to leave."""
+    until = time.monotonic() + LEAVING_SECONDS
+    if facts.exit is None or facts.process is None:
+        return
+    while see(facts.process) is Sighting.ALIVE and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def _may_be_at_work(process: ProcessIdentity) -> bool:

@@ -104,7 +104,7 @@ def test_lines_of_parts_and_labels_keep_to_their_width(
         line for line in plan_lines(check, width) if any(span.text[:1] == "█" for span in line)
     ]
     for line in parts_and_labels:
-        assert cell_len(as_text(line)) <= max(width, 62)
+        assert cell_len(as_text(line)) <= max(width, 44)
 
 
 @given(width=st.integers(30, 120), words=st.lists(st.text("abc", min_size=1, max_size=9)))
