@@ -7,6 +7,7 @@ import re
 from pydantic import Field, field_validator, model_validator
 
 from workbench.config.base import Settings
+from workbench.config.cache import CacheConfig
 from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
 from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
 from workbench.config.task import SelectionConfig, TaskConfig
@@ -30,6 +31,7 @@ class ExperimentConfig(Settings):
     training: TrainingConfig = TrainingConfig()
     selection: SelectionConfig = SelectionConfig()
     showcase: ShowcaseConfig = ShowcaseConfig()
+    cache: CacheConfig = CacheConfig()
 
     @field_validator("name")
     @classmethod

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.data.batching import collate
+from workbench.data.batching import Batch, collate
 from workbench.data.labels import LabelSpace
 from workbench.data.schemes import UNANNOTATED
 from workbench.data.tokenizing import CUT, NO_LABEL, EncodedSplit, WordLabels
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.heads import Head
 from workbench.model.multitask import MultiTaskModel
+
+Giving = Callable[[Batch], AbstractContextManager[None]]
+"""What a forward pass of a batch runs in, so that the backbone is given what is known of it."""
+
+
+def nothing_given(batch: Batch) -> AbstractContextManager[None]:
+    """For a forward pass that computes everything."""
+    return nullcontext()
+
 
 TOKENS_PER_BATCH = 4096
 """Pieces, padding included. Evaluation needs no gradients, so batches may be large; larger
@@ -53,6 +63,7 @@ def predict_split(
     *,
     pad_id: int,
     arithmetic: Arithmetic,
+    given: Giving = nothing_given,
 ) -> dict[str, TaskPredictions]:
     """Run a model over a split.
 
@@ -70,7 +81,7 @@ def predict_split(
     for indices in length_sorted_batches(split.lengths):
         examples = [split.examples[index] for index in indices]
         batch = collate(examples, indices.tolist(), pad_id=pad_id).to(arithmetic.device)
-        with arithmetic.autocast():
+        with arithmetic.autocast(), given(batch):
             logits = model(batch)
         for task, scores in logits.items():
             targets = batch.targets[task]

@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedSplit
-from workbench.inference.evaluation import predict_split
+from workbench.inference.evaluation import Giving, nothing_given, predict_split
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.folder import LoadedModel
 from workbench.training.metrics import classification_metrics, tagging_metrics
@@ -19,6 +19,7 @@ def evaluate(
     split: EncodedSplit,
     labels: Mapping[str, LabelSpace],
     arithmetic: Arithmetic,
+    given: Giving = nothing_given,
 ) -> dict[str, dict[str, float]]:
     """Metrics by task, `loss` (mean nats per label) among them.
 
@@ -27,9 +28,15 @@ def evaluate(
         split: What to evaluate on; tasks that label nothing in it are left out.
         labels: Label space of every task.
         arithmetic: Device and precision.
+        given: What each forward pass runs in.
     """
     predictions = predict_split(
-        loaded.model, split, labels, pad_id=loaded.tokenizer.pad_id, arithmetic=arithmetic
+        loaded.model,
+        split,
+        labels,
+        pad_id=loaded.tokenizer.pad_id,
+        arithmetic=arithmetic,
+        given=given,
     )
     results = {}
     for task, found in predictions.items():

@@ -69,10 +69,10 @@ def _train_epochs(
 ) -> Generator[Event, None, str | None]:
     """All updates, with the evaluations between them; returns why it ended early, or None."""
     config = run.config.training
+    per_epoch = run.total_steps // config.epochs
     if run.total_steps == 0:
         yield from evaluate_and_save(run)
         return None
-    per_epoch = run.total_steps // config.epochs
     evaluations = _evaluation_steps(per_epoch, config.evaluations_per_epoch)
     on_gpu = run.arithmetic.device.type != "cpu"
     reader = BlockReader(STEPS_PER_BLOCK_ON_GPU if on_gpu else 1)
@@ -88,6 +88,7 @@ def _train_epochs(
             buckets=config.length_buckets,
         )
         for number, indices in enumerate(batches, start=1):
+            yield from run.features.follow(run.unfreezing, run.step, per_epoch)
             begin = time.perf_counter()
             examples = [run.train_split.examples[index] for index in indices]
             batch = collate(examples, indices.tolist(), pad_id=run.loaded.tokenizer.pad_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from workbench.errors import WorkerError
 from workbench.events import (
@@ -28,7 +29,13 @@ def evaluate_and_save(run: Run) -> Iterator[Event]:
     if run.dev_split.examples:
         yield PhaseStarted("evaluating", 1800)
         begin = time.perf_counter()
-        metrics = evaluate(run.loaded, run.dev_split, run.corpus.labels, run.arithmetic)
+        metrics = evaluate(
+            run.loaded,
+            run.dev_split,
+            run.corpus.labels,
+            run.arithmetic,
+            given=partial(run.features.given, split="dev"),
+        )
         selection = selection_value(run.config, metrics)
         yield EvaluationFinished(
             step=run.step,

@@ -22,6 +22,7 @@ from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
 from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.training.cautions import cautions
+from workbench.training.feature_cache import FeatureCache
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
 from workbench.training.reproducibility import seed_everything
 from workbench.training.run import Run
@@ -64,19 +65,24 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     on_cpu = arithmetic.device.type == "cpu"
     masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
     model.to(arithmetic.device)
+    loaded = LoadedModel(
+        model,
+        backbone.tokenizer,
+        ModelDescription(config.name, config.pooling.mode, backbone.tokenizer.max_length, heads),
+    )
+    features = FeatureCache(
+        loaded,
+        {split.name: split for split in (train_split, dev_split)},
+        settings=config.cache,
+        arithmetic=arithmetic,
+    )
     run = Run(
         config=config,
         folder=folder,
         corpus=corpus,
         train_split=train_split,
         dev_split=dev_split,
-        loaded=LoadedModel(
-            model,
-            backbone.tokenizer,
-            ModelDescription(
-                config.name, config.pooling.mode, backbone.tokenizer.max_length, heads
-            ),
-        ),
+        loaded=loaded,
         arithmetic=arithmetic,
         optimizer=build_optimizer(
             model,
@@ -85,6 +91,7 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
             kind=config.optimization.optimizer,
         ),
         unfreezing=GradualUnfreezing(model, share=freezing.gradual, total_steps=total_steps),
+        features=features,
         frozen=frozen,
         groups=groups,
         scaler=arithmetic.scaler(),

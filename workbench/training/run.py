@@ -17,6 +17,7 @@ from workbench.model.folder import LoadedModel
 from workbench.model.freezing import GradualUnfreezing
 from workbench.schedules import Plateau
 from workbench.training.checkpoint import checkpoint_name
+from workbench.training.feature_cache import FeatureCache
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Run:
     arithmetic: Arithmetic
     optimizer: torch.optim.Optimizer
     unfreezing: GradualUnfreezing
+    features: FeatureCache
     frozen: frozenset[str]
     """Names of the parameters that never move."""
     groups: tuple[ParameterGroup, ...]
