@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import artefacts, catalogue, listing, output, training
+from workbench.cli import artefacts, caching, catalogue, listing, output, training
 from workbench.cli.options import Database, workspace
 from workbench.cli.training import INTERRUPTED
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
@@ -30,6 +30,7 @@ COMMANDS = (
     artefacts.predict,
     artefacts.encode,
     artefacts.evaluate,
+    caching.cache,
     catalogue.presets,
     catalogue.schema,
 )

@@ -28,7 +28,7 @@ class CacheConfig(Settings):
     tokens: bool = Field(
         default=True,
         description="Keep the word pieces of the texts on the disk, so that later runs with the "
-        "same texts, tokenizer and max_length need not make them. Changes no result.",
+        "same texts, tokenizer and max_length find them there. Changes no result.",
     )
     memory_megabytes: int = Field(
         default=2048,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from workbench.data.batching import Batch, TextTargets
@@ -48,9 +47,12 @@ class MultiTaskModel(nn.Module):
         return self
 
     def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """The last layer, `(batch, seq, hidden)`; without a graph if the backbone is frozen."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not is_frozen(self.backbone)):
-            hidden: Tensor = self.backbone(ids, mask)
+        """The last layer, `(batch, seq, hidden)`; without a graph if the backbone is frozen.
+
+        Nothing need be done for that: where no parameter wants a gradient, none is recorded. To
+        ask all parameters each time took a third of an update whose features are cached.
+        """
+        hidden: Tensor = self.backbone(ids, mask)
         return hidden
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:

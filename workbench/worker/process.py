@@ -25,6 +25,7 @@ from workbench.events import (
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    FeaturesReady,
     PhaseStarted,
     RunFailed,
     RunFinished,
@@ -237,6 +238,11 @@ def _log(event: Event) -> None:
                 say(f"step {event.step}  {event.split}  {task}: {values}")
         case CheckpointSaved():
             say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
+        case FeaturesReady():
+            say(
+                f"features of {event.part}: {event.found} of {event.texts} texts found in the "
+                f"cache, {event.bytes / 1e6:.0f} MB in {event.place}, {event.seconds:.1f} s"
+            )
         case Warned():
             say(f"warning: {event.message}")
         case RunFailed():
