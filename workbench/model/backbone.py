@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from workbench.data.tokenizing import Tokenizer
 from workbench.errors import CheckpointError
+from workbench.model.attention import use_our_attention
+from workbench.model.packing import Packing, find_packing
 from workbench.model.sources import locate
 
 
@@ -28,6 +30,18 @@ class Backbone(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
+        self.packing: Packing | None = None
+        """How batches are computed without their padding; None if they are padded."""
+
+    def pack_batches(self, *, pad_id: int) -> bool:
+        """Compute no padding from now on, where the architecture allows it; whether it does.
+
+        Args:
+            pad_id: The piece that padding is made of.
+        """
+        if use_our_attention(self.encoder):
+            self.packing = find_packing(self.encoder, pad_id=pad_id)
+        return self.packing is not None
 
     @property
     def config(self) -> Any:
@@ -49,6 +63,8 @@ class Backbone(nn.Module):
         Returns:
             The last layer, `(batch, seq, hidden)`.
         """
+        if self.packing is not None:
+            return self.packing(self.encoder, ids, mask)
         hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         return hidden
 

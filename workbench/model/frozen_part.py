@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.model.multitask import MultiTaskModel
+from workbench.model.packing import LAYOUT
 from workbench.model.parts import encoder_layers, parts_of
 
 CLOSE = 1e-5
@@ -97,10 +98,13 @@ class FrozenStates:
             states = _one_tensor(self._model.backbone(ids, mask))
             self.dtype = states.dtype
             return states
-        found: list[Any] = []
+        found: list[Tensor] = []
 
         def note(module: nn.Module, given: Any, output: Any) -> None:
-            found.append(output)
+            layout = LAYOUT.get()
+            self._in_tuple = isinstance(output, tuple)
+            states = _one_tensor(output)
+            found.append(states if layout is None else layout.unpack(states.squeeze(0)))
 
         handle = self._layers[self.part.layers - 1].register_forward_hook(note)
         try:
@@ -108,10 +112,8 @@ class FrozenStates:
                 self._model.backbone(ids, mask)
         finally:
             handle.remove()
-        self._in_tuple = isinstance(found[0], tuple)
-        states = _one_tensor(found[0])
-        self.dtype = states.dtype
-        return states
+        self.dtype = found[0].dtype
+        return found[0]
 
     @contextmanager
     def given(self, states: Tensor) -> Iterator[None]:
@@ -127,7 +129,9 @@ class FrozenStates:
         lower = self._layers[: self.part.layers]
 
         def replace(hidden: Tensor, *more: Any, **named: Any) -> Any:
-            return (states,) if self._in_tuple else states
+            layout = LAYOUT.get()
+            known = states if layout is None else layout.pack(states).unsqueeze(0)
+            return (known,) if self._in_tuple else known
 
         with _passing(lower[:-1], self._pass), _passing(lower[-1:], replace):
             yield

@@ -15,6 +15,7 @@ from workbench.data.sampling import steps_per_epoch
 from workbench.data.tokenizing import EncodedSplit, encode_split
 from workbench.events import Event, PhaseStarted, RunStarted, TaskDescribed, Warned
 from workbench.model.arithmetic import choose_arithmetic, choose_matrix_backend
+from workbench.model.attention import use_our_attention
 from workbench.model.backbone import load_backbone
 from workbench.model.building import build_model, head_settings
 from workbench.model.dropout import make_dropout_cheap
@@ -61,9 +62,13 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     begins = first_steps(model, share=freezing.gradual, total_steps=total_steps)
     groups = parameter_table(model, rates=rates, weight_decay=weight_decay, begins=begins)
     encoder = backbone.backbone.encoder
-    train_only_occurring_rows(encoder, _pieces_of(train_split, backbone.tokenizer.pad_id))
     on_cpu = arithmetic.device.type == "cpu"
-    masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
+    if on_cpu and config.training.packing:
+        backbone.backbone.pack_batches(pad_id=backbone.tokenizer.pad_id)
+    elif on_cpu:
+        use_our_attention(encoder)
+    train_only_occurring_rows(encoder, _pieces_of(train_split, backbone.tokenizer.pad_id))
+    masks = make_dropout_cheap(model, config.seed) if on_cpu else None
     model.to(arithmetic.device)
     loaded = LoadedModel(
         model,
