@@ -23,11 +23,13 @@ from tokenizers import (
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.labels import LabelSpace, class_labels, tag_labels
-from workbench.data.tokenizing import EncodedExample, WordLabels
+from workbench.data.pieces import WordLabels
+from workbench.data.tokenizing import EncodedExample
 from workbench.events import Event
 from workbench.model.backbone import load_backbone
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.folder import LoadedModel, ModelDescription
+from workbench.model.pooling import PoolingSettings
 from workbench.training.loop import train
 
 HIDDEN = 32
@@ -245,13 +247,18 @@ def a_model(
     backbone: Path,
     *,
     tasks: Sequence[str] = ("mood", "entity"),
-    pooling: str = "mean",
+    pooling: str | PoolingSettings = "mean",
+    mixing: Sequence[str] = (),
     dropout: float = 0.0,
     seed: int = 3,
 ) -> LoadedModel:
-    """An untrained model on a backbone's folder, in evaluation mode."""
+    """An untrained model on a backbone's folder, in evaluation mode; some tasks mix layers."""
     loaded = load_backbone(str(backbone), max_length=48)
-    heads = {name: HeadSettings(KINDS[name], LABELS[name].names, dropout) for name in tasks}
+    heads = {
+        name: HeadSettings(KINDS[name], LABELS[name].names, dropout, layer_mix=name in mixing)
+        for name in tasks
+    }
+    pooling = pooling if isinstance(pooling, PoolingSettings) else PoolingSettings((pooling,))
     model = build_model(loaded, heads, pooling=pooling, seed=seed).eval()
     description = ModelDescription("try", pooling, loaded.tokenizer.max_length, heads)
     return LoadedModel(model, loaded.tokenizer, description)
@@ -302,4 +309,7 @@ def events_of(
 
 
 def spaces(**labels: Sequence[str]) -> dict[str, LabelSpace]:
-    return {task: LabelSpace(task, tuple(names)) for task, names in labels.items()}
+    return {
+        task: LabelSpace(task, tuple(names), KINDS.get(task, "classification"))
+        for task, names in labels.items()
+    }

@@ -125,6 +125,15 @@ class EvaluationFinished:
 
 
 @dataclass(frozen=True)
+class LayersMixed:
+    """How much of each layer the tasks with `layer_mix` read, after an evaluation."""
+
+    step: int
+    shares: Mapping[str, tuple[float, ...]]
+    """By task: of the embeddings, then of each layer; their sum is 1."""
+
+
+@dataclass(frozen=True)
 class CheckpointSaved:
     """A folder that can be taken away now exists."""
 
@@ -194,6 +203,7 @@ Event = (
     | FeaturesReady
     | StepFinished
     | EvaluationFinished
+    | LayersMixed
     | CheckpointSaved
     | CheckpointRemoved
     | Warned

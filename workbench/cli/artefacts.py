@@ -120,7 +120,9 @@ def encode(
     wanted = read_texts(texts, file)
     from workbench.operations import artefacts
 
-    vectors = artefacts.encode(workspace(context, db), source, wanted, checkpoint=checkpoint)
+    vectors = artefacts.encode(
+        workspace(context, db), source, wanted, checkpoint=checkpoint, progress=output.note
+    )
     if out is not None:
         import numpy as np
 

@@ -65,6 +65,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
     store, run_id = workspace.store, run.record.id
     started, finished = store.started(run_id), store.finished(run_id)
     facts, steps = store.facts(run_id), store.steps(run_id)
+    mixed = store.layers_mixed(run_id)
     return {
         "id": run_id,
         "name": run.record.name,
@@ -84,6 +85,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
             "total": started.total_parameters if started else None,
         },
         "parameter_groups": started.groups if started else [],
+        "layer_shares": mixed.shares if mixed else {},
         "metrics": in_order(run.metrics, run.tasks),
         "evaluations": evaluations(workspace, run),
         "checkpoints": [

@@ -77,8 +77,8 @@ def show(context: typer.Context, run: Run, json: AsJson = False, db: Database = 
 
     With --json an object with the keys id, name, state, why, config, source, step, total_steps,
     best_step, selection, tasks, device, precision, parameters, parameter_groups (what moves
-    how fast), metrics (by task, by metric, of the best checkpoint on dev), evaluations,
-    checkpoints, exports, timings,
+    how fast), layer_shares (by task that mixes layers, embeddings first), metrics (by task, by
+    metric, of the best checkpoint on dev), evaluations, checkpoints, exports, timings,
     frozen_checksum (start, end), features (what was cached of the frozen part), warnings,
     error (null, or what, where, next_step, traceback).
     """

@@ -41,6 +41,9 @@ def print_run(document: Mapping[str, Any]) -> None:
     if values["parameter_groups"]:
         output.line()
         _parameter_groups(values["parameter_groups"])
+    for task, shares in values["layer_shares"].items():
+        mix = "  ".join(f"{layer}: {share:.2f}" for layer, share in enumerate(shares))
+        output.line(f"  layers read by {task} (0 are the embeddings)  {mix}")
     _latest_evaluations(values)
     if values["checkpoints"]:
         output.line()

@@ -1,8 +1,18 @@
-"""What all parts of a configuration have in common: frozen, and deaf to unknown keys."""
+"""What all parts of a configuration have in common: frozen, and deaf to unknown keys.
+
+And what a setting says of itself beside its help: when it applies at all.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
+
+Word = str | int | float | bool
+IS_SET = "*"
+"""Stands for any value that says something: not unset, off, 0, empty or "none"."""
 
 
 class Settings(BaseModel):
@@ -14,3 +24,34 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, strict=True
     )
+
+
+def applies(
+    *,
+    when: Mapping[str, Sequence[Word] | Word] | None = None,
+    unless: Mapping[str, Sequence[Word] | Word] | None = None,
+) -> JsonDict:
+    """Say when a setting applies; the form hides it otherwise.
+
+        layers: int = Field(
+            default=0, json_schema_extra=applies(when={"freezing.mode": ["lowest", "all_but_top"]})
+        )
+
+    Args:
+        when: Deciding settings by path, each with the values that make this one apply; all have
+            to hold. The path counts from the experiment (`freezing.mode`), that of a task's
+            setting from its task (`rnn`, `data.dataset`). `IS_SET` for any value that says
+            something. A deciding setting that does not apply itself makes this one not apply.
+        unless: The same for what makes it not apply; one is enough.
+
+    Returns:
+        A value for `Field(json_schema_extra=…)`; so it is in the published schema, too.
+    """
+    said: JsonDict = {}
+    for word, conditions in (("when", when), ("unless", unless)):
+        if conditions:
+            said[word] = {
+                path: [values] if isinstance(values, Word) else list(values)
+                for path, values in conditions.items()
+            }
+    return said

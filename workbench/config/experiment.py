@@ -10,7 +10,7 @@ from workbench.config.base import Settings
 from workbench.config.cache import CacheConfig
 from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
 from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
-from workbench.config.task import SelectionConfig, TaskConfig
+from workbench.config.task import SelectionConfig, TaskConfig, TextTask
 from workbench.errors import nearest
 
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
@@ -32,6 +32,13 @@ class ExperimentConfig(Settings):
     selection: SelectionConfig = SelectionConfig()
     showcase: ShowcaseConfig = ShowcaseConfig()
     cache: CacheConfig = CacheConfig()
+
+    def pooling_of(self, task: str) -> PoolingConfig:
+        """How a text becomes one vector for a task."""
+        settings = self.tasks[task]
+        if isinstance(settings, TextTask) and settings.pooling.mode != "as default":
+            return settings.pooling
+        return self.pooling
 
     @field_validator("name")
     @classmethod
@@ -75,6 +82,21 @@ class ExperimentConfig(Settings):
                     f'freezing.heads names a task "{name}" that is not there; '
                     f"{nearest(name, self.tasks)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_learns_the_pooling(self) -> ExperimentConfig:
+        sharing = [
+            task
+            for task in self.tasks.values()
+            if isinstance(task, TextTask) and task.pooling.mode == "as default"
+        ]
+        if self.pooling.is_learned and not sharing:
+            raise ValueError(
+                "pooling has something to learn (attention or projection), but no task looks at "
+                "it; take pooling.mode = mean without projection, or set it in "
+                "[tasks.NAME.pooling] of the task that is to have it"
+            )
         return self
 
     @model_validator(mode="after")

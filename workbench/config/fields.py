@@ -6,7 +6,7 @@ One declaration, the pydantic models, gives the form's field, its help, and the 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
@@ -16,17 +16,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from workbench.config.base import IS_SET, Word
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import ClassificationTask, TaggingTask
+from workbench.config.task import TASK_MODELS
 from workbench.errors import ConfigError, nearest
 
 FieldKind = Literal["text", "number", "integer", "choice", "switch", "list", "table"]
-
-TASK_MODELS: dict[str, type[BaseModel]] = {
-    "classification": ClassificationTask,
-    "tagging": TaggingTask,
-}
-"""The kinds of task and what each can be told."""
 
 NONE_WORD = "none"
 """What stands for "not set" where a field is optional: TOML has no word for it."""
@@ -40,6 +35,23 @@ _WORDS_OF_KIND = {
     "list": 'a list such as ["one", "two"]',
     "table": "a table such as {name = 1.0}",
 }
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One thing that a setting needs in order to apply."""
+
+    path: str
+    """The deciding setting, as `freezing.mode` or `tasks.*.rnn`."""
+    values: tuple[Word, ...]
+    """One of these; `IS_SET` among them for any value that says something."""
+    holds_if_among: bool = True
+    """False for what makes the setting not apply."""
+
+    def is_among(self, value: object) -> bool:
+        """Whether the deciding setting's value is one of those named."""
+        is_set = bool(value) and value != NONE_WORD
+        return value in self.values or (IS_SET in self.values and is_set)
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,8 @@ class FieldSpec:
     """Whether it may be left unset (None)."""
     has_numbers: bool = False
     """Whether it is a list of numbers, not of texts."""
+    when: tuple[Condition, ...] = ()
+    """What has to hold for it to apply; see `workbench.config.base.applies`."""
 
     @property
     def words(self) -> str:
@@ -97,6 +111,34 @@ def field_specs(path: str) -> list[FieldSpec]:
     """
     generic = generic_path(path)
     return [spec for spec in experiment_fields() if spec.path == generic]
+
+
+def does_apply(
+    spec: FieldSpec, value_of: Callable[[str], object], task_kind: str | None = None
+) -> bool:
+    """Whether a setting has any effect beside the values of the others.
+
+    Args:
+        spec: The setting.
+        value_of: The value of the deciding settings by path, of a task's as `tasks.*.rnn`.
+        task_kind: Kind of the task it is in; a kind that lacks a deciding setting has no use for
+            what that decides.
+    """
+    return all(_holds(condition, value_of, task_kind) for condition in spec.when)
+
+
+def _holds(condition: Condition, value_of: Callable[[str], object], task_kind: str | None) -> bool:
+    deciding = next(
+        (
+            spec
+            for spec in field_specs(condition.path)
+            if task_kind is None or not spec.task_kinds or task_kind in spec.task_kinds
+        ),
+        None,
+    )
+    if deciding is None or not does_apply(deciding, value_of, task_kind):
+        return not condition.holds_if_among
+    return condition.is_among(value_of(condition.path)) is condition.holds_if_among
 
 
 def generic_path(path: str) -> str:
@@ -236,7 +278,20 @@ def _fields_of(path: str, field: FieldInfo, task_kinds: tuple[str, ...]) -> Iter
         task_kinds=task_kinds,
         optional=optional,
         has_numbers=kind == "list" and get_args(annotation)[0] is float,
+        when=_conditions_of(field, "tasks.*." if task_kinds else ""),
     )
+
+
+def _conditions_of(field: FieldInfo, prefix: str) -> tuple[Condition, ...]:
+    extra = field.json_schema_extra
+    if not isinstance(extra, Mapping):
+        return ()
+    found = []
+    for word in ("when", "unless"):
+        said: Any = extra.get(word, {})
+        for path, values in said.items():
+            found.append(Condition(f"{prefix}{path}", tuple(values), word == "when"))
+    return tuple(found)
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

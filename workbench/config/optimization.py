@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import Settings, applies
 from workbench.schedules import SEED_TABLE, RateSchedule
 
 OptimizerName = Literal["adamw", "adafactor", "schedule_free"]
@@ -31,7 +31,8 @@ class OptimizationConfig(Settings):
     optimizer: OptimizerName = Field(
         default="adamw",
         description=(
-            "adamw: the usual choice, two values of state per parameter. "
+            "adamw: the usual choice, two values of state per parameter "
+            "(Loshchilov and Hutter 2019). "
             "adafactor: state of rows and columns only, for models that hardly fit; takes the same "
             "rates or somewhat higher ones (Shazeer and Stern 2018). "
             "schedule_free: AdamW that averages its weights in place of a falling rate "
@@ -51,6 +52,7 @@ class OptimizationConfig(Settings):
             "lowest; keeps what the lower layers know (Howard and Ruder 2018). "
             "table: a factor for each layer, from layer_factors."
         ),
+        json_schema_extra=applies(unless={"freezing.mode": ["everything", "backbone"]}),
     )
     layer_decay: float = Field(
         default=0.9,
@@ -58,6 +60,7 @@ class OptimizationConfig(Settings):
         le=1.0,
         description="Factor from a layer to the one beneath it (layer_rates = decay); "
         "the top layer has it once.",
+        json_schema_extra=applies(when={"optimization.layer_rates": "decay"}),
     )
     layer_factors: tuple[float, ...] = Field(
         default=SEED_TABLE,
@@ -65,15 +68,20 @@ class OptimizationConfig(Settings):
         strict=False,  # TOML and JSON have lists, no tuples
         description="Factors of the layers, lowest first (layer_rates = table); stretched to the "
         "backbone's depth. The embeddings have the first, the heads always 1.",
+        json_schema_extra=applies(when={"optimization.layer_rates": "table"}),
     )
     schedule: ScheduleName = Field(
         default="linear",
         description=(
-            "After the warm-up. constant. linear: down a line. cosine: down a half cosine. "
-            "cosine_restarts: several of them, each from the top. polynomial: (1 - share)^power. "
-            "inverse_sqrt: one over the root of the steps, for runs without a fixed end. "
-            "slanted_triangular: up and down a line from and to a 32nd. one_cycle: up and down a "
-            "half cosine, from a 25th. warmup_stable_decay: constant, then down a line at the end. "
+            "After the warm-up. constant: stays. linear: down a line. "
+            "cosine: down a half cosine (Loshchilov and Hutter 2017). "
+            "cosine_restarts: several of them, each from the top (Loshchilov and Hutter 2017). "
+            "polynomial: (1 - share)^power. "
+            "inverse_sqrt: one over the root of the steps, for runs without a fixed end "
+            "(Vaswani et al. 2017). "
+            "slanted_triangular: up and down a line from and to a 32nd (Howard and Ruder 2018). "
+            "one_cycle: up and down a half cosine, from a 25th (Smith and Topin 2019). "
+            "warmup_stable_decay: constant, then down a line at the end (Hu et al. 2024). "
             "plateau: down by plateau_factor when dev has not become better."
         ),
     )
@@ -87,22 +95,40 @@ class OptimizationConfig(Settings):
         ge=0.0,
         le=1.0,
         description="What the schedule falls to, as a share of the highest rate.",
+        json_schema_extra=applies(unless={"optimization.schedule": "constant"}),
     )
-    cycles: int = Field(default=3, ge=1, description="How often cosine_restarts begins.")
-    power: float = Field(default=2.0, gt=0.0, le=10.0, description="Exponent of polynomial.")
+    cycles: int = Field(
+        default=3,
+        ge=1,
+        description="How often cosine_restarts begins.",
+        json_schema_extra=applies(when={"optimization.schedule": "cosine_restarts"}),
+    )
+    power: float = Field(
+        default=2.0,
+        gt=0.0,
+        le=10.0,
+        description="Exponent of polynomial.",
+        json_schema_extra=applies(when={"optimization.schedule": "polynomial"}),
+    )
     decay_share: float = Field(
         default=0.2,
         gt=0.0,
         le=1.0,
         description="Share of all steps in which warmup_stable_decay falls.",
+        json_schema_extra=applies(when={"optimization.schedule": "warmup_stable_decay"}),
     )
     plateau_factor: float = Field(
-        default=0.5, gt=0.0, lt=1.0, description="What plateau multiplies the rate with."
+        default=0.5,
+        gt=0.0,
+        lt=1.0,
+        description="What plateau multiplies the rate with.",
+        json_schema_extra=applies(when={"optimization.schedule": "plateau"}),
     )
     plateau_patience: int = Field(
         default=1,
         ge=0,
         description="Evaluations of dev without a new best that plateau waits for.",
+        json_schema_extra=applies(when={"optimization.schedule": "plateau"}),
     )
     weight_decay: float = Field(
         default=0.01,
@@ -162,7 +188,10 @@ class TrainingConfig(Settings):
         "of a batch follow one another, only attention sees them by text. Changes no result.",
     )
     precision: Precision = Field(
-        default="auto", description="auto: bf16 on a GPU that has it, else fp32."
+        default="auto",
+        description="Of the forward pass; weights stay in float32. auto: bf16 on a GPU that has "
+        "it, else fp32. fp32: exact. bf16: half the bits, the same range. "
+        "fp16: for GPUs without bf16; the loss is scaled (Micikevicius et al. 2018).",
     )
     device: str = Field(
         default="auto",

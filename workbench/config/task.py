@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from workbench.config.base import Settings
+from workbench.config.base import IS_SET, Settings, applies
+from workbench.config.model import TaskPoolingConfig
 
-TaskKind = Literal["classification", "tagging"]
 DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
 ConlluColumn = Literal["lemma", "upos", "xpos", "feats", "deprel", "misc"]
 TagScheme = Literal["as read", "bio", "bioes"]
@@ -26,7 +26,9 @@ class DataConfig(Settings):
         "then names of its splits. Leave out for files.",
     )
     subset: str | None = Field(
-        default=None, description="Configuration of the hub data set, if it has several."
+        default=None,
+        description="Configuration of the hub data set, if it has several.",
+        json_schema_extra=applies(when={"data.dataset": IS_SET}),
     )
     train: str = Field(
         min_length=1, description="Training file (relative to the preset or --data-root), or split."
@@ -39,7 +41,11 @@ class DataConfig(Settings):
     )
     format: DataFormat = Field(
         default="auto",
-        description="auto: by the file's ending (.conll .conllu .jsonl .csv .tsv .parquet).",
+        description="auto: by the file's ending, which is the format's name. "
+        "conll: columns of a word and its tag, a blank line after each sentence. "
+        "conllu: the ten columns of Universal Dependencies. jsonl: a JSON object in each line. "
+        "csv, tsv: a table whose first line names the columns. parquet: a columnar file.",
+        json_schema_extra=applies(unless={"data.dataset": IS_SET}),
     )
     text: str = Field(default="text", description="Column with the text.")
     dev_share: float = Field(
@@ -48,6 +54,7 @@ class DataConfig(Settings):
         lt=1.0,
         description="Share of train that is kept for dev where there is no dev file, drawn with "
         "the seed; of a classification from each label alike. Equal texts stay together.",
+        json_schema_extra=applies(unless={"data.dev": IS_SET}),
     )
     max_examples: int | None = Field(
         default=None,
@@ -80,21 +87,39 @@ class ClassificationData(DataConfig):
 class TaggingData(DataConfig):
     """Texts cut into words, with one tag per word."""
 
-    tokens: str = Field(default="tokens", description="Column with the list of words.")
-    tags: str = Field(default="tags", description="Column with the list of tags, one per word.")
-    token_column: int = Field(default=0, description="CoNLL files: column of the word.")
+    tokens: str = Field(
+        default="tokens",
+        description="Column with the list of words.",
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+    )
+    tags: str = Field(
+        default="tags",
+        description="Column with the list of tags, one per word.",
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
+    )
+    token_column: int = Field(
+        default=0,
+        description="CoNLL files: column of the word.",
+        json_schema_extra=applies(when={"data.format": ["auto", "conll"]}),
+    )
     tag_column: int = Field(
-        default=-1, description="CoNLL files: column of the tag, from 0; -1 is the last."
+        default=-1,
+        description="CoNLL files: column of the tag, from 0; -1 is the last.",
+        json_schema_extra=applies(when={"data.format": ["auto", "conll", "conllu"]}),
     )
     conllu_column: ConlluColumn = Field(
         default="upos",
-        description="CoNLL-U files: column of the tag by name; a tag_column from 0 to 9 takes "
-        "precedence.",
+        description="CoNLL-U files: which column is the tag; a tag_column from 0 to 9 takes "
+        "precedence. lemma: the word's base form. upos: the universal part of speech. "
+        "xpos: the language's own. feats: morphological features. deprel: the relation to the "
+        "head. misc: the last column.",
+        json_schema_extra=applies(when={"data.format": ["auto", "conllu"]}),
     )
     spans: str = Field(
         default="spans",
         description="Column with a list of {start, end, label} in characters of the text, used "
         "where a row has no tags.",
+        json_schema_extra=applies(unless={"data.format": ["conll", "conllu"]}),
     )
 
 
@@ -108,15 +133,31 @@ class BaseTask(Settings):
     learning_rate: float | None = Field(
         default=None, gt=0.0, le=10.0, description="Highest rate of this task's head, if another."
     )
+    layer_mix: bool = Field(
+        default=False,
+        description="Read a mean of all layers whose weights are learned (Peters et al. 2018), in "
+        "place of the last alone. Pays where a task is of form more than of sense, as parts of "
+        "speech, above all on a frozen backbone; keeps all layers in memory.",
+    )
 
 
-class ClassificationTask(BaseTask):
+class TextTask(BaseTask):
+    """What every task has that looks at the pooled vector of a text."""
+
+    pooling: TaskPoolingConfig = Field(
+        default_factory=TaskPoolingConfig, description="What differs from [pooling]."
+    )
+
+
+class ClassificationTask(TextTask):
     """One label out of several for a text."""
 
     kind: Literal["classification"] = Field(description="One label per text.")
     data: ClassificationData = Field(description="Where the examples are.")
     metric: Literal["accuracy", "macro_f1"] = Field(
-        default="accuracy", description="The metric that counts in choosing the best checkpoint."
+        default="accuracy",
+        description="What counts in choosing the best checkpoint. accuracy: share of right texts. "
+        "macro_f1: F1 averaged over the classes, rare ones counting alike.",
     )
     hidden_size: int = Field(
         default=0,
@@ -175,22 +216,34 @@ class TaggingTask(BaseTask):
     )
     word_pieces: WordPieces = Field(
         default="first",
-        description="What stands for a word that has several pieces: its first, its last, the "
-        "mean of all, or first+last side by side.",
+        description="What stands for a word that has several pieces. first: the first of them "
+        "(Devlin et al. 2019). last: the last, which holds the ending. mean: the mean of all. "
+        "first+last: both side by side.",
     )
     rnn: RnnCell = Field(
         default="none",
         description="A layer that reads the words in both directions before they are tagged. "
-        "none: the backbone's vectors do. lstm, gru: pays with a frozen or weak backbone.",
+        "none: the backbone's vectors do. lstm, gru: pays with a frozen or weak backbone "
+        "(Huang et al. 2015).",
     )
     hidden_size: int = Field(
-        default=256, ge=1, description="Size of the rnn in each direction; without rnn unused."
+        default=256,
+        ge=1,
+        description="Size of the rnn in each direction; without rnn unused.",
+        json_schema_extra=applies(when={"rnn": ["lstm", "gru"]}),
     )
-    layers: int = Field(default=1, ge=1, le=8, description="Layers of the rnn.")
+    layers: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Layers of the rnn.",
+        json_schema_extra=applies(when={"rnn": ["lstm", "gru"]}),
+    )
     crf: bool = Field(
         default=False,
         description="Learn which tag follows which (conditional random field) and choose the best "
-        "sequence as a whole. Slower by a loop over the words; helps most with spans.",
+        "sequence as a whole (Lafferty et al. 2001). Slower by a loop over the words; helps most "
+        "with spans.",
     )
     constrained: bool = Field(
         default=False,
@@ -201,6 +254,12 @@ class TaggingTask(BaseTask):
 
 TaskConfig = Annotated[ClassificationTask | TaggingTask, Field(discriminator="kind")]
 
+TASK_MODELS: dict[str, type[BaseTask]] = {
+    "classification": ClassificationTask,
+    "tagging": TaggingTask,
+}
+"""The kinds of task and what each can be told."""
+
 
 class SelectionConfig(Settings):
     """The rule that picks the best checkpoint, from the dev metrics."""
@@ -210,9 +269,15 @@ class SelectionConfig(Settings):
         description="mean: weighted mean of the tasks' metrics. worst: the lowest of them. "
         "task: one task's metric.",
     )
-    task: str | None = Field(default=None, description="The task that decides (rule = task).")
+    task: str | None = Field(
+        default=None,
+        description="The task that decides (rule = task).",
+        json_schema_extra=applies(when={"selection.rule": "task"}),
+    )
     weights: dict[str, float] = Field(
-        default_factory=dict, description="Weights of the mean by task; 1 where none is given."
+        default_factory=dict,
+        description="Weights of the mean by task; 1 where none is given.",
+        json_schema_extra=applies(when={"selection.rule": "mean"}),
     )
 
     @model_validator(mode="after")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.data.tokenizing import CUT, NO_LABEL, EncodedExample, WordLabels
+from workbench.data.pieces import CUT, NO_LABEL, WordLabels
+from workbench.data.tokenizing import EncodedExample
 
 
 @dataclass(frozen=True)
@@ -74,22 +76,17 @@ class Batch:
             pinned = tensor.pin_memory() if device.type == "cuda" else tensor
             return pinned.to(device, non_blocking=True)
 
-        targets: dict[str, Targets] = {}
-        for name, given in self.targets.items():
-            if isinstance(given, TextTargets):
-                targets[name] = TextTargets(move(given.rows), move(given.labels))
-            else:
-                targets[name] = replace(
-                    given,
-                    rows=move(given.rows),
-                    positions=move(given.positions),
-                    lasts=move(given.lasts),
-                    labels=move(given.labels),
-                )
+        def moved(given: Targets) -> Targets:
+            values = {field.name: getattr(given, field.name) for field in fields(given)}
+            tensors = {
+                name: move(value) for name, value in values.items() if isinstance(value, Tensor)
+            }
+            return replace(given, **tensors)  # type: ignore[arg-type]  # its own fields, moved
+
         return Batch(
             ids=move(self.ids),
             mask=move(self.mask),
-            targets=targets,
+            targets={task: moved(given) for task, given in self.targets.items()},
             texts=self.texts,
             tokens=self.tokens,
             indices=self.indices,
@@ -136,14 +133,18 @@ def _targets(examples: Sequence[EncodedExample], task: str) -> Targets | None:
         for row, example in enumerate(examples)
         if task in example.labels
     ]
-    if not isinstance(labelled[0][1], WordLabels):
-        return TextTargets(
-            torch.tensor([row for row, _ in labelled]),
-            torch.tensor([label for _, label in labelled]),
-        )
-    words = [(row, label) for row, label in labelled if isinstance(label, WordLabels)]
-    targets = word_targets(words)
+    targets = TARGETS[type(labelled[0][1])](labelled)
     return targets if targets is not None and targets.count else None
+
+
+def class_targets(labelled: Sequence[tuple[int, int]]) -> TextTargets:
+    """One class for each text.
+
+    Args:
+        labelled: Number of the text in the batch and its class.
+    """
+    rows, labels = zip(*labelled, strict=True)
+    return TextTargets(torch.tensor(rows), torch.tensor(labels))
 
 
 def word_targets(words: Sequence[tuple[int, WordLabels]]) -> WordTargets | None:
@@ -166,3 +167,10 @@ def word_targets(words: Sequence[tuple[int, WordLabels]]) -> WordTargets | None:
         lengths=tuple(np.unique(rows, return_counts=True)[1].tolist()),
         count=int((labels != NO_LABEL).sum()),
     )
+
+
+TARGETS: dict[type, Callable[[Sequence[tuple[int, Any]]], Targets | None]] = {
+    int: class_targets,
+    WordLabels: word_targets,
+}
+"""By the type of the labels: what a head gets, from pairs of a text's number and its label."""

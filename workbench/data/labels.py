@@ -17,6 +17,8 @@ class LabelSpace:
 
     task: str
     names: tuple[str, ...]
+    kind: str
+    """Of the task."""
     counts: tuple[int, ...] = field(default=(), compare=False)
     """How often each occurs in train, where that is known."""
 
@@ -58,7 +60,7 @@ def class_labels(task: str, seen: Iterable[str]) -> LabelSpace:
     """The classes seen in train, sorted."""
     counts = Counter(seen)
     names = tuple(sorted(counts))
-    return LabelSpace(task, names, tuple(counts[name] for name in names))
+    return LabelSpace(task, names, "classification", tuple(counts[name] for name in names))
 
 
 def tag_labels(task: str, seen: Iterable[str]) -> LabelSpace:
@@ -66,7 +68,8 @@ def tag_labels(task: str, seen: Iterable[str]) -> LabelSpace:
     tags = set(seen) - {UNANNOTATED}
     scheme = scheme_of_names(tags)
     if scheme == "plain":
-        return LabelSpace(task, tuple(sorted(tags)))
+        return LabelSpace(task, tuple(sorted(tags)), "tagging")
     types = sorted({tag[2:] for tag in tags if tag != "O"})
     marks = "BI" if scheme == "bio" else "BIES"
-    return LabelSpace(task, ("O", *(f"{mark}-{kind}" for kind in types for mark in marks)))
+    names = ("O", *(f"{mark}-{kind}" for kind in types for mark in marks))
+    return LabelSpace(task, names, "tagging")

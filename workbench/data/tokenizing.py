@@ -16,31 +16,11 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 from tokenizers import Tokenizer as BackEnd
 
-from workbench.data.examples import Split, Words
+from workbench.data.examples import Split
+from workbench.data.kinds import KINDS, EncodedLabel
 from workbench.data.labels import LabelSpace
-from workbench.data.schemes import UNANNOTATED
+from workbench.data.pieces import Pieces
 from workbench.errors import CheckpointError
-
-CUT = -1
-"""Position of a word whose pieces were all cut off, or that has none."""
-
-NO_LABEL = -1
-"""Number of the tag of a word that is not annotated."""
-
-
-@dataclass(frozen=True)
-class WordLabels:
-    """The tags of one text and where its words are among its pieces."""
-
-    positions: NDArray[np.int64]
-    """First piece of each word, or `CUT`, `(words,)`."""
-    lasts: NDArray[np.int64]
-    """Last piece of each word, of those that were not cut off, or `CUT`, `(words,)`."""
-    labels: NDArray[np.int64]
-    """Tag of each word, or `NO_LABEL`, `(words,)`."""
-
-
-EncodedLabel = int | WordLabels
 
 
 @dataclass(frozen=True)
@@ -52,18 +32,6 @@ class EncodedExample:
     labels: Mapping[str, EncodedLabel]
     """By task; only tasks that label this text."""
     place: str
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """One text without labels."""
-
-    ids: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    """Begin and end of each piece in the text, in characters, `(pieces, 2)`; 0, 0 for special
-    tokens."""
-    is_cut: bool
-    """Whether the text was longer than the maximum length."""
 
 
 class Tokenizer:
@@ -123,62 +91,6 @@ def _pieces(encoding: Encoding) -> Pieces:
     )
 
 
-def first_pieces(offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
-    """The first piece of each word.
-
-    Args:
-        offsets: Begin and end of each piece, `(pieces, 2)`; empty pieces are special tokens.
-        spans: Begin and end of each word, in order.
-
-    Returns:
-        `(words,)`: the first piece that shares a character with the word, or `CUT` if none
-        does, because the text was cut before it or the tokenizer drops its characters. Two
-        words share a piece only where the tokenizer joins them.
-    """
-    real = np.flatnonzero(offsets[:, 1] > offsets[:, 0])
-    positions = np.full(len(spans), CUT, dtype=np.int64)
-    if not len(real) or not spans:
-        return positions
-    begins = np.fromiter((begin for begin, _ in spans), dtype=np.int64, count=len(spans))
-    ends = np.fromiter((end for _, end in spans), dtype=np.int64, count=len(spans))
-    piece_begins, piece_ends = offsets[real, 0], offsets[real, 1]
-    # The first piece that ends after the word begins; it is the word's if it begins before its end.
-    candidate = np.searchsorted(piece_ends, begins, side="right")
-    inside = candidate < len(real)
-    found = np.where(inside, candidate, 0)
-    inside &= piece_begins[found] < ends
-    # A piece that begins in the word before belongs to that word, if this one has a piece too.
-    # One that begins in the white space before the word (SentencePiece, ModernBERT) is its own.
-    following = np.minimum(found + 1, len(real) - 1)
-    ends_before = np.concatenate(([0], ends[:-1]))
-    shared = inside & (piece_begins[found] < ends_before) & (following > found)
-    shared &= piece_begins[following] < ends
-    found = np.where(shared, following, found)
-    positions[inside] = real[found[inside]]
-    return positions
-
-
-def last_pieces(
-    offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]], firsts: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """The last piece of each word.
-
-    Args:
-        offsets: Begin and end of each piece, `(pieces, 2)`; empty pieces are special tokens.
-        spans: Begin and end of each word, in order.
-        firsts: What `first_pieces` found.
-
-    Returns:
-        `(words,)`: the last piece that begins before the word ends, or `CUT`.
-    """
-    real = np.flatnonzero(offsets[:, 1] > offsets[:, 0])
-    if not len(real) or not spans:
-        return firsts
-    ends = np.fromiter((end for _, end in spans), dtype=np.int64, count=len(spans))
-    last = real[np.maximum(np.searchsorted(offsets[real, 0], ends, side="left") - 1, 0)]
-    return np.where(firsts == CUT, CUT, np.maximum(last, firsts))
-
-
 @dataclass(frozen=True)
 class EncodedSplit:
     """A split as the engine takes it."""
@@ -207,19 +119,7 @@ def encode_split(
         numbered: dict[str, EncodedLabel] = {}
         for task, label in example.labels.items():
             cut[task] += piece.is_cut
-            if isinstance(label, Words):
-                numbered[task] = _number_words(label, piece, labels[task], example.place)
-            else:
-                numbered[task] = labels[task].index(label, example.place)
+            space = labels[task]
+            numbered[task] = KINDS[space.kind].number(space, label, piece, example.place)
         encoded.append(EncodedExample(piece.ids, numbered, example.place))
     return EncodedSplit(split.name, tuple(encoded), cut)
-
-
-def _number_words(words: Words, pieces: Pieces, space: LabelSpace, place: str) -> WordLabels:
-    firsts = first_pieces(pieces.offsets, words.spans)
-    numbers = [NO_LABEL if tag == UNANNOTATED else space.index(tag, place) for tag in words.tags]
-    return WordLabels(
-        positions=firsts,
-        lasts=last_pieces(pieces.offsets, words.spans, firsts),
-        labels=np.array(numbers, dtype=np.int64),
-    )

@@ -17,12 +17,13 @@ def write_card(
         f"| {name} | {head.kind} | {', '.join(head.labels)} |\n"
         for name, head in description.heads.items()
     )
+    which = f" {description.which_vectors}" if description.which_vectors else ""
     title = description.name.replace("\n", " ")
     (folder / "README.md").write_text(
         f"---\ntags:\n{tag_lines}---\n\n"
         f"# {title}\n\n"
         f"Trained and exported with mtl-workbench. Texts are cut at {description.max_length} "
-        f"word pieces; text vectors are pooled by `{description.pooling}`.\n\n"
+        f"word pieces; text vectors are pooled by `{description.pooling.words}`.{which}\n\n"
         f"| task | kind | labels |\n| --- | --- | --- |\n{tasks}\n"
         f"```python\n{use}\n```\n",
         encoding="utf-8",

@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from safetensors.torch import save_file
+from torch import nn
+
 from workbench.errors import CheckpointError
 from workbench.export.card import write_card
 from workbench.model.backbone import save_backbone_files
@@ -22,7 +25,14 @@ POOLING_FLAGS = {
     "weighted_mean": "pooling_mode_weightedmean_tokens",
     "last": "pooling_mode_lasttoken",
 }
-"""By pooling: its switch in `1_Pooling/config.json`. Every version knows the first four."""
+"""By pooling: its switch in `1_Pooling/config.json`. Every version knows the first four. Several
+of them stand side by side there in this order, which is ours, too."""
+
+ACTIVATION_CLASSES = {
+    "tanh": "torch.nn.modules.activation.Tanh",
+    "linear": "torch.nn.modules.linear.Identity",
+}
+"""By activation of a projection: the class that `2_Dense/config.json` names."""
 
 
 def write_sentence_transformers(loaded: LoadedModel, folder: Path) -> None:
@@ -31,38 +41,50 @@ def write_sentence_transformers(loaded: LoadedModel, folder: Path) -> None:
     Type paths and pooling switches are those of sentence-transformers 2 to 5, which version 6
     still reads; what version 6 itself writes is not readable by the older ones.
 
+    The vectors are those of the pooling that tasks share. A dense layer and the scaling to length
+    1 after it are modules of their own there, too.
+
     Raises:
         CheckpointError: sentence-transformers has no such pooling.
     """
     pooling = loaded.description.pooling
-    if pooling not in POOLING_FLAGS:
+    if odd := [part for part in pooling.parts if part not in POOLING_FLAGS]:
         raise CheckpointError(
-            f'sentence-transformers cannot pool by "{pooling}".',
+            f'sentence-transformers cannot pool by "{odd[0]}".',
             where="[pooling] mode",
             next_step=f"train with one of {', '.join(POOLING_FLAGS)}",
         )
     save_backbone_files(loaded.backbone, folder)
     save_weights(loaded.model.backbone.encoder, folder / "model.safetensors")
-    modules = [
-        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-        {
-            "idx": 1,
-            "name": "1",
-            "path": "1_Pooling",
-            "type": "sentence_transformers.models.Pooling",
-        },
-    ]
-    _write(folder / "modules.json", modules)
     _write(
         folder / "sentence_bert_config.json",
         {"max_seq_length": loaded.description.max_length, "do_lower_case": False},
     )
     _write(folder / "config_sentence_transformers.json", {"similarity_fn_name": "cosine"})
+    modules = [("Transformer", ""), ("Pooling", "1_Pooling")]
     (folder / "1_Pooling").mkdir()
     _write(
         folder / "1_Pooling" / "config.json",
         {"word_embedding_dimension": loaded.model.backbone.hidden_size}
-        | {flag: mode == pooling for mode, flag in POOLING_FLAGS.items()},
+        | {flag: mode in pooling.parts for mode, flag in POOLING_FLAGS.items()},
+    )
+    if loaded.model.pooling.projection is not None:
+        modules.append(("Dense", "2_Dense"))
+        _write_dense(loaded.model.pooling.projection, pooling.activation, folder / "2_Dense")
+    if pooling.normalize:
+        modules.append(("Normalize", f"{len(modules)}_Normalize"))
+        (folder / modules[-1][1]).mkdir()
+    _write(
+        folder / "modules.json",
+        [
+            {
+                "idx": number,
+                "name": str(number),
+                "path": path,
+                "type": f"sentence_transformers.models.{name}",
+            }
+            for number, (name, path) in enumerate(modules)
+        ],
     )
     (folder / SIDECAR).mkdir()
     save_heads(loaded, folder / SIDECAR)
@@ -75,6 +97,24 @@ def write_sentence_transformers(loaded: LoadedModel, folder: Path) -> None:
             'vectors = model.encode(["How are you?", "I am fine."])'
         ),
         tags=("sentence-transformers", "feature-extraction"),
+    )
+
+
+def _write_dense(linear: nn.Linear, activation: str, folder: Path) -> None:
+    folder.mkdir()
+    _write(
+        folder / "config.json",
+        {
+            "in_features": linear.in_features,
+            "out_features": linear.out_features,
+            "bias": True,
+            "activation_function": ACTIVATION_CLASSES[activation],
+        },
+    )
+    state = {f"linear.{name}": value for name, value in linear.state_dict().items()}
+    save_file(
+        {name: value.cpu().contiguous() for name, value in state.items()},
+        folder / "model.safetensors",
     )
 
 

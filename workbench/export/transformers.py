@@ -30,7 +30,7 @@ from workbench.export.card import write_card
 from workbench.model.backbone import quiet_transformers, save_backbone_files
 from workbench.model.building import HeadSettings
 from workbench.model.folder import LoadedModel, save_weights
-from workbench.model.heads import ClassificationHead, Head
+from workbench.model.heads import ClassificationHead, Head, TaggingHead
 
 STRAIGHT = 2.0**-13
 """tanh(x) is x to a relative error below 3e-7 while |x| < 1e-3, that is for logits up to 8; a
@@ -86,12 +86,14 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
     import transformers
 
     head: Head = loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
-    if why := _beyond(head):
+    mixed = "a mean of all layers before it, where theirs see the last" * settings.layer_mix
+    if why := mixed or _beyond(head):
         raise CheckpointError(
             f'The head of "{task}" cannot be written for transformers: it has {why}.',
             where=f"task {task}",
             next_step="export with --format sentence-transformers, which carries all heads",
         )
+    assert isinstance(head, ClassificationHead | TaggingHead)
     weight, bias = head.linear.weight.detach(), head.linear.bias.detach()
     encoder = loaded.model.backbone.encoder
     config = copy.deepcopy(loaded.model.backbone.config)
@@ -107,23 +109,26 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
         _fill(model.classifier, weight, bias)
         return auto, model
     auto = "AutoModelForSequenceClassification"
-    pooling = loaded.description.pooling
+    pooling = settings.pooling or loaded.description.pooling
     write_head = FIRST_PIECE_HEADS.get(config.model_type)
     if write_head is None:
         raise _cannot(task, config, "has a classifier whose layers cannot carry this head")
-    if pooling == "mean":
+    if pooling.projection or pooling.normalize:
+        raise _cannot(task, config, "has no layer between the pooled vector and the classifier")
+    mode = pooling.words
+    if mode == "mean":
         if config.model_type not in BERT_LIKE:
             raise _cannot(task, config, "cannot average over the pieces")
         if 2 * len(settings.labels) + 2 > config.hidden_size:
             raise _cannot(task, config, f"is too narrow for {len(settings.labels)} classes")
         config.num_hidden_layers += 1
-    elif pooling != "cls":
-        raise _cannot(task, config, f'cannot pool by "{pooling}"')
+    elif mode != "cls":
+        raise _cannot(task, config, f'cannot pool by "{mode}"')
     elif len(settings.labels) > config.hidden_size:
         raise _cannot(task, config, f"is too narrow for {len(settings.labels)} classes")
     model = _empty(transformers, auto, config, task)
     _load_encoder(model, encoder)
-    if pooling == "mean":
+    if mode == "mean":
         layer = getattr(model, model.base_model_prefix).encoder.layer[-1]
         weight = _make_averaging(layer, weight)
     write_head(model, weight, bias)
@@ -134,6 +139,7 @@ def _beyond(head: Head) -> str:
     """What of a head no classifier of transformers has; empty if nothing."""
     if isinstance(head, ClassificationHead):
         return "a hidden layer, where theirs are linear" if head.hidden is not None else ""
+    assert isinstance(head, TaggingHead)
     if head.crf is not None:
         return "a CRF, and the scores before it are not the tags"
     if head.rnn is not None:

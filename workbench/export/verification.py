@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from workbench.data.batching import pad
 from workbench.errors import CheckpointError
-from workbench.export.sentence_transformers import POOLING_FLAGS
+from workbench.export.sentence_transformers import ACTIVATION_CLASSES, POOLING_FLAGS
 from workbench.inference.predictor import Predictor
-from workbench.model.folder import LoadedModel, load_model_folder
-from workbench.model.pooling import POOLINGS
+from workbench.model.folder import LoadedModel, load_model_folder, state_after_backbone
+from workbench.model.pooling import ACTIVATIONS, POOLINGS
 
 TEXTS = (
     "How are you?",
@@ -55,23 +58,49 @@ def difference_of(loaded: LoadedModel, form: str, folder: Path) -> float:
 
 
 def _verify_sentence_transformers(loaded: LoadedModel, folder: Path) -> float:
-    """Vectors by `transformers` and the folder's own pooling file; heads by the side-car."""
+    """Vectors by `transformers` and the folder's own module files; heads by the side-car."""
     from transformers import AutoModel
 
     ours = Predictor(loaded)
     inputs = _tokenize(folder)
     encoder = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
-    flags = json.loads((folder / "1_Pooling" / "config.json").read_text(encoding="utf-8"))
-    mode = next(mode for mode, flag in POOLING_FLAGS.items() if flags[flag])
     with torch.inference_mode():
-        hidden = encoder(**inputs).last_hidden_state
-        vectors = POOLINGS[mode](hidden, inputs["attention_mask"]).numpy()
-    theirs = load_model_folder(folder).model.heads.state_dict()
-    heads = [
+        vectors = encoder(**inputs).last_hidden_state
+        for module in json.loads((folder / "modules.json").read_text(encoding="utf-8"))[1:]:
+            apply = MODULES[module["type"].rpartition(".")[2]]
+            vectors = apply(folder / module["path"], vectors, inputs["attention_mask"])
+    theirs = state_after_backbone(load_model_folder(folder).model)
+    rest = [
         (value.cpu() - theirs[name]).abs().max().item()
-        for name, value in loaded.model.heads.state_dict().items()
+        for name, value in state_after_backbone(loaded.model).items()
     ]
-    return float(max([np.abs(vectors - ours.encode(TEXTS)).max(), *heads]))
+    return float(max([np.abs(vectors.numpy() - ours.encode(TEXTS)).max(), *rest]))
+
+
+def _pool(folder: Path, hidden: Tensor, mask: Tensor) -> Tensor:
+    flags = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    modes = [mode for mode, flag in POOLING_FLAGS.items() if flags[flag]]
+    return torch.cat([POOLINGS[mode](hidden, mask) for mode in modes], dim=-1)
+
+
+def _project(folder: Path, vectors: Tensor, mask: Tensor) -> Tensor:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    state = load_file(folder / "model.safetensors")
+    linear = nn.functional.linear(vectors, state["linear.weight"], state["linear.bias"])
+    names = {name: activation for activation, name in ACTIVATION_CLASSES.items()}
+    return ACTIVATIONS[names[config["activation_function"]]](linear)
+
+
+def _normalize(folder: Path, vectors: Tensor, mask: Tensor) -> Tensor:
+    return nn.functional.normalize(vectors, dim=-1)
+
+
+MODULES: dict[str, Callable[[Path, Tensor, Tensor], Tensor]] = {
+    "Pooling": _pool,
+    "Dense": _project,
+    "Normalize": _normalize,
+}
+"""By class in `modules.json`: what it does with the vectors, read from its folder."""
 
 
 def _verify_transformers(loaded: LoadedModel, folder: Path) -> float:
@@ -101,10 +130,10 @@ def _expected_logits(loaded: LoadedModel, task: str) -> NDArray[np.float32]:
     ids, mask = pad([piece.ids for piece in pieces], loaded.tokenizer.pad_id)
     device = next(loaded.model.parameters()).device
     with torch.inference_mode():
-        hidden = loaded.model.hidden(ids.to(device), mask.to(device))
-        if loaded.description.heads[task].kind == "classification":
-            hidden = loaded.model.pooling(hidden, mask.to(device))
-        logits: NDArray[np.float32] = loaded.model.heads[task](hidden).float().cpu().numpy()
+        encoding = loaded.model.read(ids.to(device), mask.to(device))
+        of_words = loaded.description.heads[task].kind == "tagging"
+        vectors = encoding.pieces(task) if of_words else encoding.texts(task)
+        logits: NDArray[np.float32] = loaded.model.heads[task](vectors).float().cpu().numpy()
     return logits
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from workbench.data.batching import Batch, collate
 from workbench.data.labels import LabelSpace
-from workbench.data.schemes import UNANNOTATED
-from workbench.data.tokenizing import CUT, NO_LABEL, EncodedSplit, WordLabels
+from workbench.data.tokenizing import EncodedExample, EncodedSplit
+from workbench.inference.kinds import ANSWERS
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.heads import Head
 from workbench.model.multitask import MultiTaskModel
@@ -37,10 +38,11 @@ class TaskPredictions:
     """What one task's head said of a split, example by example."""
 
     loss: float = 0.0
-    """Mean nats per label (text or word)."""
-    expected: list[list[str]] = field(default_factory=list)
-    """Labels of each labelled text: one, or one per word (`UNANNOTATED` where there is none)."""
-    predicted: list[list[str]] = field(default_factory=list)
+    """Mean per label, in the task's unit (nats per text or word)."""
+    expected: list[Any] = field(default_factory=list)
+    """Of each labelled example what `AnswerKind.compared` makes of its label."""
+    predicted: list[Any] = field(default_factory=list)
+    """The same of what the head decoded."""
 
 
 def length_sorted_batches(lengths: np.ndarray, budget: int = TOKENS_PER_BATCH) -> list[np.ndarray]:
@@ -67,8 +69,7 @@ def predict_split(
 ) -> dict[str, TaskPredictions]:
     """Run a model over a split.
 
-    The model is in evaluation mode inside, and as before afterwards. A word whose pieces were
-    cut off is predicted `O` (or the first label, where there is no `O`), so that cutting costs.
+    The model is in evaluation mode inside, and as before afterwards.
 
     Returns:
         By task that labels something in the split.
@@ -77,7 +78,7 @@ def predict_split(
     model.eval()
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
-    guesses: dict[int, dict[str, list[int]]] = {}
+    decoded: dict[str, dict[int, NDArray[Any]]] = {}
     for indices in length_sorted_batches(split.lengths):
         examples = [split.examples[index] for index in indices]
         batch = collate(examples, indices.tolist(), pad_id=pad_id).to(arithmetic.device)
@@ -88,51 +89,54 @@ def predict_split(
             head: Head = model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
             sums[task] = sums.get(task, 0.0) + head.loss_sum(scores, targets).item()
             counts[task] = counts.get(task, 0) + targets.count
-            _collect(guesses, indices, task, targets.rows, head.decode(scores, targets))
+            found = head.decode(scores, targets).cpu().numpy()
+            kind = labels[task].kind
+            shares = share_out(kind, task, examples, found)
+            decoded.setdefault(task, {}).update(
+                (int(indices[row]), share) for row, share in shares.items()
+            )
     model.train(was_training)
     return {
-        task: _task_predictions(task, split, labels[task], guesses, sums[task] / counts[task])
+        task: _task_predictions(labels[task], split, decoded[task], sums[task] / counts[task])
         for task in labels
         if task in sums
     }
 
 
-def _collect(
-    guesses: dict[int, dict[str, list[int]]],
-    indices: np.ndarray,
-    task: str,
-    rows: Tensor,
-    decoded: Tensor,
-) -> None:
-    for row, guess in zip(rows.tolist(), decoded.tolist(), strict=True):
-        guesses.setdefault(int(indices[row]), {}).setdefault(task, []).append(guess)
+def share_out(
+    kind: str, task: str, examples: Sequence[EncodedExample], values: NDArray[Any]
+) -> dict[int, NDArray[Any]]:
+    """What belongs to each example of a batch, of what its task's head gave for all.
+
+    Args:
+        kind: Of the task.
+        task: Its name.
+        examples: Of the batch, in order.
+        values: One row for each text or word.
+
+    Returns:
+        By number of the example in the batch, for those that the task labels.
+    """
+    labelled = [(row, one.labels[task]) for row, one in enumerate(examples) if task in one.labels]
+    ends = np.cumsum([ANSWERS[kind].rows_of(label) for _, label in labelled])
+    parts = np.split(values, ends[:-1])
+    return {row: part for (row, _), part in zip(labelled, parts, strict=True)}
 
 
 def _task_predictions(
-    task: str,
-    split: EncodedSplit,
     space: LabelSpace,
-    guesses: Mapping[int, Mapping[str, list[int]]],
+    split: EncodedSplit,
+    decoded: Mapping[int, NDArray[Any]],
     loss: float,
 ) -> TaskPredictions:
-    missing = space.names.index("O") if "O" in space.names else 0
-    result = TaskPredictions(loss)
+    result, kind = TaskPredictions(loss), ANSWERS[space.kind]
+    nothing = np.zeros(0, np.int64)
     for index, example in enumerate(split.examples):
-        label = example.labels.get(task)
+        label = example.labels.get(space.task)
         if label is None:
             continue
-        found = iter(guesses.get(index, {}).get(task, []))
-        if isinstance(label, WordLabels):
-            # Nothing is found for a text of which no word that was kept is annotated.
-            numbers = [
-                missing if at == CUT else next(found, missing) for at in label.positions.tolist()
-            ]
-            expected = [
-                UNANNOTATED if number == NO_LABEL else space.names[number]
-                for number in label.labels.tolist()
-            ]
-        else:
-            numbers, expected = [next(found)], [space.names[label]]
+        # Nothing is found for a text of whose batch no word that was kept is annotated.
+        expected, predicted = kind.compared(space, label, decoded.get(index, nothing))
         result.expected.append(expected)
-        result.predicted.append([space.names[number] for number in numbers])
+        result.predicted.append(predicted)
     return result

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from workbench.data.tokenizing import Tokenizer
-from workbench.errors import CheckpointError
+from workbench.errors import CheckpointError, ConfigError
 from workbench.model.attention import use_our_attention
 from workbench.model.packing import Packing, find_packing
 from workbench.model.sources import locate
@@ -24,7 +24,7 @@ class Backbone(nn.Module):
     """A pretrained encoder that gives one vector per word piece.
 
     Guarantees that positions under the mask do not depend on padding, as the model's own
-    attention mask does, and that nothing but the last layer is computed and kept.
+    attention mask does, and that only the last layer is kept where nobody asks for the others.
     """
 
     def __init__(self, encoder: nn.Module) -> None:
@@ -52,6 +52,19 @@ class Backbone(nn.Module):
     def hidden_size(self) -> int:
         """Length of each piece's vector."""
         return int(self.config.hidden_size)
+
+    @property
+    def depth(self) -> int:
+        """How many layers there are above the embeddings."""
+        return int(self.config.num_hidden_layers)
+
+    def layers(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Encode a batch and keep every layer: the embeddings, then each of the `depth` layers.
+
+        What the model does after its layers, as a last norm, is done to the last one alone.
+        """
+        found = self.encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        return (*found.hidden_states[:-1], found.last_hidden_state)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Encode a batch.
@@ -81,16 +94,18 @@ class LoadedBackbone:
     tokenizer: Tokenizer
 
 
-def load_backbone(model: str, *, max_length: int) -> LoadedBackbone:
+def load_backbone(model: str, *, max_length: int, layer: int | None = None) -> LoadedBackbone:
     """Load a pretrained encoder and its tokenizer.
 
     Args:
         model: Alias, folder or hub id.
         max_length: Longest text in pieces; lowered to what the model's positions allow.
+        layer: The layer whose vectors are taken, counted from 1; those above are left out. All
+            of them by default.
 
     Raises:
         CheckpointError: The files are absent or cannot be read.
-        ConfigError: `model` names nothing.
+        ConfigError: `model` names nothing, or has no such layer.
     """
     source = locate(model)
     quiet_transformers()
@@ -99,6 +114,8 @@ def load_backbone(model: str, *, max_length: int) -> LoadedBackbone:
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         encoder_class = encoder_class_of(config)
+        if layer is not None:
+            _leave_out_above(config, layer)
         encoder, report = encoder_class.from_pretrained(
             source,
             config=config,
@@ -229,6 +246,23 @@ def quiet_transformers() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+
+def _leave_out_above(config: Any, layer: int) -> None:
+    """Make a configuration one of a model that ends with this layer.
+
+    What follows the layers, as a last norm, then follows this one.
+    """
+    depth = int(config.num_hidden_layers)
+    if layer > depth:
+        raise ConfigError(
+            f"backbone.layer is {layer}, but the backbone has {depth} layers.",
+            where="[backbone] layer",
+            next_step=f"set it to {depth} at most, or leave it out",
+        )
+    if isinstance(kinds := getattr(config, "layer_types", None), list):
+        config.layer_types = kinds[:layer]
+    config.num_hidden_layers = layer
 
 
 def _without_pooler(encoder_class: Any) -> dict[str, bool]:

@@ -1,7 +1,7 @@
 """A model as a folder: what predicts, without what trains. Safetensors and JSON, no pickle.
 
     model.json              tasks, labels, pooling, maximum length
-    heads.safetensors       every head's layers, as `task.layer`
+    heads.safetensors       all after the backbone: `heads.task.layer`, poolings that are learned
     backbone/               config.json, model.safetensors, tokenizer: transformers opens it
 
 An export in the sentence-transformers layout has the same files, with the backbone at its top
@@ -14,19 +14,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
-from torch import nn
+from torch import Tensor, nn
 
 from workbench.data.tokenizing import Tokenizer
 from workbench.errors import CheckpointError
 from workbench.model.backbone import LoadedBackbone, empty_backbone, save_backbone_files
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.multitask import MultiTaskModel
+from workbench.model.pooling import PoolingSettings
 
-FORMAT = 2
-"""1: heads without options. Both are read."""
+FORMAT = 3
+"""1: heads without options. 2: one pooling, by its name, and nothing but heads in
+`heads.safetensors`. All are read."""
 SIDECAR = "workbench"
 
 
@@ -35,9 +38,20 @@ class ModelDescription:
     """What `model.json` says."""
 
     name: str
-    pooling: str
+    pooling: PoolingSettings
+    """Of the vectors of texts, for tasks that have none of their own."""
     max_length: int
     heads: Mapping[str, HeadSettings]
+
+    @property
+    def which_vectors(self) -> str:
+        """Whose vectors a text's are, where tasks differ in it; else empty."""
+        own = [
+            f"{name} ({head.pooling.words})" for name, head in self.heads.items() if head.pooling
+        ]
+        if not own:
+            return ""
+        return f"Vectors are pooled by {self.pooling.words}, but those of {', '.join(own)} are not."
 
 
 @dataclass(frozen=True)
@@ -67,12 +81,22 @@ def save_heads(loaded: LoadedModel, folder: Path) -> None:
     """Write `model.json` and `heads.safetensors`."""
     state = {
         name: value.detach().cpu().contiguous()
-        for name, value in loaded.model.heads.state_dict().items()
+        for name, value in state_after_backbone(loaded.model).items()
     }
     save_file(state, folder / "heads.safetensors")
     description = {"format": FORMAT} | asdict(loaded.description)
     content = json.dumps(description, indent=2, ensure_ascii=False)
     (folder / "model.json").write_text(content, encoding="utf-8")
+
+
+def state_after_backbone(model: MultiTaskModel) -> dict[str, Tensor]:
+    """All values of a model but its backbone's, by full name."""
+    return {
+        f"{name}.{key}": value
+        for name, module in model.named_children()
+        if module is not model.backbone
+        for key, value in module.state_dict().items()
+    }
 
 
 def save_weights(module: nn.Module, file: Path) -> None:
@@ -93,7 +117,7 @@ def load_model_folder(folder: Path) -> LoadedModel:
     model = build_model(loaded, description.heads, pooling=description.pooling, seed=0)
     try:
         load_model(loaded.backbone.encoder, str(backbone_folder / "model.safetensors"))
-        model.heads.load_state_dict(load_file(sidecar / "heads.safetensors"))
+        _load_after_backbone(model, load_file(sidecar / "heads.safetensors"))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(
             f"The weights cannot be loaded: {str(error).splitlines()[0]}",
@@ -102,6 +126,16 @@ def load_model_folder(folder: Path) -> LoadedModel:
         ) from error
     model.eval()
     return LoadedModel(model, loaded.tokenizer, description)
+
+
+def _load_after_backbone(model: MultiTaskModel, state: dict[str, Tensor]) -> None:
+    expected = state_after_backbone(model)
+    if not state.keys() & expected.keys():
+        state = {f"heads.{name}": value for name, value in state.items()}  # before format 3
+    found = model.load_state_dict(state, strict=False)
+    absent = [name for name in found.missing_keys if name in expected]
+    if wrong := [*absent, *found.unexpected_keys]:
+        raise RuntimeError(f"heads.safetensors and model.json differ in {wrong[0]}")
 
 
 def _read_description(file: Path) -> ModelDescription:
@@ -119,10 +153,13 @@ def _read_description(file: Path) -> ModelDescription:
                 tuple(head["labels"]),
                 float(head["dropout"]),
                 dict(head.get("options", {})),
+                _pooling(head["pooling"]) if head.get("pooling") else None,
+                bool(head.get("layer_mix", False)),
             )
             for name, head in values.pop("heads").items()
         }
-        return ModelDescription(**values, heads=heads)
+        pooling = _pooling(values.pop("pooling"))
+        return ModelDescription(**values, pooling=pooling, heads=heads)
     except FileNotFoundError:
         raise CheckpointError(
             "There is no model in this folder: model.json is absent.",
@@ -135,3 +172,9 @@ def _read_description(file: Path) -> ModelDescription:
             where=str(file),
             next_step="take another checkpoint, or export again",
         ) from error
+
+
+def _pooling(value: Any) -> PoolingSettings:
+    if isinstance(value, str):  # before format 3
+        return PoolingSettings((value,))
+    return PoolingSettings(**value | {"parts": tuple(value["parts"])})

@@ -2,36 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from workbench.data.batching import Batch, TextTargets
+from workbench.data.batching import Batch, WordTargets
 from workbench.model.backbone import Backbone
 from workbench.model.freezing import is_frozen
-from workbench.model.heads import Head, TaggingHead
-from workbench.model.pooling import Pooling
+from workbench.model.heads import Head, WordHead
+from workbench.model.mixing import LayerMix
+from workbench.model.pooling import TextPooling
 
 
-class _Heads(nn.ModuleDict):
-    """Heads by task. A task may be called `type` or `keys`, which `ModuleDict` itself refuses."""
+class _ByTask(nn.ModuleDict):
+    """Modules by task. One may be called `type` or `keys`, which `ModuleDict` itself refuses."""
 
     def add_module(self, name: str, module: nn.Module | None) -> None:
         self._modules[name] = module  # type: ignore[assignment]  # torch itself puts None there
 
 
+class Encoding:
+    """A batch of texts after the backbone: what each task sees of it.
+
+    What several tasks see alike is computed once.
+    """
+
+    def __init__(self, model: MultiTaskModel, layers: Sequence[Tensor], mask: Tensor) -> None:
+        self._model = model
+        self._layers = layers
+        self._mask = mask
+        self._mixed: dict[str, Tensor] = {}
+        self._pooled: dict[tuple[int, str], Tensor] = {}
+
+    def pieces(self, task: str) -> Tensor:
+        """The vectors of all pieces, `(batch, seq, hidden)`: the last layer, or the task's mix."""
+        if task not in self._model.mixes:
+            return self._layers[-1]
+        if task not in self._mixed:
+            self._mixed[task] = self._model.mixes[task](self._layers)
+        return self._mixed[task]
+
+    def texts(self, task: str) -> Tensor:
+        """The pooled vectors of all texts, `(batch, width)`."""
+        pooling = self._model.pooling_of(task)
+        key = (id(pooling), task if task in self._model.mixes else "")
+        if key not in self._pooled:
+            self._pooled[key] = pooling(self.pieces(task), self._mask)
+        return self._pooled[key]
+
+
 class MultiTaskModel(nn.Module):
     """The backbone sees each text once; each head sees the texts or words that are its own.
+
+    On the way from the backbone to a head a task may mix the layers, and a head of texts sees
+    what a pooling makes of them: the one that tasks share, or the task's own.
 
     Guarantees that a frozen part stays in evaluation mode (no dropout) and that nothing is
     recorded for its gradient.
     """
 
-    def __init__(self, backbone: Backbone, heads: Mapping[str, Head], *, pooling: Pooling) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        heads: Mapping[str, Head],
+        *,
+        pooling: TextPooling,
+        poolings: Mapping[str, TextPooling] | None = None,
+        mixes: Mapping[str, LayerMix] | None = None,
+    ) -> None:
+        """Put parts together.
+
+        Args:
+            backbone: Shared by all.
+            heads: By task.
+            pooling: Of the tasks that have none of their own, and of `encode`.
+            poolings: By task that has its own.
+            mixes: By task that reads all layers, not the last alone.
+        """
         super().__init__()
         self.backbone = backbone
-        self.heads = _Heads(heads)
         self.pooling = pooling
+        self.poolings = _ByTask(poolings or {})
+        self.mixes = _ByTask(mixes or {})
+        self.heads = _ByTask(heads)
 
     def train(self, mode: bool = True) -> MultiTaskModel:
         """Set the mode of what is trained; frozen parts stay in evaluation mode.
@@ -55,9 +108,29 @@ class MultiTaskModel(nn.Module):
         hidden: Tensor = self.backbone(ids, mask)
         return hidden
 
+    @property
+    def layer_shares(self) -> dict[str, tuple[float, ...]]:
+        """By task that mixes layers, how much of each is in its mean, embeddings first."""
+        return {task: mix.shares for task, mix in self.mixes.items() if isinstance(mix, LayerMix)}
+
+    def pooling_of(self, task: str) -> TextPooling:
+        """The pooling whose vectors a task's head sees."""
+        if task not in self.poolings:
+            return self.pooling
+        own = self.poolings[task]
+        assert isinstance(own, TextPooling)
+        return own
+
+    def read(self, ids: Tensor, mask: Tensor) -> Encoding:
+        """One forward pass of the backbone; all layers are kept only if a task mixes them."""
+        if not self.mixes:
+            return Encoding(self, (self.hidden(ids, mask),), mask)
+        return Encoding(self, self.backbone.layers(ids, mask), mask)
+
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """One vector per text, `(batch, hidden)`."""
-        return self.pooling(self.hidden(ids, mask), mask)
+        """One vector per text by the shared pooling, `(batch, width)`."""
+        vectors: Tensor = self.pooling(self.hidden(ids, mask), mask)
+        return vectors
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Logits of every task that labels something in the batch.
@@ -65,16 +138,14 @@ class MultiTaskModel(nn.Module):
         Returns:
             By task: `(labelled texts, classes)` or `(labelled words, tags)`.
         """
-        hidden = self.hidden(batch.ids, batch.mask)  # (batch, seq, hidden)
-        pooled: Tensor | None = None
+        encoding = self.read(batch.ids, batch.mask)
         logits = {}
         for task, targets in batch.targets.items():
             head = self.heads[task]
-            if isinstance(targets, TextTargets):
-                pooled = self.pooling(hidden, batch.mask) if pooled is None else pooled
-                vectors = pooled[targets.rows]  # (labelled texts, hidden)
+            if isinstance(head, WordHead):
+                assert isinstance(targets, WordTargets)
+                vectors = head.vectors(encoding.pieces(task), targets)  # (labelled words, width)
             else:
-                assert isinstance(head, TaggingHead)
-                vectors = head.vectors(hidden, targets)  # (labelled words, width)
+                vectors = encoding.texts(task)[targets.rows]  # (labelled texts, width)
             logits[task] = head(vectors, targets)
         return logits

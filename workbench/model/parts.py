@@ -17,7 +17,7 @@ from workbench.model.vocabulary import OccurringRows
 if TYPE_CHECKING:
     from workbench.model.multitask import MultiTaskModel
 
-Role = Literal["embeddings", "layer", "top", "pooling", "head"]
+Role = Literal["embeddings", "layer", "top", "pooling", "mix", "head"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,14 @@ class Part:
     role: Role
     """`top` is what the backbone has after its layers, or all of a backbone without layers."""
     name: str
-    """`embeddings`, `layer 3`, `top`, `pooling`, or `head question`."""
+    """`embeddings`, `layer 3`, `top`, `pooling`, or of a task `pooling question`, `mix question`,
+    `head question`."""
     parameters: dict[str, nn.Parameter]
     """By full name in the model."""
     layer: int = -1
     """Number of the layer, from 0 at the bottom."""
     task: str = ""
-    """Whose head."""
+    """Whose head, mix, or own pooling."""
 
 
 def parts_of(model: MultiTaskModel) -> list[Part]:
@@ -46,6 +47,12 @@ def parts_of(model: MultiTaskModel) -> list[Part]:
     for task, head in model.heads.items():
         for parameter in head.parameters():
             place.setdefault(id(parameter), ("head", f"head {task}", -1, task))
+    for task, pooling in model.poolings.items():
+        for parameter in pooling.parameters():
+            place.setdefault(id(parameter), ("pooling", f"pooling {task}", -1, task))
+    for task, mix in model.mixes.items():
+        for parameter in mix.parameters():
+            place.setdefault(id(parameter), ("mix", f"mix {task}", -1, task))
     for parameter in _before(model.backbone, layers):
         place.setdefault(id(parameter), ("embeddings", "embeddings", -1, ""))
     for parameter in model.backbone.parameters():
@@ -54,7 +61,7 @@ def parts_of(model: MultiTaskModel) -> list[Part]:
     for name, parameter in model.named_parameters():
         key = place.get(id(parameter), ("pooling", "pooling", -1, ""))
         found.setdefault(key, {})[name] = parameter
-    order = ("embeddings", "layer", "top", "pooling", "head")
+    order = ("embeddings", "layer", "top", "pooling", "mix", "head")
     parts = [
         Part(role, name, parameters, layer, task)
         for (role, name, layer, task), parameters in found.items()

@@ -108,13 +108,21 @@ def predict(
 
 
 def encode(
-    ws: Workspace, source: str, texts: Sequence[str], checkpoint: str = BEST
+    ws: Workspace,
+    source: str,
+    texts: Sequence[str],
+    checkpoint: str = BEST,
+    progress: Progress = _ignore,
 ) -> NDArray[np.float32]:
-    """One vector per text, `(texts, hidden)`; arguments and errors as for `predict`."""
+    """One vector per text, `(texts, width)`, by the pooling that tasks share.
+
+    Arguments and errors as for `predict`; `progress` is told if tasks have poolings of their own.
+    """
     model = _source_folder(ws, source, checkpoint)
     with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
         file = Path(folder) / "vectors.npy"
-        run_errand("encode", {"model": str(model), "texts": list(texts), "to": str(file)})
+        request = {"model": str(model), "texts": list(texts), "to": str(file)}
+        run_errand("encode", request, progress)
         vectors: NDArray[np.float32] = np.load(file, allow_pickle=False)
     return vectors
 

@@ -29,7 +29,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.errors import NotFoundError, StoreError
-from workbench.events import Event, RunFinished, RunStarted, ShowcaseComputed
+from workbench.events import Event, LayersMixed, RunFinished, RunStarted, ShowcaseComputed
 from workbench.store import curves, event_json, event_rows, life, overviews, schema
 from workbench.store.database import Database
 from workbench.store.records import (
@@ -61,7 +61,7 @@ from workbench.store.tables import (
     steps,
 )
 
-EventKind = TypeVar("EventKind", RunStarted, RunFinished, ShowcaseComputed)
+EventKind = TypeVar("EventKind", LayersMixed, RunStarted, RunFinished, ShowcaseComputed)
 
 
 class RunStore:
@@ -413,6 +413,10 @@ class RunStore:
     def started(self, run_id: str) -> RunStarted | None:
         """How the run began, once it has."""
         return self._latest(run_id, RunStarted)
+
+    def layers_mixed(self, run_id: str) -> LayersMixed | None:
+        """Which layers the tasks last read, if some of them mix them."""
+        return self._latest(run_id, LayersMixed)
 
     def finished(self, run_id: str) -> RunFinished | None:
         """How the run came to its end, if it did."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedSplit
 from workbench.inference.evaluation import Giving, nothing_given, predict_split
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.folder import LoadedModel
-from workbench.training.metrics import classification_metrics, tagging_metrics
+from workbench.training.metrics import METRICS
 
 
 def evaluate(
@@ -38,16 +36,8 @@ def evaluate(
         arithmetic=arithmetic,
         given=given,
     )
-    results = {}
-    for task, found in predictions.items():
-        if loaded.description.heads[task].kind == "classification":
-            index = {name: number for number, name in enumerate(labels[task].names)}
-            expected, predicted = (
-                np.array([index[names[0]] for names in lists])
-                for lists in (found.expected, found.predicted)
-            )
-            metrics = classification_metrics(expected, predicted)
-        else:
-            metrics = tagging_metrics(found.expected, found.predicted, scheme=labels[task].scheme)
-        results[task] = {"loss": found.loss} | metrics
-    return results
+    return {
+        task: {"loss": found.loss}
+        | METRICS[labels[task].kind](found.expected, found.predicted, labels[task])
+        for task, found in predictions.items()
+    }

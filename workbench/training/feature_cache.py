@@ -9,7 +9,7 @@ part take their place, if it will last.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from workbench.config.cache import CacheConfig
 from workbench.data.batching import Batch, pad
 from workbench.data.cache_folder import entry_folder, shrink, touch
 from workbench.data.state_files import TextStates, new_states, open_states, total_bytes
-from workbench.data.text_keys import Keys, text_keys
+from workbench.data.text_keys import text_keys
 from workbench.data.tokenizing import EncodedSplit
 from workbench.events import Event, FeaturesReady, PhaseStarted, Warned
 from workbench.inference.evaluation import length_sorted_batches
@@ -52,7 +52,7 @@ class FeatureCache:
     def __init__(
         self,
         loaded: LoadedModel,
-        splits: Mapping[str, EncodedSplit],
+        splits: Sequence[EncodedSplit],
         *,
         settings: CacheConfig,
         arithmetic: Arithmetic,
@@ -61,7 +61,7 @@ class FeatureCache:
 
         Args:
             loaded: The run's model, frozen and on its device.
-            splits: By name.
+            splits: With the texts that are to be known.
             settings: What may be kept, and how much of it.
             arithmetic: Device and precision of the run.
         """
@@ -88,16 +88,23 @@ class FeatureCache:
         self._thawed = unfreezing.thawed
         self._frozen = self._states = None
         part = frozen_part(self._loaded.model)
+        if self._loaded.model.mixes:  # a task reads the lower layers, too
+            return
         if self._settings.features and part.is_worth_keeping and any(map(len, self._lengths())):
             passes = unfreezing.steps_as_now(step) / max(1, steps_per_epoch)
             yield from self._prepare(part, passes)
 
-    def given(self, batch: Batch, split: str) -> AbstractContextManager[None]:
-        """What the forward pass of a batch of a split runs in."""
+    def given(self, batch: Batch) -> AbstractContextManager[None]:
+        """What the forward pass of a batch runs in: with the states of its texts, if all are known.
+
+        Texts are recognised by their pieces, whatever split they are from.
+        """
         if self._frozen is None or self._states is None or self._texts is None:
             return nullcontext()
-        texts = self._texts.numbers[split][list(batch.indices)]
-        rows = torch.from_numpy(self._states.take_padded(texts))
+        numbers = self._texts.numbers(batch)
+        if numbers is None:
+            return nullcontext()
+        rows = torch.from_numpy(self._states.take_padded(numbers))
         return self._frozen.given(rows.to(batch.ids.device).to(self._frozen.dtype))
 
     def _prepare(self, part: FrozenPart, passes: float) -> Iterator[Event]:
@@ -108,7 +115,7 @@ class FeatureCache:
         if objection is not None:
             yield Warned(f"The features of {_words(part)} are not cached: {objection}.")
             return
-        self._texts = texts = self._texts or _Texts.of(self._splits)
+        self._texts = texts = self._texts or _Texts(self._splits)
         folder = self._folder(part)
         states = open_states(folder, texts.keys, texts.lengths)
         found = len(texts.keys) - len(states.missing)
@@ -221,11 +228,11 @@ class FeatureCache:
         return self._loaded.model.backbone.hidden_size
 
     def _lengths(self) -> Iterator[NDArray[np.int64]]:
-        return (split.lengths for split in self._splits.values())
+        return (split.lengths for split in self._splits)
 
     def _a_few_texts(self) -> tuple[Tensor, Tensor]:
         """Two short texts of unlike length."""
-        examples = next(s.examples for s in self._splits.values() if s.examples)
+        examples = next(split.examples for split in self._splits if split.examples)
         chosen = [example.ids[:64] for example in examples[:16]]
         shortest, longest = min(chosen, key=len), max(chosen, key=len)
         ids, mask = pad([shortest, longest], self._loaded.tokenizer.pad_id)
@@ -233,34 +240,32 @@ class FeatureCache:
 
 
 class _Texts:
-    """The different texts of all splits."""
+    """The different texts of all splits, by their pieces."""
 
-    def __init__(
-        self, contents: list[NDArray[np.int64]], numbers: dict[str, NDArray[np.int64]], keys: Keys
-    ) -> None:
-        self._contents = contents
-        self.numbers = numbers
-        """By split, which text each example is."""
-        self.keys = keys
-        self.lengths = np.fromiter(map(len, contents), np.int64, len(contents))
-
-    @classmethod
-    def of(cls, splits: Mapping[str, EncodedSplit]) -> _Texts:
-        contents: list[NDArray[np.int64]] = []
-        seen: dict[bytes, int] = {}
-        numbers = {}
-        for name, split in splits.items():
-            found = np.empty(len(split.examples), np.int64)
-            for place, example in enumerate(split.examples):
+    def __init__(self, splits: Iterable[EncodedSplit]) -> None:
+        self._numbers: dict[bytes, int] = {}
+        self._contents: list[NDArray[np.int64]] = []
+        for split in splits:
+            for example in split.examples:
                 content = example.ids.tobytes()
-                found[place] = seen.setdefault(content, len(seen))
-                if found[place] == len(contents):
-                    contents.append(example.ids)
-            numbers[name] = found
-        return cls(contents, numbers, text_keys(seen))
+                if content not in self._numbers:
+                    self._numbers[content] = len(self._contents)
+                    self._contents.append(example.ids)
+        self.keys = text_keys(self._numbers)
+        self.lengths = np.fromiter(map(len, self._contents), np.int64, len(self._contents))
 
     def pieces(self, number: int) -> NDArray[np.int64]:
+        """Word pieces of a text, `(pieces,)`."""
         return self._contents[number]
+
+    def numbers(self, batch: Batch) -> NDArray[np.int64] | None:
+        """Which text each row of a batch is; None if one is not among them."""
+        ids, mask = batch.ids.cpu().numpy(), batch.mask.cpu().numpy()
+        lengths = mask.sum(axis=1)
+        found = np.empty(len(ids), np.int64)
+        for row, length in enumerate(lengths.tolist()):
+            found[row] = self._numbers.get(ids[row, :length].tobytes(), -1)
+        return found if (found >= 0).all() else None
 
 
 def _words(part: FrozenPart) -> str:

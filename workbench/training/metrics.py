@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import eq
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from workbench.data.labels import LabelSpace
 from workbench.data.schemes import UNANNOTATED, Scheme, chains, spans
 
 
-def classification_metrics(
-    expected: NDArray[np.int64], predicted: NDArray[np.int64]
-) -> dict[str, float]:
+def classification_metrics(expected: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
     """Accuracy, and F1 averaged over the classes that occur in either, each counting alike.
 
     Args:
-        expected: Class of each text, `(texts,)`.
+        expected: Class of each text, at least one.
         predicted: The same as predicted.
     """
     # Here, not above: scikit-learn takes 1 s to import, and training starts without it.
     from sklearn.metrics import f1_score
 
     return {
-        "accuracy": float((expected == predicted).mean()),
+        "accuracy": float(sum(map(eq, expected, predicted)) / len(expected)),
         "macro_f1": float(f1_score(expected, predicted, average="macro", zero_division=0.0)),
     }
 
@@ -88,3 +86,14 @@ def _judged(
         if unknown & set(range(begin, end)):
             guess[begin:end] = ["O"] * (end - begin)
     return right, guess
+
+
+METRICS: dict[str, Callable[[Sequence[Any], Sequence[Any], LabelSpace], dict[str, float]]] = {
+    "classification": lambda expected, predicted, space: classification_metrics(
+        expected, predicted
+    ),
+    "tagging": lambda expected, predicted, space: tagging_metrics(
+        expected, predicted, scheme=space.scheme
+    ),
+}
+"""By task kind: from what was expected and predicted, as `AnswerKind.compared` gives them."""

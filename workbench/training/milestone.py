@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from functools import partial
 
 from workbench.errors import WorkerError
 from workbench.events import (
@@ -13,6 +12,7 @@ from workbench.events import (
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    LayersMixed,
     PhaseStarted,
 )
 from workbench.training.checkpoint import checkpoint_name, remove_checkpoint, save_checkpoint
@@ -34,7 +34,7 @@ def evaluate_and_save(run: Run) -> Iterator[Event]:
             run.dev_split,
             run.corpus.labels,
             run.arithmetic,
-            given=partial(run.features.given, split="dev"),
+            given=run.features.given,
         )
         selection = selection_value(run.config, metrics)
         yield EvaluationFinished(
@@ -59,6 +59,8 @@ def evaluate_and_save(run: Run) -> Iterator[Event]:
                 patience=run.config.optimization.plateau_patience,
                 minimum=run.config.optimization.minimum_rate,
             )
+    if shares := run.loaded.model.layer_shares:
+        yield LayersMixed(run.step, shares)
     yield PhaseStarted("saving", 600)
     size = save_checkpoint(run.folder, run.step, run.loaded)
     # An equal value does not replace the best: of two alike, the earlier is kept.

@@ -39,7 +39,7 @@ class Rates:
         factors = layer_factors(self.layers, depth, decay=self.decay, table=self.table)
         found = []
         for part in parts:
-            if part.role in ("head", "pooling"):
+            if part.role in ("head", "pooling", "mix"):
                 own = part.task in self.tasks
                 rate = self.tasks[part.task] if own else self.heads
                 found.append((part, part.name if own else HEADS, rate))

@@ -17,7 +17,7 @@ from workbench.events import Event, PhaseStarted, RunStarted, TaskDescribed, War
 from workbench.model.arithmetic import choose_arithmetic, choose_matrix_backend
 from workbench.model.attention import use_our_attention
 from workbench.model.backbone import load_backbone
-from workbench.model.building import build_model, head_settings
+from workbench.model.building import build_model, head_settings, pooling_settings
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
@@ -38,9 +38,14 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         choose_matrix_backend()
     corpus = read_corpus(config)
     yield PhaseStarted("loading the backbone", 600)
-    backbone = load_backbone(config.backbone.model, max_length=config.backbone.max_length)
+    backbone = load_backbone(
+        config.backbone.model,
+        max_length=config.backbone.max_length,
+        layer=config.backbone.layer,
+    )
     heads = head_settings(config, corpus.labels)
-    model = build_model(backbone, heads, pooling=config.pooling.mode, seed=config.seed)
+    pooling = pooling_settings(config)
+    model = build_model(backbone, heads, pooling=pooling, seed=config.seed)
     freezing = config.freezing
     frozen = freeze(
         model,
@@ -73,11 +78,11 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     loaded = LoadedModel(
         model,
         backbone.tokenizer,
-        ModelDescription(config.name, config.pooling.mode, backbone.tokenizer.max_length, heads),
+        ModelDescription(config.name, pooling, backbone.tokenizer.max_length, heads),
     )
     features = FeatureCache(
         loaded,
-        {split.name: split for split in (train_split, dev_split)},
+        (train_split, dev_split),
         settings=config.cache,
         arithmetic=arithmetic,
     )

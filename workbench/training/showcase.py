@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench.events import ShowcaseComputed
-from workbench.inference.predictor import Predictor, TextScores, WordTags
+from workbench.inference.kinds import TextScores, WordTags
+from workbench.inference.predictor import Predictor
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.folder import load_model_folder
 
@@ -29,13 +30,11 @@ def compute_showcase(
     entities: dict[str, tuple[tuple[tuple[str, str], ...], ...]] = {}
     for task in heads:
         found = [prediction.tasks[task] for prediction in predictions]
-        if heads[task].kind == "classification":
-            logits[task] = tuple(item.logits for item in found if isinstance(item, TextScores))
-        else:
+        if scores := [answer.logits for answer in found if isinstance(answer, TextScores)]:
+            logits[task] = tuple(scores)
+        if tags := [answer.entities for answer in found if isinstance(answer, WordTags)]:
             entities[task] = tuple(
-                tuple((entity.text, entity.label) for entity in item.entities)
-                for item in found
-                if isinstance(item, WordTags)
+                tuple((entity.text, entity.label) for entity in one) for one in tags
             )
     return ShowcaseComputed(
         texts=tuple(texts),

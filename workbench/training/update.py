@@ -36,7 +36,7 @@ def make_update(run: Run, batch: Batch) -> Update:
     if run.masks is not None:
         run.masks.start_step(run.step)
 
-    with run.arithmetic.autocast(), run.features.given(batch, "train"):
+    with run.arithmetic.autocast(), run.features.given(batch):
         logits = run.loaded.model(batch)
     losses = {}
     for task, scores in logits.items():

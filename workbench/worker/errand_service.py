@@ -80,12 +80,15 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
 
 def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
     predictor = _predictor(model)
-    return {"predictions": [as_json(found, predictor) for found in predictor.predict(texts)]}
+    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
     """Vectors go into a file: as JSON they would be ten times their size."""
-    vectors = _predictor(model).encode(texts)
+    predictor = _predictor(model)
+    if note := predictor.description.which_vectors:
+        tell(note)
+    vectors = predictor.encode(texts)
     np.save(to, vectors, allow_pickle=False)
     return {"texts": len(texts), "dimensions": int(vectors.shape[1])}
 
@@ -93,7 +96,8 @@ def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, A
 def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> dict[str, Any]:
     predictor = _predictor(model)
     labels = {
-        task: LabelSpace(task, head.labels) for task, head in predictor.description.heads.items()
+        task: LabelSpace(task, head.labels, head.kind)
+        for task, head in predictor.description.heads.items()
     }
     tell(f"reading {split}")
     experiment = ExperimentConfig.model_validate(config, strict=False)

@@ -42,7 +42,9 @@ class Artefacts(ModuleType):
             for text in texts
         ]
 
-    def encode(self, space: Any, source: str, texts: Any, checkpoint: str = "best") -> Any:
+    def encode(
+        self, space: Any, source: str, texts: Any, checkpoint: str = "best", *, progress: Any
+    ) -> Any:
         return np.arange(12 * len(texts), dtype=np.float32).reshape(len(texts), 12)
 
     def evaluate(

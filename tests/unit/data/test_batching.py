@@ -6,7 +6,7 @@ import torch
 from builders import an_encoded_example
 
 from workbench.data.batching import Batch, TextTargets, WordTargets, collate, pad
-from workbench.data.tokenizing import CUT
+from workbench.data.pieces import CUT
 
 
 def a_batch() -> Batch:

@@ -7,8 +7,9 @@ import pytest
 from builders import a_task, an_experiment, sentences, spaces, write_corpus, write_jsonl
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.data.examples import Words, read_corpus, read_evaluation_split
+from workbench.data.examples import read_corpus, read_evaluation_split
 from workbench.data.labels import tag_labels
+from workbench.data.words import Words
 from workbench.errors import DataError
 
 

@@ -27,7 +27,7 @@ def test_plain_tags_are_left_as_they_are() -> None:
 
 def test_an_unknown_label_is_an_error_with_its_place_and_the_nearest_name() -> None:
     with pytest.raises(DataError, match='the label "postive" does not occur in train') as caught:
-        LabelSpace("mood", ("negative", "positive")).index("postive", "dev.csv:7")
+        LabelSpace("mood", ("negative", "positive"), "classification").index("postive", "dev.csv:7")
 
     assert caught.value.where == "dev.csv:7"
     assert 'did you mean "positive"?' in caught.value.next_step

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from builders import an_experiment, write_jsonl
 
-from workbench.data.examples import Corpus, Words, read_corpus
+from workbench.data.examples import Corpus, read_corpus
+from workbench.data.words import Words
 from workbench.errors import DataError
 
 TREE = """\

@@ -10,15 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as BackEnd
 
-from workbench.data.examples import Example, Split, Words
-from workbench.data.tokenizing import (
-    CUT,
-    Tokenizer,
-    WordLabels,
-    encode_split,
-    first_pieces,
-    last_pieces,
-)
+from workbench.data.examples import Example, Split
+from workbench.data.pieces import CUT, WordLabels, first_pieces, last_pieces
+from workbench.data.tokenizing import Tokenizer, encode_split
+from workbench.data.words import Words
 from workbench.errors import CheckpointError
 
 WORDPIECE = wordpiece_tokenizer()

@@ -13,11 +13,12 @@ from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved
 from workbench.export import exporting, verification
 from workbench.export.exporting import FORMATS, export_model
-from workbench.export.sentence_transformers import POOLING_FLAGS
-from workbench.inference.predictor import Predictor, TextScores
+from workbench.export.sentence_transformers import ACTIVATION_CLASSES, POOLING_FLAGS
+from workbench.inference.kinds import TextScores
+from workbench.inference.predictor import Predictor
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.folder import LoadedModel, ModelDescription, save_model_folder
-from workbench.model.pooling import POOLINGS
+from workbench.model.pooling import POOLINGS, PoolingSettings
 
 FAMILIES = ["bert", "roberta", "electra", "distilbert"]
 TEXTS = ["Great movie.", "Ada loves the rain in Paris, and the old town as well."]
@@ -113,9 +114,13 @@ def test_a_head_that_is_very_sure_is_exported_as_truly(
 def test_more_classes_than_dimensions_are_refused(pooling: str, bert: Path, tmp_path: Path) -> None:
     loaded = a_model(bert)
     heads = {"many": HeadSettings("classification", tuple(f"c{n:02}" for n in range(40)), 0.0)}
-    model = build_model(loaded.backbone, heads, pooling=pooling, seed=1)
+    model = build_model(loaded.backbone, heads, pooling=PoolingSettings((pooling,)), seed=1)
     folder = save(
-        LoadedModel(model, loaded.tokenizer, ModelDescription("many", pooling, 48, heads)),
+        LoadedModel(
+            model,
+            loaded.tokenizer,
+            ModelDescription("many", PoolingSettings((pooling,)), 48, heads),
+        ),
         tmp_path / "model",
     )
 
@@ -262,8 +267,20 @@ def test_sentence_transformers_opens_the_export_and_gives_the_same_vectors(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pooling", POOLING_FLAGS)
-def test_sentence_transformers_pools_as_we_do(pooling: str, bert: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        *(PoolingSettings((part,)) for part in POOLING_FLAGS),
+        PoolingSettings(tuple(POOLING_FLAGS)),
+        PoolingSettings(("mean",), normalize=True),
+        PoolingSettings(("cls", "mean"), projection=12),
+        PoolingSettings(("max",), projection=40, activation="linear", normalize=True),
+    ],
+    ids=lambda pooling: pooling.words,
+)
+def test_sentence_transformers_pools_as_we_do(
+    pooling: PoolingSettings, bert: Path, tmp_path: Path
+) -> None:
     from sentence_transformers import SentenceTransformer
 
     loaded = a_model(bert, pooling=pooling)
@@ -273,4 +290,36 @@ def test_sentence_transformers_pools_as_we_do(pooling: str, bert: Path, tmp_path
 
     vectors = SentenceTransformer(str(done.folder), device="cpu").encode(TEXTS)
 
-    assert np.abs(vectors - Predictor(loaded).encode(TEXTS)).max() < 1e-5
+    expected = Predictor(loaded).encode(TEXTS)
+    assert vectors.shape == expected.shape
+    assert np.abs(vectors - expected).max() < 1e-5
+
+
+def test_an_export_whose_projection_is_not_the_checkpoint_s_is_refused(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = a_model(bert, pooling=PoolingSettings(("mean",), projection=5))
+    model = save(loaded, tmp_path / "model")
+    monkeypatch.setitem(ACTIVATION_CLASSES, "tanh", ACTIVATION_CLASSES["linear"])
+
+    with pytest.raises(CheckpointError, match="differs from the checkpoint"):
+        export_model(model, "sentence-transformers", tmp_path / "out", ignore)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "form", "why"),
+    [
+        (PoolingSettings(("attention", "mean")), "sentence-transformers", 'pool by "attention"'),
+        (PoolingSettings(("attention",)), "transformers", 'cannot pool by "attention"'),
+        (PoolingSettings(("max", "mean")), "transformers", r'cannot pool by "max \+ mean"'),
+        (PoolingSettings(("mean",), projection=8), "transformers", "no layer between"),
+        (PoolingSettings(("cls",), normalize=True), "transformers", "no layer between"),
+    ],
+)
+def test_what_a_format_cannot_pool_is_refused_in_words(
+    pooling: PoolingSettings, form: str, why: str, bert: Path, tmp_path: Path
+) -> None:
+    model = save(a_model(bert, tasks=("mood",), pooling=pooling), tmp_path / "model")
+
+    with pytest.raises(CheckpointError, match=why):
+        export_model(model, form, tmp_path / "out", ignore)

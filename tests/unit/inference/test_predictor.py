@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from workbench.data.schemes import spans
 from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved
-from workbench.inference.predictor import Predictor, TextScores, WordTags, as_json
+from workbench.inference.kinds import TextScores, WordTags
+from workbench.inference.predictor import Predictor, as_json
 
 ODD_TEXTS = {
     "empty": "",
@@ -117,7 +118,7 @@ def test_a_trained_model_finds_what_it_learned(predictor: Predictor) -> None:
 
 
 def test_a_prediction_as_json_names_its_numbers(untrained: Predictor) -> None:
-    values = as_json(untrained.predict(["Ada"])[0], untrained)
+    values = as_json(untrained.predict(["Ada"])[0])
 
     assert values["text"] == "Ada"
     assert values["tasks"]["mood"].keys() == {"label", "probabilities", "logits"}

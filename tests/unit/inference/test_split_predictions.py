@@ -9,7 +9,8 @@ from builders import LABELS, a_model, an_encoded_example, some_encoded_examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.data.tokenizing import CUT, EncodedExample, EncodedSplit
+from workbench.data.pieces import CUT
+from workbench.data.tokenizing import EncodedExample, EncodedSplit
 from workbench.inference.evaluation import length_sorted_batches, predict_split
 from workbench.model.arithmetic import choose_arithmetic
 
@@ -56,7 +57,7 @@ def test_labels_are_expected_in_the_order_of_the_split(bert: Path) -> None:
     )
 
     names = LABELS["mood"].names
-    assert found["mood"].expected == [[names[example.labels["mood"]]] for example in examples]
+    assert found["mood"].expected == [names[example.labels["mood"]] for example in examples]
 
 
 def test_a_word_that_was_cut_off_is_predicted_outside_and_still_expected(bert: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from workbench.data.pieces import NO_LABEL
 from workbench.data.schemes import spans, transition_rules
-from workbench.data.tokenizing import NO_LABEL
 from workbench.model.heads.crf import Crf, Transitions, log_partition, viterbi
 
 TAGS = ("O", "B-X", "I-X", "B-Y", "I-Y")

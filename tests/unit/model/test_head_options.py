@@ -21,19 +21,15 @@ from builders import (
 
 from workbench.data.batching import TextTargets, WordTargets, collate
 from workbench.data.examples import read_corpus
+from workbench.data.pieces import NO_LABEL, WordLabels
 from workbench.data.schemes import scheme_of_names, spans
-from workbench.data.tokenizing import (
-    NO_LABEL,
-    EncodedExample,
-    EncodedSplit,
-    WordLabels,
-    encode_split,
-)
+from workbench.data.tokenizing import EncodedExample, EncodedSplit, encode_split
 from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved, EvaluationFinished
 from workbench.export.exporting import export_model
 from workbench.inference.evaluation import predict_split
-from workbench.inference.predictor import Prediction, Predictor, TextScores
+from workbench.inference.kinds import TextScores
+from workbench.inference.predictor import Prediction, Predictor
 from workbench.model.arithmetic import choose_arithmetic
 from workbench.model.backbone import load_backbone
 from workbench.model.building import HeadSettings, build_model, head_settings
@@ -42,7 +38,7 @@ from workbench.model.freezing import freeze
 from workbench.model.heads import TaggingHead
 from workbench.model.heads.classification import ClassificationHead
 from workbench.model.heads.word_vectors import WORD_VECTORS
-from workbench.model.pooling import POOLINGS
+from workbench.model.pooling import LEARNED_POOLINGS, POOLINGS, PoolingSettings
 
 CPU = choose_arithmetic("cpu", "fp32")
 TAGGING: list[dict[str, Any]] = [
@@ -89,7 +85,7 @@ def close(one: Prediction, other: Prediction) -> bool:
 
 
 @pytest.mark.parametrize("frozen", ["none", "backbone"])
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("pooling", [*POOLINGS, *LEARNED_POOLINGS])
 @pytest.mark.parametrize(("kind", "options"), OPTIONS, ids=name_of)
 def test_every_head_trains_two_steps_and_predicts_the_same_when_loaded(
     kind: str,
@@ -104,7 +100,7 @@ def test_every_head_trains_two_steps_and_predicts_the_same_when_loaded(
     data = read_corpus(config)
     loaded = load_backbone(str(bert), max_length=48)
     heads = head_settings(config, data.labels)
-    model = build_model(loaded, heads, pooling=pooling, seed=1)
+    model = build_model(loaded, heads, pooling=PoolingSettings((pooling,)), seed=1)
     freeze(model, frozen)
     examples = encode_split(data.train, loaded.tokenizer, data.labels).examples[:8]
     batch = collate(examples, range(8), pad_id=0)
@@ -119,7 +115,7 @@ def test_every_head_trains_two_steps_and_predicts_the_same_when_loaded(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    description = ModelDescription("try", pooling, 48, heads)
+    description = ModelDescription("try", PoolingSettings((pooling,)), 48, heads)
     ours = LoadedModel(model.eval(), loaded.tokenizer, description)
 
     (tmp_path / "model").mkdir()
@@ -246,7 +242,7 @@ def test_a_crf_of_zeros_loses_as_much_per_word_as_a_linear_head() -> None:
 def test_transitions_of_a_crf_are_kept_out_of_weight_decay(bert: Path) -> None:
     loaded = load_backbone(str(bert), max_length=48)
     settings = HeadSettings("tagging", LABELS["entity"].names, 0.1, {"crf": True})
-    model = build_model(loaded, {"t": settings}, pooling="mean", seed=1)
+    model = build_model(loaded, {"t": settings}, pooling=PoolingSettings(), seed=1)
 
     marked = {name for name, value in model.named_parameters() if hasattr(value, "no_decay")}
 
@@ -339,8 +335,10 @@ def test_a_head_that_transformers_does_not_have_is_refused_there_and_goes_the_ot
     loaded = load_backbone(str(bert), max_length=48)
     labels = LABELS["mood" if kind == "classification" else "entity"].names
     heads = {"t": HeadSettings(kind, labels, 0.0, options)}
-    model = build_model(loaded, heads, pooling="mean", seed=1).eval()
-    ours = LoadedModel(model, loaded.tokenizer, ModelDescription("try", "mean", 48, heads))
+    model = build_model(loaded, heads, pooling=PoolingSettings(), seed=1).eval()
+    ours = LoadedModel(
+        model, loaded.tokenizer, ModelDescription("try", PoolingSettings(), 48, heads)
+    )
     (tmp_path / "model").mkdir()
     save_model_folder(ours, tmp_path / "model")
 

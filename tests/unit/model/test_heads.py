@@ -14,6 +14,7 @@ from workbench.model.backbone import Backbone
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.heads import HEADS
 from workbench.model.multitask import MultiTaskModel
+from workbench.model.pooling import PoolingSettings
 
 TASKS = tuple(KINDS)
 
@@ -148,7 +149,7 @@ def test_a_task_may_have_the_name_of_something_that_torch_has(name: str, bert: P
     loaded = a_model(bert)
     heads = {name: HeadSettings("classification", LABELS["mood"].names, 0.1)}
 
-    model = build_model(loaded.backbone, heads, pooling="mean", seed=1)
+    model = build_model(loaded.backbone, heads, pooling=PoolingSettings(), seed=1)
     batch = collate([an_encoded_example(text_labels={name: 1})], [0], pad_id=0)
 
     assert model(batch)[name].shape == (1, 3)

@@ -12,7 +12,7 @@ from torch import nn
 from workbench.model.backbone import Backbone
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.parts import encoder_layers, parts_of
-from workbench.model.pooling import POOLINGS
+from workbench.model.pooling import PoolingSettings, TextPooling
 from workbench.model.vocabulary import train_only_occurring_rows
 
 SIZE: dict[str, Any] = {"vocab_size": 50, "max_position_embeddings": 16}
@@ -70,7 +70,7 @@ def a_deep_encoder(family: str, layers: int) -> Any:
 
 def on(encoder: nn.Module) -> MultiTaskModel:
     heads = {name: nn.Linear(8, 2) for name in ("a", "layer")}
-    return MultiTaskModel(Backbone(encoder), heads, pooling=POOLINGS["mean"])
+    return MultiTaskModel(Backbone(encoder), heads, pooling=TextPooling(8, PoolingSettings()))
 
 
 FAMILIES = ("bert", "roberta", "electra", "distilbert", "deberta", "modernbert")

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from builders import a_model, some_encoded_examples
+from safetensors.torch import load_file, save_file
 
 from workbench.data.batching import collate
 from workbench.errors import CheckpointError
-from workbench.model.folder import load_model_folder
-from workbench.model.pooling import POOLINGS
+from workbench.model.folder import load_model_folder, save_model_folder
+from workbench.model.pooling import PoolingSettings
 from workbench.training import checkpoint
 from workbench.training.checkpoint import (
     check_checkpoint,
@@ -23,10 +24,18 @@ from workbench.training.checkpoint import (
 FAMILIES = ["bert", "roberta", "electra", "distilbert"]
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        PoolingSettings(("mean",)),
+        PoolingSettings(("last", "min"), normalize=True),
+        PoolingSettings(("attention",), projection=6, activation="linear"),
+    ],
+    ids=lambda pooling: pooling.words,
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_model_that_is_read_back_says_exactly_the_same(
-    family: str, pooling: str, backbones: Callable[[str], Path], tmp_path: Path
+    family: str, pooling: PoolingSettings, backbones: Callable[[str], Path], tmp_path: Path
 ) -> None:
     loaded = a_model(backbones(family), tasks=("mood", "length", "entity"), pooling=pooling)
     batch = collate(some_encoded_examples(), range(6), pad_id=loaded.tokenizer.pad_id)
@@ -44,6 +53,29 @@ def test_a_model_that_is_read_back_says_exactly_the_same(
     texts = ["The rain in Turin, again 🙂", "x " * 100]
     for one, two in zip(back.tokenizer.pieces(texts), loaded.tokenizer.pieces(texts), strict=True):
         assert one.ids.tolist() == two.ids.tolist()
+
+
+def test_a_model_of_format_2_is_read_as_it_was(bert: Path, tmp_path: Path) -> None:
+    loaded = a_model(bert, pooling="max")
+    save_model_folder(loaded, tmp_path)
+    description = json.loads((tmp_path / "model.json").read_text())
+    heads = {
+        name: {key: value for key, value in head.items() if key != "pooling"}
+        for name, head in description["heads"].items()
+    }
+    before = description | {"format": 2, "pooling": "max", "heads": heads}
+    (tmp_path / "model.json").write_text(json.dumps(before))
+    weights = load_file(tmp_path / "heads.safetensors")
+    save_file(
+        {name.removeprefix("heads."): value for name, value in weights.items()},
+        tmp_path / "heads.safetensors",
+    )
+
+    back = load_model_folder(tmp_path)
+
+    assert back.description == loaded.description
+    for name, value in loaded.model.state_dict().items():
+        assert torch.equal(back.model.state_dict()[name], value)
 
 
 def test_nothing_in_a_checkpoint_is_pickled(bert: Path, tmp_path: Path) -> None:

@@ -238,6 +238,14 @@ def test_a_trained_backbone_has_no_features(tmp_path: Path, bert: Path, corpus: 
     assert not ready(events(tmp_path / "2", bert, corpus, {"mode": "embeddings"}))
 
 
+def test_a_task_that_reads_all_layers_has_them_computed(
+    tmp_path: Path, bert: Path, corpus: Path
+) -> None:
+    heads = {"layer_mix": True}
+
+    assert not ready(events(tmp_path / "1", bert, corpus, FREEZINGS["lowest"], heads=heads))
+
+
 # --- What is frozen from the bottom up ----------------------------------------------------------
 
 

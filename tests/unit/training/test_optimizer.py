@@ -16,7 +16,7 @@ from workbench.errors import ConfigError
 from workbench.model.backbone import Backbone
 from workbench.model.freezing import freeze
 from workbench.model.multitask import MultiTaskModel
-from workbench.model.pooling import POOLINGS
+from workbench.model.pooling import PoolingSettings, TextPooling
 from workbench.schedules import SEED_TABLE
 from workbench.training.optimizer import (
     OPTIMIZERS,
@@ -135,7 +135,9 @@ def test_the_table_of_the_seed_gives_layer_10_its_own_rate() -> None:
         add_pooling_layer=False,
     )  # fmt: skip
     head = nn.Linear(8, 2)
-    model = MultiTaskModel(Backbone(encoder), {"mood": head}, pooling=POOLINGS["mean"])
+    model = MultiTaskModel(
+        Backbone(encoder), {"mood": head}, pooling=TextPooling(8, PoolingSettings())
+    )
 
     found = peaks(model, Rates(backbone=2e-5, heads=2e-5, layers="table", table=SEED_TABLE))
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench.data.batching import Targets, TextTargets
+from workbench.model.heads.head import Head
 
 
-class ClassificationHead(nn.Module):
+class ClassificationHead(Head):
     """Dropout, perhaps a hidden layer, and a linear layer over the pooled vector."""
 
     class_weights: Tensor | None

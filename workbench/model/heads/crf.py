@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from workbench.data.pieces import NO_LABEL
 from workbench.data.schemes import TransitionRules
-from workbench.data.tokenizing import NO_LABEL
 
 FORBIDDEN = -1e5
 """Score of what is not allowed. Not minus infinity, whose differences are NaN; exp() of it is 0

@@ -9,14 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench.data.batching import Targets, WordTargets
+from workbench.data.pieces import NO_LABEL
 from workbench.data.schemes import transition_rules
-from workbench.data.tokenizing import NO_LABEL
 from workbench.model.heads.crf import Crf, Transitions, viterbi
+from workbench.model.heads.head import WordHead
 from workbench.model.heads.sentences import SentenceRnn, to_sentences, to_words
 from workbench.model.heads.word_vectors import WORD_VECTORS, width_factor
 
 
-class TaggingHead(nn.Module):
+class TaggingHead(WordHead):
     """Dropout, perhaps a recurrent layer over the words, a linear layer, perhaps a CRF.
 
     A word that is not annotated teaches a linear head nothing; a CRF sums over its tags.

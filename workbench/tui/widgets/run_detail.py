@@ -92,8 +92,9 @@ def _settings(run: RunSummary) -> Content:
     trained = (
         "wholly trained" if config.freezing.mode == "none" else f"{config.freezing.mode} frozen"
     )
+    pooling = "+".join(config.pooling.parts)
     facts = (
-        f"{visible(config.backbone.model)}, {config.pooling.mode} pooling, {trained}",
+        f"{visible(config.backbone.model)}, {pooling} pooling, {trained}",
         f"{rate}, {optimization.schedule}",
         f"{training.epochs} epochs of batches of {training.batch_size}",
         f"seed {config.seed}",
