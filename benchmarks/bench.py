@@ -3,8 +3,8 @@
     python benchmarks/bench.py --data-root CORPORA [--peers FOLDER] [--steps 60] [--rounds 3]
 
 Every row is a process of its own; rounds run all rows one after the other, so that a machine that
-slows down does so for all. Ratios are of texts per CPU second, which others on the machine disturb
-least. `--peers` is the folder of make_peers.sh; what is not there is left out and said.
+slows down does so for all. Ratios are of real word pieces per CPU second: others on the machine
+disturb CPU time least, and batches of questions are half as long as those of entities. `--peers` is the folder of make_peers.sh; what is not there is left out and said.
 """
 
 from __future__ import annotations
@@ -118,13 +118,13 @@ def median(results: list[Result], key: str) -> float:
 
 
 def table(found: dict[str, list[Result]]) -> str:
-    """A Markdown table of medians; ratios are of texts per CPU second."""
-    rate = "texts_per_cpu_second"
+    """A Markdown table of medians; ratios are of word pieces per CPU second."""
+    rate = "pieces_per_cpu_second"
     base = median(found["plain loop"], rate)
     peers = [name for name in ("HF Trainer", "sentence-transformers") if name in found]
     fastest = max((median(found[name], rate) for name in peers), default=base)
     lines = [
-        "| | texts/s | texts per CPU s (lowest to highest) | to the plain loop | to the fastest "
+        "| | texts/s | pieces per CPU s (lowest to highest) | to the plain loop | to the fastest "
         "shuffling peer | first step, s | peak MB | loss, first 5 and last 5 batches |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
@@ -137,8 +137,8 @@ def table(found: dict[str, list[Result]]) -> str:
             for task in last["loss_head"]
         )
         lines.append(
-            f"| {name} | {median(results, 'texts_per_second'):.1f} | {middle:.1f} "
-            f"({min(rates):.1f} to {max(rates):.1f}) | {middle / base:.2f} | "
+            f"| {name} | {median(results, 'texts_per_second'):.1f} | {middle:.0f} "
+            f"({min(rates):.0f} to {max(rates):.0f}) | {middle / base:.2f} | "
             f"{middle / fastest:.2f} | {median(results, 'first_step_seconds'):.1f} | "
             f"{median(results, 'peak_megabytes'):.0f} | {losses} |"
         )

@@ -85,7 +85,7 @@ def main() -> None:
         "steps": len(steps),
         "texts_per_second": round(texts / wall, 2),
         "texts_per_cpu_second": round(texts / spent, 2),
-        "pieces_per_text": round(sum(step.tokens for step in counted) / texts, 1),
+        "pieces_per_cpu_second": round(sum(step.tokens for step in counted) / spent, 1),
         "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "loss_head": {task: round(sum(found[:5]) / 5, 3) for task, found in losses.items()},
         "loss_tail": {task: round(sum(found[-5:]) / 5, 3) for task, found in losses.items()},

@@ -26,6 +26,7 @@ from flair.nn.multitask import make_multitask_model_and_corpus  # noqa: E402
 from flair.trainers import ModelTrainer  # noqa: E402
 from flair.trainers.plugins.base import TrainerPlugin, TrainingInterrupt  # noqa: E402
 from same_work import Clock, arguments  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
 
 
 def minilm() -> str:
@@ -107,11 +108,16 @@ tagger = SequenceTagger(
     reproject_embeddings=False,
     hidden_size=256,
 )
+pieces = Tokenizer.from_file(f"{minilm()}/tokenizer.json")
+pieces.no_padding()
+pieces.enable_truncation(128)
 for model, task in ((classifier, "question"), (tagger, "entity")):
     whole = model.forward_loss
 
     def noted(sentences: Any, whole: Any = whole, task: str = task) -> Any:
-        clock.note(task, len(sentences))
+        words = [[token.text for token in sentence] for sentence in sentences]
+        encoded = pieces.encode_batch(words, is_pretokenized=True)
+        clock.note(len(sentences), sum(len(one.ids) for one in encoded))
         loss, count = whole(sentences)
         clock.losses(task, loss / max(1, count))
         return loss, count

@@ -35,7 +35,7 @@ class HeadLoss(nn.Module):
         super().__init__()
         self.model, self.task = model, task
         self.dropout = nn.Dropout(0.1)
-        self.head = nn.Linear(model.get_sentence_embedding_dimension(), len(task.labels))
+        self.head = nn.Linear(model.get_embedding_dimension(), len(task.labels))
 
     def forward(self, features: Iterable[dict[str, torch.Tensor]], labels: torch.Tensor) -> Any:
         (inputs,) = features
@@ -51,7 +51,7 @@ class HeadLoss(nn.Module):
             targets = targets[:, : hidden.shape[1]]
             logits = self.head(self.dropout(hidden))
         loss = nn.functional.cross_entropy(logits.flatten(0, -2), targets.flatten())
-        clock.note(self.task.name, len(labels))
+        clock.note(len(labels), int(inputs["attention_mask"].sum()))
         clock.losses(self.task.name, loss)
         return loss
 

@@ -69,7 +69,7 @@ class OneBatch(Trainer):
     def compute_loss(
         self, model: nn.Module, inputs: Any, return_outputs: bool = False, **more: Any
     ) -> Any:
-        clock.note(inputs["task"], len(inputs["labels"]))
+        clock.note(len(inputs["labels"]), int(inputs["inputs"]["attention_mask"].sum()))
         outputs = model(**inputs)
         clock.losses(inputs["task"], outputs["loss"])
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]

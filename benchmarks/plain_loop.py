@@ -180,7 +180,7 @@ def main() -> None:
             optimizer.step()
             schedule.step()
             texts += len(examples)
-            clock.note(task.name, len(examples))
+            clock.note(len(examples), int(inputs["attention_mask"].sum()))
             clock.losses(task.name, loss)
             if clock.step():
                 splits = ["dev"] if arguments.dev else []

@@ -55,15 +55,16 @@ class Clock:
 
     def __init__(self, steps: int, start: float) -> None:
         self._steps, self._start = steps, start
-        self._done = self._texts = 0
+        self._done = self._texts = self._pieces = 0
         self._begin = self._cpu = 0.0
         self._first: float | None = None
         self._last = (0.0, 0.0)
         self._losses: dict[str, list[float]] = defaultdict(list)
 
-    def note(self, task: str, texts: int) -> None:
-        """A batch of a task is about to be computed."""
+    def note(self, texts: int, pieces: int) -> None:
+        """A batch is about to be computed; padding is not counted."""
         self._texts += texts
+        self._pieces += pieces
 
     def losses(self, task: str, loss: Any) -> None:
         """Its loss."""
@@ -76,7 +77,8 @@ class Clock:
         if self._first is None:
             self._first = now - self._start
         if self._done == WARM_UP:
-            self._texts, self._begin, self._cpu = 0, now, cpu
+            self._texts = self._pieces = 0
+            self._begin, self._cpu = now, cpu
         self._last = (now - self._begin, cpu - self._cpu)
         return self._done >= self._steps
 
@@ -94,6 +96,7 @@ class Clock:
                     "steps": self._done,
                     "texts_per_second": round(self._texts / wall, 2),
                     "texts_per_cpu_second": round(self._texts / cpu, 2),
+                    "pieces_per_cpu_second": round(self._pieces / cpu, 1),
                     "first_step_seconds": round(self._first or 0.0, 2),
                     "peak_megabytes": round(
                         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
