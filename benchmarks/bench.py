@@ -4,7 +4,8 @@
 
 Every row is a process of its own; rounds run all rows one after the other, so that a machine that
 slows down does so for all. Ratios are of real word pieces per CPU second: others on the machine
-disturb CPU time least, and batches of questions are half as long as those of entities. `--peers` is the folder of make_peers.sh; what is not there is left out and said.
+disturb CPU time least, and batches of questions are half as long as those of entities.
+`--peers` is the folder of make_peers.sh; what is not there is left out.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ serves every task, whether its labels belong to the text or to its words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,11 @@ class Tokenizer:
         """Tokenise texts, in parallel inside the back end."""
         return [_pieces(encoding) for encoding in self._back_end.encode_batch(list(texts))]
 
+    @property
+    def content(self) -> str:
+        """All that decides how a text becomes pieces, as `tokenizer.json` has it."""
+        return str(self._back_end.to_str())
+
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` as it was read: no truncation, no padding."""
         self._back_end.no_truncation()
@@ -108,11 +113,25 @@ class EncodedSplit:
         )
 
 
+PieceMaker = Callable[[list[str]], list[Pieces]]
+"""Makes the pieces of texts: `Tokenizer.pieces`, or one that keeps them."""
+
+
 def encode_split(
-    split: Split, tokenizer: Tokenizer, labels: Mapping[str, LabelSpace]
+    split: Split,
+    tokenizer: Tokenizer,
+    labels: Mapping[str, LabelSpace],
+    make_pieces: PieceMaker | None = None,
 ) -> EncodedSplit:
-    """Tokenise every text once and number its labels."""
-    pieces = tokenizer.pieces([example.text for example in split.examples])
+    """Tokenise every text once and number its labels.
+
+    Args:
+        split: The texts with their labels.
+        tokenizer: What makes pieces of them.
+        labels: Label space of every task.
+        make_pieces: What stands in for the tokenizer's own method.
+    """
+    pieces = (make_pieces or tokenizer.pieces)([example.text for example in split.examples])
     cut = dict.fromkeys(labels, 0)
     encoded = []
     for example, piece in zip(split.examples, pieces, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.examples import read_corpus
 from workbench.data.sampling import steps_per_epoch
-from workbench.data.tokenizing import EncodedSplit, encode_split
+from workbench.data.token_cache import cached_pieces
+from workbench.data.tokenizing import EncodedSplit, PieceMaker, encode_split
 from workbench.events import Event, PhaseStarted, RunStarted, TaskDescribed, Warned
 from workbench.model.arithmetic import choose_arithmetic, choose_matrix_backend
 from workbench.model.attention import use_our_attention
@@ -21,9 +23,11 @@ from workbench.model.building import build_model, head_settings, pooling_setting
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
+from workbench.model.threads import use_allowed_threads
 from workbench.model.vocabulary import train_only_occurring_rows
+from workbench.paths import cache_folder
 from workbench.training.cautions import cautions
-from workbench.training.feature_cache import FeatureCache
+from workbench.training.feature_cache import MEGABYTE, FeatureCache
 from workbench.training.optimizer import Rates, build_optimizer, parameter_table
 from workbench.training.reproducibility import seed_everything
 from workbench.training.run import Run
@@ -35,6 +39,7 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
     seed_everything(config.seed)
     arithmetic = choose_arithmetic(config.training.device, config.training.precision)
     if arithmetic.device.type == "cpu":
+        use_allowed_threads()
         choose_matrix_backend()
     corpus = read_corpus(config)
     yield PhaseStarted("loading the backbone", 600)
@@ -54,8 +59,16 @@ def prepare(config: ExperimentConfig, folder: Path) -> Generator[Event, None, Ru
         heads=freezing.heads,
         patterns=freezing.patterns,
     )
+    make_pieces: PieceMaker = backbone.tokenizer.pieces
+    if config.cache.tokens:
+        make_pieces = partial(
+            cached_pieces,
+            backbone.tokenizer,
+            root=cache_folder(),
+            most_bytes=config.cache.disk_megabytes * MEGABYTE,
+        )
     train_split, dev_split = (
-        encode_split(split, backbone.tokenizer, corpus.labels)
+        encode_split(split, backbone.tokenizer, corpus.labels, make_pieces)
         for split in (corpus.train, corpus.dev)
     )
     trainable, total = _count_parameters(model)

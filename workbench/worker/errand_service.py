@@ -21,6 +21,7 @@ from workbench.errors import Problem, WorkbenchError
 from workbench.export.exporting import export_model
 from workbench.inference.predictor import Predictor, as_json
 from workbench.model.arithmetic import choose_matrix_backend
+from workbench.model.threads import use_allowed_threads
 from workbench.training.checkpoint import MANIFEST, check_checkpoint
 from workbench.training.evaluation import evaluate
 
@@ -37,6 +38,7 @@ def serve() -> int:
         replies.write(json.dumps(values) + "\n")
         replies.flush()
 
+    use_allowed_threads()
     choose_matrix_backend()
     for line in sys.stdin:
         request = json.loads(line)
