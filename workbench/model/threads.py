@@ -33,7 +33,7 @@ def allowed_processors(cgroups: Path = CGROUPS) -> int:
     affinity = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    return max(1, min(affinity, math.ceil(_quota(cgroups))))
+    return max(1, math.ceil(min(affinity, _quota(cgroups))))
 
 
 def _quota(cgroups: Path) -> float:
