@@ -19,11 +19,28 @@ from pathlib import Path  # noqa: E402
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as the launcher sets it
 
+from collections.abc import Sequence  # noqa: E402
+
 from workbench.config.loading import load_experiment  # noqa: E402
+from workbench.control import Request, StopNow  # noqa: E402
 from workbench.events import EvaluationFinished, FeaturesReady, StepFinished  # noqa: E402
 
 WARM_UP = 5
 """Updates that are left out of a rate: the first pay for what is loaded late."""
+
+
+class _StopAfter:
+    """A `Control` that lets so many updates be made."""
+
+    def __init__(self, updates: int) -> None:
+        self._left = updates
+
+    def take(self) -> Sequence[Request]:
+        self._left -= 1
+        return [StopNow()] if self._left == 0 else []
+
+    def wait(self, seconds: float) -> None:
+        return
 
 
 def main() -> None:
@@ -53,7 +70,7 @@ def main() -> None:
         for event in train(
             config,
             folder=Path(folder),
-            should_stop=lambda: "stop now" if len(steps) >= arguments.steps - 1 else None,
+            control=_StopAfter(arguments.steps),
         ):
             if isinstance(event, FeaturesReady):
                 result["features"] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from builders import TrainedRun
+    from postgresql_server import PostgresqlServer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other on a busy machine
 _CACHE = tempfile.TemporaryDirectory(prefix="mtl-workbench-tests-")
@@ -62,3 +63,15 @@ def trained(bert: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) 
     config = an_experiment(backbone=bert, folder=corpus, training={"epochs": 6})
     folder = tmp_path_factory.mktemp("run")
     return TrainedRun(config, folder, tuple(events_of(config, folder)))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A true server; what needs it is skipped, with the reason, where none is installed."""
+    from postgresql_server import PostgresqlServer, why_not
+
+    if reason := why_not():
+        pytest.skip(reason)
+    server = PostgresqlServer()
+    yield server
+    server.close()

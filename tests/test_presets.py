@@ -13,7 +13,13 @@ from workbench.errors import ConfigError
 from workbench.paths import shipped_presets
 
 PRESETS = [preset.name for preset in list_presets()]
-NEED_CORPORA = {"tutorial-ner-trec"}
+NEED_CORPORA = {
+    "emotions": ["goemotions"],
+    "few-shot": ["snips"],
+    "pairs": ["sick"],
+    "tutorial-ner-trec": ["trec", "wnut17"],
+}
+"""Presets that read corpora which are not shipped, and their folders."""
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -45,7 +51,8 @@ def test_a_preset_without_its_corpora_says_what_to_give(name: str, tmp_path: Pat
     with pytest.raises(ConfigError, match="--data-root") as caught:
         load_experiment(name, data_root=tmp_path)
 
-    assert len(caught.value.problems) == 6
+    told = str(caught.value)
+    assert all(f'"{folder}/train.' in told for folder in NEED_CORPORA[name])
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -66,3 +73,26 @@ def test_the_notebook_preset_has_six_sentences_and_two_heads_of_three_classes() 
     assert len(config.tasks) == 2
     assert len({row["kind"] for row in rows}) == len({row["mood"] for row in rows}) == 3
     assert config.showcase.texts == tuple(row["text"] for row in rows)
+
+
+def test_the_notebook_s_other_presets_differ_from_it_in_what_they_are_named_for() -> None:
+    plain = load_experiment("notebook")
+    presets = {name: load_experiment(name) for name in PRESETS if name.startswith("notebook-")}
+
+    frozen = {
+        name.removeprefix("notebook-frozen-"): (config.freezing.mode, config.freezing.heads)
+        for name, config in presets.items()
+        if "frozen" in name
+    }
+    assert frozen == {
+        "everything": ("everything", ()),
+        "backbone": ("backbone", ()),
+        "head": ("none", ("mood",)),
+    }
+    for config in presets.values():
+        assert config.tasks == plain.tasks
+        assert config.showcase == plain.showcase
+        assert config.backbone == plain.backbone
+    layerwise = presets["notebook-layerwise"].optimization
+    assert layerwise.layer_rates == "table"
+    assert layerwise.layer_factors == (0.1,) * 4 + (0.2,) * 4 + (0.5,) * 4

@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.config.fields import FieldSpec, experiment_fields
 from workbench.config.meanings import lead, meanings
+from workbench.config.task import TASK_MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "settings.md"
@@ -24,10 +25,13 @@ TITLES = {
     "backbone": "Backbone",
     "pooling": "Pooling",
     "tasks": "Tasks",
+    "sampling": "Sampling",
+    "weighting": "Weighting",
     "freezing": "Freezing",
     "optimization": "Learning rates",
     "training": "Training",
     "selection": "Selection",
+    "instruments": "Instruments",
     "showcase": "Showcase",
 }
 """By section of the schema; another has its own name."""
@@ -111,7 +115,8 @@ def _values_at(values: Any, path: list[str]) -> list[Any]:
 
 
 def _anchor(field: FieldSpec) -> str:
-    return "-".join([_key(field), *field.task_kinds]).replace(".", "-").lower()
+    kinds = () if field.task_kinds == tuple(TASK_MODELS) else field.task_kinds
+    return "-".join([_key(field), *kinds]).replace(".", "-").lower()
 
 
 def _key(field: FieldSpec) -> str:
@@ -119,7 +124,9 @@ def _key(field: FieldSpec) -> str:
 
 
 def _kinds(field: FieldSpec) -> str:
-    return f" ({', '.join(field.task_kinds)})" if field.task_kinds else ""
+    if not field.task_kinds or field.task_kinds == tuple(TASK_MODELS):
+        return ""  # of no task, or of every kind
+    return f" ({', '.join(field.task_kinds)})"
 
 
 def _cell(text: str) -> str:

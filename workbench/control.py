@@ -61,7 +61,7 @@ class SetRateScale:
 
 @dataclass(frozen=True)
 class SetLogInterval:
-    """Tell the losses of every n-th update only."""
+    """Tell the losses of every n-th update only, but of one a minute at least."""
 
     updates: int
     """1 or more."""
@@ -78,6 +78,9 @@ Request = (
     | SetRateScale
     | SetLogInterval
 )
+
+Setting = SetWeight | SetRateScale | SetLogInterval
+"""Requests that change what comes after; a checkpoint keeps them."""
 
 KINDS: dict[str, type[Request]] = {
     "stop": Stop,
@@ -118,7 +121,10 @@ class Control(Protocol):
     """Where the loop learns what is asked of it."""
 
     def take(self) -> Sequence[Request]:
-        """What was asked since the last call, in order. Costs next to nothing when empty."""
+        """What was asked since the last call, in order. Costs next to nothing when empty.
+
+        Called once after each update, and as often as need be between a pause and its end.
+        """
 
     def wait(self, seconds: float) -> None:
         """Wait until something is asked, at most so long."""

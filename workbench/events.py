@@ -1,7 +1,8 @@
 """What a run says: the only thing that leaves the engine.
 
 The engine yields these; the worker hands them to the store; screens and commands show what the
-store kept. All are frozen values of plain Python. Losses are nats per label, rates are per step,
+store kept. All are frozen values of plain Python. Losses are means
+per label in the unit of the task's kind (nats but for regression and cosine), rates are per step,
 times are seconds. A value that is not finite stays so: hiding it would hide the trouble.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,9 +18,24 @@ class PhaseStarted:
     """The run does something else from now on, which may keep it silent for a while."""
 
     phase: str
-    """In words: reading data, loading the backbone, training, evaluating, saving, showcase."""
+    """In words: reading data, loading the backbone, training, evaluating, saving, showcase, and
+    `PAUSED` for a run that waits to be told to go on."""
     expected_seconds: float
     """How long it may stay in this phase without another sign of life."""
+
+
+PAUSED = "paused"
+"""The phase of a run that waits: nothing is expected of it until it is told to go on."""
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """A run whose process had ended goes on; what was told of later steps counts no more."""
+
+    step: int
+    """The last step that still counts: that of the checkpoint, 0 from the beginning."""
+    previous: str
+    """How the process before ended, in words."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +45,7 @@ class TaskDescribed:
     task: str
     kind: str
     labels: tuple[str, ...]
-    """The label space, built from train, in its order."""
+    """The label space, built from train, in its order; empty for a kind without labels."""
     examples: Mapping[str, int]
     """Examples by split (train, dev)."""
     truncated: Mapping[str, int]
@@ -109,6 +126,60 @@ class StepFinished:
     """Word pieces, padding left out."""
     seconds: float
     """Duration of this update, data loading included; on a GPU the mean of a block of updates."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """By task, what its loss or its gradient on the shared parameters was multiplied with; empty
+    if that was its own weight, as configured."""
+    task_norms: Mapping[str, float] = field(default_factory=dict)
+    """By task, of its gradient on the shared parameters, where a method combines them."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """By task, what part of the labelled texts of the update it had; empty if they came as they
+    came."""
+    planned_shares: Mapping[str, float] = field(default_factory=dict)
+    """What part it was to have."""
+
+
+@dataclass(frozen=True)
+class InterferenceProbed:
+    """How the gradients of the tasks stood to one another in an update."""
+
+    step: int
+    tasks: tuple[str, ...]
+    """Those that had labels in it."""
+    norms: Mapping[str, Mapping[str, float]]
+    """By part of the shared model (`all`, `embeddings`, `layer 0`, …), by task."""
+    cosines: Mapping[str, Mapping[str, float]]
+    """By part, by pair of tasks (`one|other`); a pair of which one gradient is 0 is left out."""
+    weights: Mapping[str, float]
+    """By task, what its gradient on the shared parameters was multiplied with."""
+
+
+@dataclass(frozen=True)
+class UpdateSkipped:
+    """A batch was left out: a number in it was not finite. Nothing was learned from it."""
+
+    step: int
+    """The update that it would have been. It counts: the next batch is that of the next step."""
+    what: str
+    """Which number, as a sentence."""
+    examples: tuple[int, ...]
+    """Numbers of the batch's examples in train."""
+    places: tuple[str, ...]
+    """Where they come from: file and line."""
+
+
+@dataclass(frozen=True)
+class RequestObeyed:
+    """Somebody asked something of the run, and it did it.
+
+    Repeated after the same steps, these make another run of the same config learn the same.
+    """
+
+    step: int
+    """The last update before it took effect."""
+    kind: str
+    """A name in `control.KINDS`."""
+    body: str
+    """What it said, as `control.from_json` reads it."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +193,18 @@ class EvaluationFinished:
     selection: float | None
     """Value of the selection rule on the dev split; None for other splits."""
     seconds: float
+
+
+@dataclass(frozen=True)
+class TaskGraduated:
+    """A task has stopped improving: it is not trained any more, and evaluated all the same."""
+
+    step: int
+    task: str
+    metric: str
+    best: float
+    """The highest value of its metric on dev."""
+    best_step: int
 
 
 @dataclass(frozen=True)
@@ -144,6 +227,14 @@ class CheckpointSaved:
     """Best of the run so far, by the selection rule."""
     selection: float | None
     bytes: int
+    """Of its model."""
+    best_for: tuple[str, ...] = ()
+    """Tasks whose own metric is the best so far in it."""
+    training_bytes: int = 0
+    """Of what only a resumed run needs. It goes when the next checkpoint is there, unless this
+    one stays for good."""
+    stays: bool = False
+    """Whether it stays for good: each K-th as configured, and those that were asked for."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +264,9 @@ class ShowcaseComputed:
     """By classification task: one row of logits per text."""
     entities: Mapping[str, tuple[tuple[tuple[str, str], ...], ...]] = field(default_factory=dict)
     """By tagging task: for each text the pairs (surface, type) found."""
+    answers: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
+    """By task of another kind: what it says of each text, as `predict --json` prints it. Tasks
+    that read pairs say nothing here."""
 
 
 @dataclass(frozen=True)
@@ -199,11 +293,16 @@ class RunFailed:
 
 Event = (
     PhaseStarted
+    | RunResumed
     | RunStarted
     | FeaturesReady
     | StepFinished
+    | InterferenceProbed
+    | UpdateSkipped
+    | RequestObeyed
     | EvaluationFinished
     | LayersMixed
+    | TaskGraduated
     | CheckpointSaved
     | CheckpointRemoved
     | Warned

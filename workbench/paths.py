@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 DATABASE_NAME = "experiments.db"
 DATABASE_VARIABLE = "MTL_WORKBENCH_DB"
 CACHE_VARIABLE = "MTL_WORKBENCH_CACHE"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,300}")
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,25 @@ class Location:
 
     def run_folder(self, run_id: str) -> Path:
         """Folder of one run: config, log, checkpoints, exports."""
-        return self.runs / run_id
+        return self.runs / safe_name(run_id)
+
+
+def safe_name(text: str) -> str:
+    """A name out of a database as that of a folder which leads nowhere else.
+
+    Anything but letters, digits, `-` and `_` is nothing that this program wrote: it becomes a name
+    that no run has.
+    """
+    if _NAME.fullmatch(text):
+        return text
+    return f"invalid-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}"
+
+
+def safe_relative(text: str) -> str:
+    """A path out of a database, if it stays beneath the folder that it is relative to."""
+    parts = PurePosixPath(text).parts
+    is_safe = bool(parts) and not text.startswith("/") and ".." not in parts and "\0" not in text
+    return text if is_safe else safe_name(f"/{text}")
 
 
 def find_database(given: str | None = None, *, start: Path | None = None) -> Location:

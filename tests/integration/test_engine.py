@@ -68,7 +68,7 @@ def test_the_child_predicts_as_this_process_does(child: ErrandProcess, trained: 
     answer = child.ask("predict", {"model": str(best_model(trained)), "texts": TEXTS})
 
     for found, right in zip(answer["predictions"], predictor.predict(TEXTS), strict=True):
-        expected = as_json(right, predictor)
+        expected = as_json(right)
         assert found["text"] == expected["text"]
         assert found["tasks"]["entity"] == expected["tasks"]["entity"]
         assert found["tasks"]["mood"]["logits"] == pytest.approx(
@@ -254,6 +254,36 @@ def test_a_changed_checkpoint_is_not_used(
 
     with pytest.raises(CheckpointError, match=r"heads\.safetensors is not as it was written"):
         artefacts.encode(ws, "abc", ["Ada"])
+
+
+def test_a_damaged_checkpoint_names_the_next_best_that_is_whole(
+    ws: Workspace, trained: TrainedRun, tmp_path: Path
+) -> None:
+    (ws.location.runs / "abc").unlink()
+    shutil.copytree(trained.folder, ws.location.runs / "abc")
+    there = sorted(ws.store.checkpoints("abc"), key=lambda one: -(one.selection or 0.0))
+    best = next(one for one in there if one.is_best)
+    others = [one for one in there if one is not best]
+    shutil.rmtree(ws.location.runs / "abc" / best.folder / "model" / "backbone")
+
+    with pytest.raises(CheckpointError, match="is not complete") as caught:
+        artefacts.encode(ws, "abc", ["Ada"])
+
+    assert f"--checkpoint {others[0].step} (" in caught.value.next_step
+    assert artefacts.encode(ws, "abc", ["Ada"], str(others[0].step)).shape == (1, HIDDEN)
+
+
+def test_each_task_has_a_best_checkpoint_of_its_own(ws: Workspace, trained: TrainedRun) -> None:
+    record = ws.store.run("abc")
+    evaluations = [one for one in trained.events if isinstance(one, EvaluationFinished)]
+
+    for task, metric in (("mood", "accuracy"), ("entity", "span_f1")):
+        highest = max(one.metrics[task][metric] for one in evaluations)
+        first = next(one.step for one in evaluations if one.metrics[task][metric] == highest)
+        assert artefacts.find_checkpoint(ws, record, f"best:{task}").step == first
+    with pytest.raises(NotFoundError, match='no task "moood"') as caught:
+        artefacts.find_checkpoint(ws, record, "best:moood")
+    assert 'did you mean "mood"?' in caught.value.next_step
 
 
 @pytest.mark.parametrize(

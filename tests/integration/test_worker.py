@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import sqlite3
@@ -8,62 +7,19 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
+from scripted_runs import SCRIPT, TOTAL, a_config, end_of, scripted, wait_until
 
-from workbench.config.experiment import ExperimentConfig
 from workbench.errors import NotFoundError, WorkbenchError, WorkerError
 from workbench.operations import lifecycle, reading
-from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
-from workbench.paths import Location
-from workbench.store.records import ExitRecord, RunRecord, SeriesKey
-from workbench.store.run_store import RunStore
+from workbench.store.records import ExitRecord, RunRecord
 from workbench.worker import launcher
 from workbench.worker.liveness import LOCK_NAME, RunState, is_held
-
-SCRIPT = Path(__file__).with_name("scripted_worker.py")
-TOTAL = SeriesKey("train", "", "loss")
-
-_spec = importlib.util.spec_from_file_location("scripted_worker", SCRIPT)
-assert _spec is not None
-assert _spec.loader is not None
-scripted = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(scripted)
-
-
-@pytest.fixture
-def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    monkeypatch.setattr(launcher, "PROGRAM", (sys.executable, "-P", str(SCRIPT)))
-    url = f"sqlite:///{tmp_path / 'experiments.db'}"
-    with Workspace(Location(url, tmp_path / "runs"), RunStore.open(url)) as workspace:
-        yield workspace
-        for child in list(launcher._children):
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-        launcher.reap()
-
-
-def a_config(script: int) -> ExperimentConfig:
-    task = {"kind": "classification", "data": {"train": "q.jsonl"}}
-    return ExperimentConfig.model_validate({"name": "try", "seed": script, "tasks": {"q": task}})
-
-
-def wait_until(claim: Callable[[], bool], seconds: float = 20.0) -> None:
-    until = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(0.02)
-
-
-def end_of(ws: Workspace, record: RunRecord) -> RunSummary:
-    wait_until(lambda: reading.summarize(ws, record.id).state.is_over)
-    return reading.summarize(ws, record.id)
 
 
 def test_a_run_that_is_started_finishes_and_all_is_kept(ws: Workspace) -> None:
@@ -76,7 +32,8 @@ def test_a_run_that_is_started_finishes_and_all_is_kept(ws: Workspace) -> None:
     assert (summary.best_step, summary.metrics["q"]["accuracy"]) == (25, 0.75)
     assert ws.store.curves(record.id)[TOTAL].steps.tolist() == list(range(1, 26))
     assert ws.store.finished(record.id) is not None
-    assert not (ws.location.run_folder(record.id) / "unsent.jsonl").exists()
+    journal = ws.location.run_folder(record.id) / "journal.jsonl"
+    assert ws.store.facts(record.id).journal_bytes == journal.stat().st_size > 0
 
 
 def test_the_worker_sits_in_a_session_of_its_own_with_closed_input(ws: Workspace) -> None:
@@ -97,7 +54,9 @@ def test_only_the_owner_can_read_what_a_run_writes(ws: Workspace) -> None:
 
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
-    assert modes == {"experiment.toml": 0o600, "worker.log": 0o600, "worker.lock": 0o600}
+    assert modes == dict.fromkeys(
+        ["experiment.toml", "journal.jsonl", "run.json", "worker.log", "worker.lock"], 0o600
+    )
 
 
 def test_a_run_stops_when_it_is_asked_to_and_saves_before(ws: Workspace) -> None:

@@ -27,6 +27,12 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
         yield ws
 
 
+@pytest.fixture(autouse=True)
+def no_plan_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form that is only looked at here must not start a helper that loads torch."""
+    monkeypatch.setattr("workbench.tui.screens.new_experiment.PLAN_SECONDS", 3600.0)
+
+
 @pytest.fixture
 def recorded(workspace: Workspace) -> Workspace:
     """Three runs: one at work, one finished, one failed; the newest first is the one at work."""

@@ -15,12 +15,14 @@ from recorded_runs import a_config, a_run, data_files, evaluation, finish, steps
 from textual.pilot import Pilot
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import Request, Stop
 from workbench.errors import WorkerError
 from workbench.operations import lifecycle
 from workbench.operations.workspace import Workspace
 from workbench.store.records import ExportRecord, RunRecord
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.screens.checkpoints import CheckpointsScreen
+from workbench.tui.screens.choose import ChooseScreen
 from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.help import HelpScreen
@@ -32,6 +34,7 @@ from workbench.tui.widgets.chart_grid import ChartGrid
 from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.run_table import RunTable
 from workbench.tui.widgets.table import Table
+from workbench.tui.widgets.task_editor import TaskEditor
 from workbench.worker.liveness import RunState
 
 Text = Callable[[Pilot[None]], str]
@@ -313,11 +316,11 @@ async def test_stopping_asks_first_and_then_tells_the_worker(
         await pilot.press("x")
         await wait(pilot, is_front(app, ConfirmScreen))
         await pilot.press("y")
-        commands: list[str] = []
+        commands: list[Request] = []
 
         def is_told() -> bool:
             commands.extend(recorded.store.take_commands("k7fp3x2a"))
-            return commands == ["stop"]
+            return commands == [Stop()]
 
         await wait(pilot, is_told)
 
@@ -522,8 +525,12 @@ async def test_a_task_is_added_renamed_and_removed(
     async with app.run_test() as pilot:
         screen = await open_form(app, pilot, wait)
         await pilot.press("ctrl+t")
+        await wait(pilot, is_front(app, ChooseScreen))
+        await pilot.press("down", "enter")
+        await wait(pilot, lambda: len(screen.draft.tasks) == 3)
         await pilot.press("b")
         assert [task.name for task in screen.draft.tasks] == ["topic", "entity", "b"]
+        assert screen.draft.tasks[-1].kind == "tagging"
         assert screen.query_one("#task", Choice).value == "b"
 
         await pilot.press("ctrl+r")
@@ -543,7 +550,7 @@ async def test_fields_follow_the_kind_of_the_task(
         await pilot.pause()
 
         assert screen.row("data.tags").display
-        assert not any(row.key == "data.label" and row.display for row in screen.query("FieldRow"))
+        assert "data.label" not in [row.key for row in screen.query_one(TaskEditor).rows()]
 
 
 async def test_f5_starts_the_experiment_and_opens_the_run(

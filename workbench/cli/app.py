@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import artefacts, caching, catalogue, listing, output, training
+from workbench.cli import (
+    artefacts,
+    baselines,
+    caching,
+    catalogue,
+    checking,
+    control,
+    listing,
+    machine,
+    output,
+    queue,
+    training,
+)
 from workbench.cli.options import Database, workspace
 from workbench.cli.training import INTERRUPTED
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
@@ -24,15 +36,24 @@ COMMANDS = (
     listing.runs,
     listing.show,
     training.stop,
+    control.pause,
+    control.resume,
+    control.checkpoint,
+    control.adjust,
+    control.fork,
     listing.compare,
+    baselines.baselines,
     listing.checkpoints,
     artefacts.export,
     artefacts.predict,
     artefacts.encode,
     artefacts.evaluate,
     caching.cache,
+    checking.check,
     catalogue.presets,
     catalogue.schema,
+    machine.doctor,
+    machine.repair,
 )
 """Every command, in the order of the help. The name of the function is the name of the command."""
 
@@ -68,6 +89,7 @@ def start(
 
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(queue.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

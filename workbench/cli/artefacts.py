@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ from workbench.cli.options import (
     Texts,
     workspace,
 )
+from workbench.cli.predictions import in_words
 from workbench.errors import DataError, nearest
 
 FORMATS = ("sentence-transformers", "transformers")
@@ -76,25 +77,52 @@ def predict(
     source: Source,
     texts: Texts = None,
     file: TextFile = None,
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs",
+            help="Texts come in twos: one argument after the other, in a file with a tab between.",
+        ),
+    ] = False,
     checkpoint: Checkpoint = "best",
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK.LABEL=DESCRIPTION",
+            help="Labels of a task that matches descriptions, in place of those of training; "
+            "give it once for each.",
+            show_default=False,
+        ),
+    ] = None,
     json: AsJson = False,
     db: Database = None,
 ) -> None:
     """Say what every task makes of texts.
 
-    With --json a list with one object per text.
+    With --pairs the tasks that read two texts say what they make of those. With --json a list
+    with one object per text or pair.
     """
-    wanted = read_texts(texts, file)
+    wanted = read_pairs(texts, file) if pairs else read_texts(texts, file)
+    labels = read_labels(label or [])
     from workbench.operations import artefacts
 
-    found = artefacts.predict(workspace(context, db), source, wanted, checkpoint=checkpoint)
+    space = workspace(context, db)
+    found = artefacts.predict(space, source, wanted, checkpoint=checkpoint, labels=labels)
     if json:
         output.json_document(found)
         return
-    for text, prediction in zip(wanted, output.plain(found), strict=True):
-        output.line(text)
+    for prediction in output.plain(found):
+        output.line(
+            "  |  ".join(prediction[key] for key in ("text", "text_b") if key in prediction)
+        )
         for task, value in prediction["tasks"].items():
-            output.line(f"  {task}  {_words(value)}")
+            output.line(f"  {task}  {in_words(value)}")
+    if not all(prediction["tasks"] for prediction in found):
+        output.note(
+            "Tasks that read one text say nothing of two: ask without --pairs."
+            if pairs
+            else "Tasks that read two texts say nothing of one: give them in twos, with --pairs."
+        )
 
 
 def encode(
@@ -153,12 +181,19 @@ def evaluate(
     run: Run,
     split: Annotated[str, typer.Option(metavar="SPLIT", help="test, dev, or train.")] = "test",
     checkpoint: Checkpoint = "best",
+    now: Annotated[
+        bool,
+        typer.Option(
+            "--now", help="Let a run that is at work evaluate dev after its current update."
+        ),
+    ] = False,
     json: AsJson = False,
     db: Database = None,
 ) -> None:
     """Measure a checkpoint on a split, as test.
 
-    The test split is read for this only. Metrics on test and dev are kept with the run.
+    The test split is read for this only. Metrics on test and dev are kept with the run. With --now
+    the run itself is asked to evaluate dev once more, and goes on.
 
     With --json an object with the metrics by task, by metric.
     """
@@ -166,6 +201,12 @@ def evaluate(
         raise typer.BadParameter(
             f"there is no split {split!r}; {nearest(split, SPLITS)}", param_hint="--split"
         )
+    if now:
+        from workbench.operations import requests
+
+        record = requests.evaluate_now(workspace(context, db), run)
+        output.note(f"Asked run {record.id} to evaluate dev; it does after its current update.")
+        return
     from workbench.cli.report import print_metrics
     from workbench.operations import artefacts
 
@@ -193,6 +234,31 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> list[str]:
     return found
 
 
+def read_pairs(texts: Sequence[str] | None, file: Path | None) -> list[tuple[str, str]]:
+    """The texts that were given two by two, then the lines of the file, each with a tab in it.
+
+    Raises:
+        typer.BadParameter: There are none, or a text has no second one.
+        DataError: The file cannot be read.
+    """
+    given = list(texts or [])
+    if len(given) % 2:
+        raise typer.BadParameter("with --pairs give them in twos", param_hint="TEXT")
+    found = list(zip(given[::2], given[1::2], strict=True))
+    for number, line in enumerate(_lines(file) if file is not None else [], start=1):
+        first, tab, second = line.partition("\t")
+        if not tab or not first.strip() or not second.strip():
+            raise DataError(
+                f"Text {number} has no second one: {line[:40]!r}.",
+                where=str(file),
+                next_step="write two texts a line, with a tab between",
+            )
+        found.append((first, second))
+    if not found:
+        raise typer.BadParameter("give texts, or --file", param_hint="TEXT")
+    return found
+
+
 def _lines(file: Path) -> list[str]:
     try:
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
@@ -212,20 +278,17 @@ def _lines(file: Path) -> list[str]:
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 
-def _words(value: Mapping[str, Any]) -> str:
-    """One task's prediction in a line."""
-    if "entities" in value:
-        found = ", ".join(f"{entity['text']} ({entity['label']})" for entity in value["entities"])
-        return found or _tags(value["words"], value["tags"])
-    ranked = sorted(value["probabilities"].items(), key=lambda pair: -pair[1])[:3]
-    listed = "  ".join(f"{label} {probability:.3f}" for label, probability in ranked)
-    return f"{value['label']}  ({listed})"
-
-
-def _tags(words: Sequence[str], tags: Sequence[str]) -> str:
-    """The words with their tags, where the tags say something without being those of spans."""
-    from workbench.data.schemes import scheme_of_names  # numpy: the other commands start without
-
-    if scheme_of_names(tags) != "plain" or set(tags) <= {"O"}:
-        return "nothing found"
-    return " ".join(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))
+def read_labels(options: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Descriptions by task and label, out of `TASK.LABEL=DESCRIPTION`."""
+    labels: dict[str, dict[str, str]] = {}
+    for option in options:
+        key, equals, description = option.partition("=")
+        task, point, name = key.partition(".")
+        if not (equals and point and task and name and description.strip()):
+            raise typer.BadParameter(
+                f"{option!r} is no description; write TASK.LABEL=DESCRIPTION, such as "
+                "'intent.play_music=play a song'",
+                param_hint="--label",
+            )
+        labels.setdefault(task, {})[name] = description
+    return labels

@@ -19,7 +19,10 @@ def run_document(run: RunSummary) -> dict[str, Any]:
         "name": run.record.name,
         "state": run.state,
         "why": run.why,
+        "queue_place": run.queue_place,
         "source": run.record.source,
+        "parent": parent_document(run),
+        "unreadable": run.record.unreadable,
         "created_at": run.record.created_at,
         "tasks": run.tasks,
         "phase": run.phase,
@@ -60,8 +63,17 @@ def error_document(run: RunSummary) -> dict[str, str] | None:
     }
 
 
+def parent_document(run: RunSummary) -> dict[str, Any] | None:
+    """The run that it was forked from, or None: id, step."""
+    if run.record.parent_id is None:
+        return None
+    return {"id": run.record.parent_id, "step": run.record.parent_step}
+
+
 def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
     """The whole of `show --json`."""
+    from workbench.operations.artefacts import thresholds  # numpy, SQLAlchemy
+
     store, run_id = workspace.store, run.record.id
     started, finished = store.started(run_id), store.finished(run_id)
     facts, steps = store.facts(run_id), store.steps(run_id)
@@ -73,6 +85,8 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
         "why": run.why,
         "config": run.record.config,
         "source": run.record.source,
+        "parent": parent_document(run),
+        "unreadable": run.record.unreadable,
         "step": run.step,
         "total_steps": run.total_steps,
         "best_step": run.best_step,
@@ -87,6 +101,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
         "parameter_groups": started.groups if started else [],
         "layer_shares": mixed.shares if mixed else {},
         "metrics": in_order(run.metrics, run.tasks),
+        "thresholds": thresholds(workspace, run_id),
         "evaluations": evaluations(workspace, run),
         "checkpoints": [
             replace(checkpoint, metrics=in_order(checkpoint.metrics, run.tasks))

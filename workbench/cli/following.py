@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.cli.documents import in_order
 from workbench.cli.report import features_line
+from workbench.events import PAUSED
 from workbench.tui import figures
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class Follower:
         values: dict[int, dict[str, float]] = defaultdict(dict)
         for key, curve in curves.items():
             name = key.metric if key.split == "run" else key.task
-            if key.split == "train" or key.metric.startswith("learning_rate/"):
+            is_loss = key.split == "train" and key.metric == "loss"
+            if is_loss or key.metric.startswith("learning_rate/"):
                 for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
                     values[step][name] = value
         # A block ends before an evaluation or a checkpoint, so that the lines are in order.
@@ -189,12 +191,22 @@ class Follower:
         for message in new:
             if message.kind == "RunStarted":
                 self.total_steps = int(str(message.body["total_steps"]))
+            if message.kind == "RunResumed":
+                self._go_back(int(str(message.body["step"])))
+                place = float(self.step)
             line = _line_of(message)
             if message.kind == "CheckpointSaved":
                 place = max(place, float(str(message.body["step"])) + 0.6)
             if line is not None:
                 lines.append((place, line))
         return lines
+
+    def _go_back(self, step: int) -> None:
+        """Steps after this one were told by a process that ended, and are told anew."""
+        if step < self.step:
+            self.step = step
+            self._block = _Block(0, 0.0, 0)
+        self._after = {key: min(last, step) for key, last in self._after.items()}
 
 
 @dataclass(frozen=True)
@@ -225,8 +237,17 @@ def _line_of(message: MessageRecord) -> Line | None:
             return Line("checkpoint", f"checkpoint  step {body['step']}{best}, {size}")
         case "FeaturesReady":
             return Line("note", features_line(body))
+        case "TaskGraduated":
+            best = figures.metric(float(str(body["best"])))
+            return Line(
+                "note",
+                f"{body['task']} is through: {body['metric']} {best} at step {body['best_step']} "
+                "was not surpassed; it is trained no longer",
+            )
         case "Warned":
             return Line("warning", f"warning  {body['message']}")
-        case "PhaseStarted" if body["phase"] in ("reading data", "showcase"):
+        case "PhaseStarted" if body["phase"] in ("reading data", "showcase", PAUSED):
             return Line("note", f"{body['phase']} …")
+        case "RunResumed":
+            return Line("note", f"going on after step {body['step']} ({body['previous']})")
     return None

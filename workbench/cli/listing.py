@@ -42,9 +42,10 @@ def runs(
 ) -> None:
     """List the runs, newest first.
 
-    With --json a list of objects with the keys id, name, state, why, source, created_at, tasks,
-    phase, step, total_steps, best_step, selection, metrics (by task, by metric), seconds,
-    eta_seconds, texts_per_second, config, error.
+    With --json a list of objects with the keys id, name, state, why, queue_place (null, or which
+    it is of those that wait), source, parent (null, or id and step), unreadable (why its settings
+    cannot be read, or empty), created_at, tasks, phase, step, total_steps, best_step, selection,
+    metrics (by task, by metric), seconds, eta_seconds, texts_per_second, config, error.
     """
     from workbench.cli.documents import run_document
     from workbench.operations import reading
@@ -75,7 +76,8 @@ def show(context: typer.Context, run: Run, json: AsJson = False, db: Database = 
 
     Also its config, timings, warnings, and the checksum of what is frozen.
 
-    With --json an object with the keys id, name, state, why, config, source, step, total_steps,
+    With --json an object with the keys id, name, state, why, config, source, parent (null, or id
+    and step), unreadable (why its settings cannot be read, or empty), step, total_steps,
     best_step, selection, tasks, device, precision, parameters, parameter_groups (what moves
     how fast), layer_shares (by task that mixes layers, embeddings first), metrics (by task, by
     metric, of the best checkpoint on dev), evaluations, checkpoints, exports, timings,
@@ -126,6 +128,13 @@ def compare(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN RUN...", help="Two or more.", show_default=False)
     ],
+    transfer: Annotated[
+        bool,
+        typer.Option(
+            "--transfer",
+            help="Each beside its tasks alone: who gains, who loses. One run is enough.",
+        ),
+    ] = False,
     json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
@@ -134,8 +143,15 @@ def compare(
     """Lay runs side by side: metrics, the settings that differ.
 
     With --json an object with the keys runs (as in `runs`), metrics (list of task, metric,
-    values, best: index or null) and settings (list of key, values).
+    values, best: index or null) and settings (list of key, values). With --transfer a list of
+    name, runs (ids), mean_gain, gains (list of task, metric, together, alone, difference, low,
+    high, relative, seeds, texts), matrix (gains by task, by the other of a pair) and missing.
     """
+    if transfer:
+        if markdown or csv:
+            raise typer.BadParameter("--transfer goes with --json or without")
+        _compare_transfer(context, runs, json=json, db=db)
+        return
     if len(runs) < 2:
         raise typer.BadParameter("give at least two runs", param_hint="RUN")
     if json + markdown + csv > 1:
@@ -176,14 +192,21 @@ def _row(run: RunSummary) -> list[str]:
 
     return [
         run.record.id,
-        run.record.name,
-        str(run.state),
+        _name_cell(run),
+        str(run.state) if run.queue_place is None else f"{run.state} {run.queue_place}",
         figures.percent(figures.share(run.step, run.total_steps)),
         "  ".join(_task_cell(run, task) for task in run.tasks),
         figures.metric(run.selection),
         figures.moment(run.record.created_at),
         figures.duration(run.seconds),
     ]
+
+
+def _name_cell(run: RunSummary) -> str:
+    """The name; of a fork with where it branches off."""
+    if run.record.parent_id is None:
+        return run.record.name
+    return f"{run.record.name} (from {run.record.parent_id} step {run.record.parent_step})"
 
 
 def _task_cell(run: RunSummary, task: str) -> str:
@@ -208,6 +231,19 @@ def _metric_rows(comparison: Comparison, best: str) -> list[list[str]]:
 
 def _setting_rows(comparison: Comparison) -> list[list[str]]:
     return [[key, *values] for key, values in comparison.settings]
+
+
+def _compare_transfer(
+    context: typer.Context, runs: list[str], *, json: bool, db: str | None
+) -> None:
+    from workbench.cli.baselines import print_transfer, transfer_document
+    from workbench.operations import baselines
+
+    found = baselines.transfer(workspace(context, db), runs, output.note)
+    if json:
+        output.json_document([transfer_document(one) for one in found])
+    else:
+        print_transfer(found)
 
 
 def _print_csv(comparison: Comparison, names: list[str]) -> None:

@@ -28,7 +28,7 @@ Run = Annotated[
     ),
 ]
 Checkpoint = Annotated[
-    str, typer.Option("--checkpoint", metavar="WHICH", help="best, last, or a step.")
+    str, typer.Option("--checkpoint", metavar="WHICH", help="best, last, best:TASK, or a step.")
 ]
 Texts = Annotated[
     list[str] | None,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from workbench.errors import WorkbenchError
+from workbench.secrecy import scrub
 from workbench.tui.visible import visible
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def error(problem: WorkbenchError) -> None:
     """What happened, where, and what to do next; all problems of it."""
     for each in problem.problems:
         for text in each.lines():
-            note(text)
+            note(scrub(text))
 
 
 def ask(question: str) -> str:

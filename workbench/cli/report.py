@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.cli import output
 from workbench.cli.documents import in_order
+from workbench.cli.predictions import in_words
 from workbench.errors import WorkerError
 from workbench.tui import figures
 
@@ -27,6 +28,7 @@ def print_run(document: Mapping[str, Any]) -> None:
         {
             "why": values["why"],
             "from": values["source"] or "-",
+            **_branch(values["parent"]),
             "progress": _progress(values),
             "started": _time(values["timings"]["created_at"]),
             "took": figures.duration(values["timings"]["seconds"]),
@@ -37,7 +39,11 @@ def print_run(document: Mapping[str, Any]) -> None:
     )
     for task in values["tasks"]:
         counts = ", ".join(f"{count} {split}" for split, count in task["examples"].items())
-        output.line(f"  {task['task']}: {task['kind']}, {len(task['labels'])} labels, {counts}")
+        labels = f"{len(task['labels'])} labels, " if task["labels"] else ""
+        output.line(f"  {task['task']}: {task['kind']}, {labels}{counts}")
+        thresholds = values["thresholds"].get(task["task"])
+        if thresholds:
+            output.line(f"    labels are given from {_thresholds(thresholds)}")
     if values["parameter_groups"]:
         output.line()
         _parameter_groups(values["parameter_groups"])
@@ -131,11 +137,14 @@ def print_end(workspace: Workspace, run: RunSummary) -> None:
         print_showcase(showcase)
     took = figures.duration(run.seconds)
     output.note(f"\nRun {run_id} ({run.record.name}) {state} after {took}. Next:")
+    tasks = run.record.config.tasks.values()
+    reads_pairs = all(getattr(task.data, "text_b", None) for task in tasks)
+    texts = '--pairs "A sentence." "Another."' if reads_pairs else '"A sentence of yours."'
     commands = [
         f"show {run_id}",
         f"compare {run_id} OTHER_RUN",
         f"export {run_id} --checkpoint best --format sentence-transformers --to FOLDER",
-        f'predict {run_id} "A sentence of yours."',
+        f"predict {run_id} {texts}",
         "               (alone: the interface)",
     ]
     for command in commands:
@@ -174,6 +183,8 @@ def print_showcase(showcase: ShowcaseComputed) -> None:
         for task, found in showcase.entities.items():
             pairs = ", ".join(f"{surface} ({kind})" for surface, kind in found[index])
             output.line(f"  {task}  {pairs or 'nothing found'}")
+        for task, answers in showcase.answers.items():
+            output.line(f"  {task}  {in_words(answers[index])}")
 
 
 def short_vector(vector: Sequence[float]) -> str:
@@ -184,9 +195,21 @@ def short_vector(vector: Sequence[float]) -> str:
     return f"[{', '.join(numbers)}] ({len(vector)} values)"
 
 
+def _thresholds(values: Mapping[str, float]) -> str:
+    """`0.3`, or each label with its own."""
+    if len(set(values.values())) == 1:
+        return f"probability {next(iter(values.values())):.3g} on"
+    listed = ", ".join(f"{label} {value:.3g}" for label, value in values.items())
+    return f"these probabilities on: {listed}"
+
+
 def _pairs(values: Mapping[str, str]) -> None:
     for key, value in values.items():
         output.line(f"  {key:<12}{value}")
+
+
+def _branch(parent: Mapping[str, Any] | None) -> dict[str, str]:
+    return {"fork of": f"run {parent['id']} at step {parent['step']}"} if parent else {}
 
 
 def _progress(values: Mapping[str, Any]) -> str:
@@ -258,7 +281,8 @@ def _time(text: str) -> str:
 def _parameters(counts: Mapping[str, int | None]) -> str:
     if counts["total"] is None:
         return "-"
-    return f"{counts['trainable']:,} trained of {counts['total']:,}"
+    trained, total = counts["trainable"] or 0, counts["total"]
+    return f"{trained:,} trained of {total:,} ({trained / max(1, total):.1%})"
 
 
 def _checksum(sums: Mapping[str, str | None]) -> str:

@@ -56,6 +56,10 @@ def train(
     detach: Annotated[
         bool, typer.Option("--detach", help="Print the run's id and return at once.")
     ] = False,
+    queue: Annotated[
+        bool,
+        typer.Option("--queue", help="Let it wait for its turn, print its id and return at once."),
+    ] = False,
     plain: Plain = False,
     open: Annotated[
         bool, typer.Option("--open", help="Open the interface on the run, if there is a terminal.")
@@ -77,7 +81,14 @@ def train(
     from workbench.operations import lifecycle
 
     space = workspace(context, db)
+    if queue:
+        from workbench.operations.queue import add
+
+        output.line(add(space, config, source=source).id)
+        return
     record = lifecycle.start(space, config, source=source)
+    if warning := lifecycle.logout_warning():
+        output.note(warning)
     if detach:
         output.line(record.id)
         return

@@ -1,16 +1,18 @@
 """What all parts of a configuration have in common: frozen, and deaf to unknown keys.
 
-And what a setting says of itself beside its help: when it applies at all.
+And what a setting says of itself beside its help: when it applies at all, and what it names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 Word = str | int | float | bool
+Named = Literal["backbone", "file", "column", "task", "label"]
 IS_SET = "*"
 """Stands for any value that says something: not unset, off, 0, empty or "none"."""
 
@@ -55,3 +57,18 @@ def applies(
                 for path, values in conditions.items()
             }
     return said
+
+
+def names(what: Named) -> JsonDict:
+    """Say what a text setting is the name of; the form completes it while it is typed.
+
+        label: str = Field(default="label", json_schema_extra=names("column"))
+
+    Args:
+        what: backbone; file: a data file; column: one of the task's data files; task: another
+            part of the experiment; label: one of the task's labels.
+
+    Returns:
+        A value for `Field(json_schema_extra=…)`, to be joined with that of `applies` by `|`.
+    """
+    return {"names": what}

@@ -23,8 +23,13 @@ def selection_problems(values: Mapping[str, Any], where: Where) -> Iterator[Prob
     tasks, selection = values.get("tasks"), values.get("selection")
     if not isinstance(tasks, Mapping) or not isinstance(selection, Mapping):
         return
-    weights, task = selection.get("weights"), selection.get("task")
-    named = [("selection", "weights", str(n)) for n in weights] if _is_table(weights) else []
+    task = selection.get("task")
+    named = [
+        ("selection", key, str(name))
+        for key in ("weights", "baselines")
+        if _is_table(table := selection.get(key))
+        for name in table
+    ]
     if isinstance(task, str) and task not in tasks:
         yield _no_such_task(task, tasks, where(("selection", "task")))
     for key in named:
@@ -34,7 +39,10 @@ def selection_problems(values: Mapping[str, Any], where: Where) -> Iterator[Prob
 
 def data_files(values: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     """The key and the path of every data file that the values name; hub splits are none."""
-    tasks = values.get("tasks")
+    backbone, tasks = values.get("backbone"), values.get("tasks")
+    words = backbone.get("words") if _is_table(backbone) else None
+    if _is_table(words) and isinstance(words.get("file"), str) and words["file"]:
+        yield ("backbone", "words", "file"), words["file"]
     if not _is_table(tasks):
         return
     for name, task in tasks.items():
@@ -52,9 +60,10 @@ def missing_file(key: Key, path: Path, written: str, searched: list[Path], where
     state = "is a folder, not a file" if folder else "is not there"
     shown = path if Path(written).is_absolute() else f'"{written}"'
     places = " or ".join(str(folder) for folder in searched)
+    whose = f'Task "{key[1]}": the {key[3]} file' if key[0] == "tasks" else "The file of vectors"
     looked = "" if Path(written).is_absolute() else f" (looked in {places})"
     return Problem(
-        f'Task "{key[1]}": the {key[3]} file {shown} {state}{looked}.',
+        f"{whose} {shown} {state}{looked}.",
         where(key),
         f'give the folder that holds "{written}" with --data-root'
         if not Path(written).is_absolute()
@@ -65,6 +74,11 @@ def missing_file(key: Key, path: Path, written: str, searched: list[Path], where
 def is_file(path: Path) -> bool:
     """Whether `path` is a file; one that cannot be looked at is none."""
     return _is(path.is_file)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder; one that cannot be looked at is none."""
+    return _is(path.is_dir)
 
 
 def find_file(written: str, folders: list[Path]) -> Path:

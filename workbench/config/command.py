@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.fields import NONE_WORD, experiment_fields, field_specs
+from workbench.config.fields import NONE_WORD, experiment_fields, field_specs, is_table
 from workbench.config.loading import find_source, load_experiment, read_source
 from workbench.errors import WorkbenchError
 
@@ -102,7 +102,7 @@ def _differences(prefix: str, wanted: Mapping[str, Any], given: Mapping[str, Any
     settings = []
     for key, value in wanted.items():
         before = given.get(key, ...)
-        if isinstance(value, dict) and f"{prefix}{key}" != "selection.weights":
+        if isinstance(value, dict) and not is_table(f"{prefix}{key}"):
             settings += _differences(f"{prefix}{key}.", value, before if before != ... else {})
         elif value != before:
             path = f"{prefix}{key}"

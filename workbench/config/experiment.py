@@ -8,9 +8,12 @@ from pydantic import Field, field_validator, model_validator
 
 from workbench.config.base import Settings
 from workbench.config.cache import CacheConfig
+from workbench.config.formula import FormulaError, parse_formula, tasks_of
 from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
 from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
-from workbench.config.task import SelectionConfig, TaskConfig, TextTask
+from workbench.config.sampling import SamplingConfig
+from workbench.config.task import PooledTask, SelectionConfig, TaskConfig
+from workbench.config.weighting import InstrumentsConfig, WeightingConfig
 from workbench.errors import nearest
 
 _TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
@@ -26,17 +29,28 @@ class ExperimentConfig(Settings):
     backbone: BackboneConfig = BackboneConfig()
     pooling: PoolingConfig = PoolingConfig()
     tasks: dict[str, TaskConfig] = Field(description="The tasks, by name, in order.")
+    sampling: SamplingConfig = SamplingConfig()
+    weighting: WeightingConfig = WeightingConfig()
     freezing: FreezingConfig = FreezingConfig()
     optimization: OptimizationConfig = OptimizationConfig()
     training: TrainingConfig = TrainingConfig()
     selection: SelectionConfig = SelectionConfig()
+    instruments: InstrumentsConfig = InstrumentsConfig()
     showcase: ShowcaseConfig = ShowcaseConfig()
     cache: CacheConfig = CacheConfig()
+
+    @property
+    def trained_tasks(self) -> list[str]:
+        """The tasks whose losses count, in order."""
+        named = set(self.tasks)
+        if self.weighting.formula is not None:
+            named = set(tasks_of(parse_formula(self.weighting.formula, self.tasks)))
+        return [name for name, task in self.tasks.items() if task.weight > 0 and name in named]
 
     def pooling_of(self, task: str) -> PoolingConfig:
         """How a text becomes one vector for a task."""
         settings = self.tasks[task]
-        if isinstance(settings, TextTask) and settings.pooling.mode != "as default":
+        if isinstance(settings, PooledTask) and settings.pooling.mode != "as default":
             return settings.pooling
         return self.pooling
 
@@ -63,7 +77,9 @@ class ExperimentConfig(Settings):
 
     @model_validator(mode="after")
     def _selection_names_tasks(self) -> ExperimentConfig:
-        for name in [*self.selection.weights, *filter(None, [self.selection.task])]:
+        selection = self.selection
+        named = [*selection.weights, *selection.baselines, *filter(None, [selection.task])]
+        for name in named:
             if name not in self.tasks:
                 raise ValueError(
                     f'selection names a task "{name}" that is not there; '
@@ -85,11 +101,59 @@ class ExperimentConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _a_stack_has_no_layers_to_mix(self) -> ExperimentConfig:
+        for name, task in self.tasks.items():
+            if task.layer_mix and self.backbone.kind == "stack":
+                raise ValueError(
+                    f"tasks.{name}.layer_mix needs layers of one size, which a stack has not; "
+                    "set it to false, or backbone.kind to transformer"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_are_not_frozen(self) -> ExperimentConfig:
+        mode = self.freezing.mode
+        if self.backbone.lora.rank and mode not in ("none", "embeddings", "lowest", "all_but_top"):
+            raise ValueError(
+                f"backbone.lora.rank trains adapters, which freezing.mode = {mode} keeps frozen; "
+                "set mode to none (the backbone stays as it is without it), or rank to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_formula_can_be_read(self) -> ExperimentConfig:
+        if self.weighting.formula is not None:
+            try:
+                parse_formula(self.weighting.formula, self.tasks)
+            except FormulaError as error:
+                raise ValueError(
+                    f"weighting.formula cannot be read, {error}; write task names, numbers, "
+                    "+ - * /, parentheses, min, max, mean, sqrt and log"
+                ) from None
+        return self
+
+    @model_validator(mode="after")
+    def _shares_are_of_tasks(self) -> ExperimentConfig:
+        shares = self.sampling.shares
+        for name in shares:
+            if name not in self.tasks:
+                raise ValueError(
+                    f'sampling.shares names a task "{name}" that is not there; '
+                    f"{nearest(name, self.tasks)}"
+                )
+        if not any(shares.get(name, 1.0) for name in self.trained_tasks):
+            raise ValueError(
+                "sampling.shares gives every trained task 0, so nothing would be drawn; "
+                "give one of them a share"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _somebody_learns_the_pooling(self) -> ExperimentConfig:
         sharing = [
             task
             for task in self.tasks.values()
-            if isinstance(task, TextTask) and task.pooling.mode == "as default"
+            if isinstance(task, PooledTask) and task.pooling.mode == "as default"
         ]
         if self.pooling.is_learned and not sharing:
             raise ValueError(

@@ -75,6 +75,10 @@ class FieldSpec:
     """Whether it is a list of numbers, not of texts."""
     when: tuple[Condition, ...] = ()
     """What has to hold for it to apply; see `workbench.config.base.applies`."""
+    names: str = ""
+    """What it is the name of: backbone, file, column, task; see `workbench.config.base.names`."""
+    entries: tuple[str, ...] = ()
+    """The right words of each entry of a list; empty if they are not known."""
 
     @property
     def words(self) -> str:
@@ -142,13 +146,16 @@ def _holds(condition: Condition, value_of: Callable[[str], object], task_kind: s
 
 
 def generic_path(path: str) -> str:
-    """`tasks.question.weight` as `tasks.*.weight`, and `selection.weights.x` as its table."""
+    """`tasks.question.weight` as `tasks.*.weight`."""
     parts = path.split(".")
     if parts[0] == "tasks" and len(parts) > 2:
         return ".".join(["tasks", "*", *parts[2:]])
-    if len(parts) == 3 and parts[:2] == ["selection", "weights"]:
-        return "selection.weights.*"
     return path
+
+
+def is_table(path: str) -> bool:
+    """Whether a setting is a table of numbers by name, such as `selection.weights`."""
+    return any(spec.kind == "table" for spec in field_specs(path))
 
 
 def coerce(path: str, raw: str) -> object:
@@ -163,9 +170,9 @@ def coerce(path: str, raw: str) -> object:
     Raises:
         ConfigError: No such setting, or a value of another type.
     """
-    if path.startswith("selection.weights."):
-        return _number(path, raw)
     specs = field_specs(path)
+    if not specs and is_table(path.rpartition(".")[0]):
+        return _number(path, raw)
     if not specs:
         raise unknown_setting(path)
     spec = _joined(specs)
@@ -279,19 +286,23 @@ def _fields_of(path: str, field: FieldInfo, task_kinds: tuple[str, ...]) -> Iter
         optional=optional,
         has_numbers=kind == "list" and get_args(annotation)[0] is float,
         when=_conditions_of(field, "tasks.*." if task_kinds else ""),
+        names=str(_extra_of(field).get("names", "")),
+        entries=_kind_of(get_args(annotation)[0])[1] if _is_list_of_words(annotation) else (),
     )
 
 
 def _conditions_of(field: FieldInfo, prefix: str) -> tuple[Condition, ...]:
-    extra = field.json_schema_extra
-    if not isinstance(extra, Mapping):
-        return ()
     found = []
     for word in ("when", "unless"):
-        said: Any = extra.get(word, {})
+        said: Any = _extra_of(field).get(word, {})
         for path, values in said.items():
             found.append(Condition(f"{prefix}{path}", tuple(values), word == "when"))
     return tuple(found)
+
+
+def _extra_of(field: FieldInfo) -> Mapping[str, Any]:
+    extra = field.json_schema_extra
+    return extra if isinstance(extra, Mapping) else {}
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
@@ -312,6 +323,11 @@ def _kind_of(annotation: Any) -> tuple[FieldKind, tuple[str, ...]]:
         return simple[annotation], ()
     containers: dict[Any, FieldKind] = {tuple: "list", list: "list", dict: "table"}
     return containers[get_origin(annotation)], ()
+
+
+def _is_list_of_words(annotation: Any) -> bool:
+    origin, args = get_origin(annotation), get_args(annotation)
+    return origin in (tuple, list) and get_origin(args[0]) is Literal
 
 
 def _joined(specs: list[FieldSpec]) -> FieldSpec:

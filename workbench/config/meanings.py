@@ -25,6 +25,13 @@ class Meaning:
     source: str
     """Where it was published, as `Howard and Ruder 2018`; empty if nowhere in particular."""
 
+    @property
+    def sentence(self) -> str:
+        """The text with its source, to be read by itself."""
+        source = f" ({self.source})" if self.source else ""
+        text = f"{self.text.rstrip('.')}{source}." if self.text else ""
+        return text[:1].upper() + text[1:]
+
 
 def meanings(field: FieldSpec) -> list[Meaning]:
     """The words of a choice, in the order of the schema; none for other settings."""

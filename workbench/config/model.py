@@ -6,7 +6,7 @@ from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from workbench.config.base import Settings, applies
+from workbench.config.base import IS_SET, Settings, applies, names
 
 PoolingPart = Literal[
     "cls", "max", "mean", "mean_sqrt", "weighted_mean", "last", "min", "attention"
@@ -36,37 +36,298 @@ FreezingMode = Literal[
 ]
 
 
-class BackboneConfig(Settings):
-    """The shared pretrained encoder."""
+BackboneKind = Literal["transformer", "stack"]
+Embedding = Literal["words", "word_vectors", "char_lstm", "char_cnn"]
 
+
+class WordsConfig(Settings):
+    """Vectors of words, in a stack."""
+
+    size: int = Field(
+        default=100,
+        ge=1,
+        le=4096,
+        description="Length of a vector of the embedding words.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    min_count: int = Field(
+        default=2,
+        ge=1,
+        description="Words that training has less often are unknown to the embedding words: so "
+        "what stands for unknown ones is learned, too.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    lowercase: bool = Field(
+        default=True,
+        description="Look words up in small letters. Characters keep their case.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Text file of word vectors for word_vectors (GloVe, word2vec or fastText; .vec "
+        "or .txt, also .gz), relative to the preset or --data-root. Of it the words of train and "
+        "dev are kept, and the first rows.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    first_rows: int = Field(
+        default=20_000,
+        ge=0,
+        description="Rows from the top of the file that are kept whether they occur or not, so "
+        "that new texts find them; files begin with the frequent words.",
+        json_schema_extra=applies(when={"backbone.words.file": IS_SET}),
+    )
+    trained: bool = Field(
+        default=False,
+        description="Train the vectors of the file, too. false keeps them, as is right for small "
+        "corpora: words that training lacks stay comparable with those it has.",
+        json_schema_extra=applies(when={"backbone.words.file": IS_SET}),
+    )
+
+
+class CharactersConfig(Settings):
+    """Vectors of words from their characters, in a stack."""
+
+    size: int = Field(
+        default=25,
+        ge=1,
+        le=1024,
+        description="Length of a character's vector.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    vector_size: int = Field(
+        default=50,
+        ge=2,
+        le=4096,
+        description="Length of the vector that a word has from its characters: both directions of "
+        "the LSTM together, or the number of filters of the CNN.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    width: int = Field(
+        default=3,
+        ge=1,
+        le=9,
+        description="How many neighbouring characters a filter of char_cnn sees.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    max_length: int = Field(
+        default=24,
+        ge=1,
+        le=256,
+        description="Characters of a word that are read.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+
+
+class DocumentRnnConfig(Settings):
+    """The RNN over the words of a text, in a stack; all tasks share it."""
+
+    cell: Literal["none", "lstm", "gru"] = Field(
+        default="lstm",
+        description="none: words know nothing of each other; the quickest, often enough for "
+        "topics. lstm: the usual choice (Hochreiter and Schmidhuber 1997). gru: a quarter fewer "
+        "values, hardly worse (Cho et al. 2014).",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    hidden_size: int = Field(
+        default=256,
+        ge=1,
+        le=8192,
+        description="Size in each direction.",
+        json_schema_extra=applies(unless={"backbone.rnn.cell": "none"}),
+    )
+    layers: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Layers, one on the other; freezing and rates by layer speak of these.",
+        json_schema_extra=applies(unless={"backbone.rnn.cell": "none"}),
+    )
+    bidirectional: bool = Field(
+        default=True,
+        description="Read in both directions. false: from left to right; pool by last then.",
+        json_schema_extra=applies(unless={"backbone.rnn.cell": "none"}),
+    )
+
+
+class LoraConfig(Settings):
+    """Adapters: of the backbone only small matrices beside its layers are trained."""
+
+    rank: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="Rank of the matrices; 0 for no adapters. 4 to 16 are usual. Trains a "
+        "hundredth of the values, needs little memory, keeps what the backbone knows (Hu et al. "
+        "2022); wants a rate ten times higher, and the extra lora. An export has them added in.",
+        json_schema_extra=applies(when={"backbone.kind": "transformer"}),
+    )
+    alpha: int = Field(
+        default=16,
+        ge=1,
+        le=4096,
+        description="What the adapters add counts alpha / rank times.",
+        json_schema_extra=applies(when={"backbone.lora.rank": IS_SET}),
+    )
+    dropout: float = Field(
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Dropout before the adapters.",
+        json_schema_extra=applies(when={"backbone.lora.rank": IS_SET}),
+    )
+    targets: Literal["query_value", "attention", "all"] = Field(
+        default="query_value",
+        description="Beside which linear layers of each layer. query_value: those that make "
+        "queries and values; the usual, smallest choice. attention: all of attention. all: the "
+        "feed-forward part, too; nearest to full training.",
+        json_schema_extra=applies(when={"backbone.lora.rank": IS_SET}),
+    )
+    modules: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="Names of linear layers, as query or down_proj, in place of targets.",
+        json_schema_extra=applies(when={"backbone.lora.rank": IS_SET}),
+    )
+
+
+class BackboneConfig(Settings):
+    """What all tasks share: a pretrained transformer, or a stack that is trained from scratch."""
+
+    kind: BackboneKind = Field(
+        default="transformer",
+        description="transformer: a pretrained model; the best figures by far where there is one "
+        "for the language. stack: embeddings of words and characters and an RNN over them, trained "
+        "from scratch without any download; small and quick, for large corpora, odd kinds of text, "
+        "small machines, and as a floor to compare with.",
+    )
+    embeddings: tuple[Embedding, ...] = Field(
+        default=("words", "char_lstm"),
+        min_length=1,
+        strict=False,  # TOML and JSON have lists, no tuples
+        description="What a word's vector in a stack is made of, side by side. words: a table "
+        "learned from scratch. word_vectors: those of backbone.words.file. char_lstm: its "
+        "characters read by an LSTM (Lample et al. 2016); knows endings, capitals and unknown "
+        "words. char_cnn: its characters read by a CNN (Ma and Hovy 2016); as good, quicker.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    words: WordsConfig = WordsConfig()
+    characters: CharactersConfig = CharactersConfig()
+    rnn: DocumentRnnConfig = DocumentRnnConfig()
+    lora: LoraConfig = LoraConfig()
+    dropout: float = Field(
+        default=0.3,
+        ge=0.0,
+        lt=1.0,
+        description="Dropout on the embeddings of a stack and after each layer of its RNN.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
     model: str = Field(
         default="minilm",
         min_length=1,
-        description="Alias (minilm), a folder with a transformers model, or a hub id.",
+        description=(
+            "Alias (minilm), a folder with a transformers or sentence-transformers model, or a hub "
+            "id. BERT, RoBERTa, DeBERTa, ModernBERT, ELECTRA, XLM-R, DistilBERT and their like "
+            "read in both directions and suit every task. Of T5 and its like the encoder is taken; "
+            "it wants a higher rate (1e-4). GPT-2, Llama, Qwen read left to right: pool by last "
+            "or weighted_mean; for tagging they do not know what follows a word. Of a "
+            "sentence-transformers folder the transformer is taken; pool as it was trained to."
+        ),
+        json_schema_extra=names("backbone") | applies(when={"backbone.kind": "transformer"}),
     )
     max_length: int = Field(
         default=128,
         ge=4,
         le=8192,
-        description="Longest text in word pieces; what is longer is cut, and the cut is reported.",
+        description="Longest text in word pieces, of a stack in words; what is longer is cut, and "
+        "the cut is reported.",
+    )
+    pretrained: bool = Field(
+        default=True,
+        description="Begin with the model's own weights. false: with random ones, in its "
+        "architecture and with its tokenizer; for a floor to compare with, for large corpora of "
+        "an odd kind, and for trying things out. The three sizes below make it another size.",
+        json_schema_extra=applies(when={"backbone.kind": "transformer"}),
+    )
+    hidden_size: int | None = Field(
+        default=None,
+        ge=2,
+        le=16384,
+        description="Size of the vectors with pretrained = false, if not the model's own.",
+        json_schema_extra=applies(when={"backbone.pretrained": False}),
+    )
+    layers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Number of layers with pretrained = false, if not the model's own.",
+        json_schema_extra=applies(when={"backbone.pretrained": False}),
+    )
+    attention_heads: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Attention heads with pretrained = false; they have to divide hidden_size.",
+        json_schema_extra=applies(when={"backbone.pretrained": False}),
     )
     layer: int | None = Field(
         default=None,
         ge=1,
         description="Take the vectors of this layer, counted from 1, and leave out those above: a "
         "smaller and quicker model, often as good on a task of form. All layers if not set.",
+        json_schema_extra=applies(when={"backbone.kind": "transformer"}),
     )
+
+    @property
+    def words_for_it(self) -> str:
+        """What it is, in a few words: the model's name, or what a stack is made of."""
+        if self.kind == "transformer":
+            return self.model if self.pretrained else f"{self.model} with random weights"
+        return "+".join([*self.embeddings, *([self.rnn.cell] if self.rnn.cell != "none" else [])])
+
+    @model_validator(mode="after")
+    def _sizes_go_with_random_weights(self) -> Self:
+        for name in ("hidden_size", "layers", "attention_heads"):
+            if self.pretrained and getattr(self, name) is not None:
+                raise ValueError(
+                    f"backbone.{name} goes with backbone.pretrained = false; pretrained weights "
+                    "have the size they have (backbone.layer leaves layers out)"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _a_stack_is_no_transformer(self) -> Self:
+        told = {
+            "layer": self.layer is not None,
+            "pretrained": not self.pretrained,
+            "lora.rank": self.lora.rank > 0,
+        }
+        if self.kind == "stack" and any(told.values()):
+            name = next(name for name, is_told in told.items() if is_told)
+            raise ValueError(
+                f"backbone.{name} is of a transformer, but backbone.kind is stack; leave it out"
+            )
+        if len(set(self.embeddings)) < len(self.embeddings):
+            raise ValueError("backbone.embeddings names one of them twice; name each once")
+        if self.kind == "stack" and ("word_vectors" in self.embeddings) != bool(self.words.file):
+            raise ValueError(
+                "backbone.embeddings has word_vectors if and only if backbone.words.file names "
+                f"their file; now embeddings are {', '.join(self.embeddings)} and the file is "
+                f"{self.words.file or 'not set'}"
+            )
+        return self
 
 
 _MODE = (
-    "mean: average of the real tokens, padding left out; the safe choice "
-    "(Reimers and Gurevych 2019). "
+    "mean: average of the real tokens, padding left out; the safe choice (Reimers and Gurevych "
+    "2019). "
     "cls: the first token's vector (Devlin et al. 2019). "
     "max, min: the largest or smallest value per dimension. "
     "mean_sqrt: the sum over the root of the length (Cer et al. 2018). "
     "weighted_mean: later tokens weigh more; for backbones that read left to right "
     "(Muennighoff 2022). "
-    "last: the last token's vector; for backbones that read left to right. "
+    "last: the last token's vector; for backbones that read left to right (Neelakantan et al. "
+    "2022). "
     "attention: an average whose weights are learned, for texts in which a few words decide "
     "(Yang et al. 2016). "
     "concat: several of them side by side, those of modes."
@@ -96,9 +357,23 @@ class PoolingConfig(Settings):
         description=_MODES,
         json_schema_extra=applies(when={"pooling.mode": "concat"}),
     )
-    projection: int = Field(default=0, ge=0, le=16384, description=_PROJECTION)
-    projection_activation: ProjectionActivation = Field(default="tanh", description=_ACTIVATION)
-    normalize: bool = Field(default=False, description=_NORMALIZE)
+    projection: int = Field(
+        default=0,
+        ge=0,
+        le=16384,
+        description=_PROJECTION,
+        json_schema_extra=applies(unless={"pooling.mode": "as default"}),
+    )
+    projection_activation: ProjectionActivation = Field(
+        default="tanh",
+        description=_ACTIVATION,
+        json_schema_extra=applies(when={"pooling.projection": IS_SET}),
+    )
+    normalize: bool = Field(
+        default=False,
+        description=_NORMALIZE,
+        json_schema_extra=applies(unless={"pooling.mode": "as default"}),
+    )
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -133,8 +408,8 @@ class TaskPoolingConfig(PoolingConfig):
 
     mode: Literal["as default", PoolingMode] = Field(  # type: ignore[assignment]  # one word more
         default="as default",
-        description=f"as default: the task shares what [pooling] says. Else it has a pooling of "
-        f"its own, all of it from here. {_MODE}",
+        description="Any but the first gives the task a pooling of its own, all of it from here. "
+        f"as default: the task shares what [pooling] says. {_MODE}",
     )
 
     @model_validator(mode="after")
@@ -188,7 +463,7 @@ class FreezingConfig(Settings):
         description="Tasks whose heads do not move, whatever the mode. Keeps what such a head says "
         "while others learn; but it drifts from a backbone that moves under it, which draws a "
         "warning.",
-        json_schema_extra=applies(unless={"freezing.mode": "everything"}),
+        json_schema_extra=applies(unless={"freezing.mode": "everything"}) | names("task"),
     )
     patterns: tuple[str, ...] = Field(
         default=(),

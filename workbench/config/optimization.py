@@ -178,6 +178,43 @@ class TrainingConfig(Settings):
     evaluations_per_epoch: int = Field(
         default=1, ge=1, description="How often the dev splits are evaluated in each epoch."
     )
+    micro_batch_size: int = Field(
+        default=0,
+        ge=0,
+        description="Texts that go through the model at a time; their gradients add up to an "
+        "update of batch_size, equal but for rounding; only tasks that compare texts of a batch "
+        "see fewer of them. Lower it where memory runs out; 0 for all.",
+    )
+    on_out_of_memory: Literal["stop", "halve"] = Field(
+        default="stop",
+        description="stop: say what would fit. halve: try again with half the micro_batch_size, "
+        "and keep it; the update stays equal.",
+    )
+    on_nan: Literal["stop", "skip"] = Field(
+        default="stop",
+        description="What a loss or gradient that is not finite does. stop: ends the run; the "
+        "checkpoints before are intact. skip: leaves the batch out and tells which it was; weights "
+        "and optimizer stay as they were, the schedule goes on. On a GPU it waits for the numbers "
+        "of every update, which costs some speed.",
+    )
+    max_skipped_updates: int = Field(
+        default=10,
+        ge=1,
+        description="Updates of a run that may be skipped; one more ends it.",
+        json_schema_extra=applies(when={"training.on_nan": "skip"}),
+    )
+    checkpoint_minutes: float = Field(
+        default=0.0,
+        ge=0.0,
+        description="Save a checkpoint between evaluations, too, when the last one is so old; "
+        "for epochs of hours. 0: at evaluations only, and whenever a run stops or pauses.",
+    )
+    keep_every: int = Field(
+        default=0,
+        ge=0,
+        description="Keep every K-th planned checkpoint for good, with all that is needed to go "
+        "on from it. 0: only the best (overall and of each task) and the last.",
+    )
     length_buckets: bool = Field(
         default=True,
         description="Batch texts of like length inside a shuffled window: less padding.",

@@ -149,8 +149,8 @@ def _missing(error: Error, key: Key, task_kind: str) -> Sentence:
 
 
 def _no_kind(error: Error, key: Key, task_kind: str) -> Sentence:
-    kinds = " or ".join(f'kind = "{choice}"' for choice in _task_kinds())
-    return f"{_name(key)} has no kind.", f"add {kinds}"
+    first, *others = _task_kinds()
+    return f"{_name(key)} has no kind.", f'add kind = "{first}", or {", ".join(others)}'
 
 
 def _wrong_kind(error: Error, key: Key, task_kind: str) -> Sentence:

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.data.pieces import CUT, NO_LABEL, WordLabels
+from workbench.data.kinds.contrastive import ABSENT, TextKeys
+from workbench.data.kinds.multilabel import LabelFlags
+from workbench.data.pieces import CUT, NO_LABEL, Pieces, WordLabels
 from workbench.data.tokenizing import EncodedExample
 
 
@@ -19,14 +21,18 @@ class TextTargets:
     """The texts of a batch that one task labels."""
 
     rows: Tensor
-    """Which texts of the batch, `(labelled,)`."""
+    """Which rows of the batch, `(labelled,)`; for texts that are read one by one and compared,
+    `(labelled, texts)`."""
     labels: Tensor
-    """Their labels, `(labelled,)`."""
+    """Their labels: a class or a score each, `(labelled,)`; a flag for each label, NaN where it
+    is not known, `(labelled, labels)`; a key for each text, `(labelled, texts)`."""
+    decisions: int | None = None
+    """How many of the flags are known."""
 
     @property
     def count(self) -> int:
-        """How many labels the mean loss is over."""
-        return len(self.labels)
+        """How many labels the mean loss is over: the decisions, else the texts."""
+        return len(self.labels) if self.decisions is None else self.decisions
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class WordTargets:
     """The words of a batch that one task tags. Words that were cut off are not among them."""
 
     rows: Tensor
-    """Text of each word, ascending, `(words,)`."""
+    """Row of each word's text in the batch, `(words,)`."""
     positions: Tensor
     """First piece of each word in its text, `(words,)`."""
     lasts: Tensor
@@ -42,8 +48,8 @@ class WordTargets:
     labels: Tensor
     """Its tag, or `NO_LABEL`, `(words,)`."""
     lengths: tuple[int, ...]
-    """How many of the words each text has, for the texts that have some; known without waiting
-    for a GPU."""
+    """How many of the words each labelled text has, for the texts that have some; known without
+    waiting for a GPU."""
     count: int
     """How many of the words are annotated: what the mean loss is over."""
 
@@ -56,16 +62,19 @@ class Batch:
     """What one forward pass takes."""
 
     ids: Tensor
-    """Word pieces, `(batch, seq)`."""
+    """Word pieces, `(batch, seq)`; of a stack words with their characters, with a third axis."""
     mask: Tensor
     """1 for a piece, 0 for padding, `(batch, seq)`."""
     targets: Mapping[str, Targets]
     """By task, for the tasks that label something here."""
     texts: int
+    """Examples; a row that several of them read is there once."""
     tokens: int
     """Pieces, padding left out."""
     indices: tuple[int, ...]
     """Numbers of the examples in their split."""
+    segments: Tensor | None = None
+    """Which of two texts each piece is from, `(batch, seq)`; None if no row has two."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device; copies from pinned memory do not wait."""
@@ -90,18 +99,23 @@ class Batch:
             texts=self.texts,
             tokens=self.tokens,
             indices=self.indices,
+            segments=None if self.segments is None else move(self.segments),
         )
 
 
 def pad(sequences: Sequence[np.ndarray], pad_id: int) -> tuple[Tensor, Tensor]:
     """Pad on the right to the longest.
 
+    Args:
+        sequences: Pieces, each `(pieces,)` or `(pieces, columns)`.
+        pad_id: What padding is made of.
+
     Returns:
-        The pieces and the mask, both `(batch, seq)`.
+        The pieces, `(batch, seq)` or `(batch, seq, columns)`, and the mask, `(batch, seq)`.
     """
     lengths = np.fromiter((len(ids) for ids in sequences), np.int64, len(sequences))
     mask = np.arange(lengths.max())[None, :] < lengths[:, None]
-    ids = np.full(mask.shape, pad_id, dtype=np.int64)
+    ids = np.full((*mask.shape, *sequences[0].shape[1:]), pad_id, dtype=np.int64)
     ids[mask] = np.concatenate(sequences)
     return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
 
@@ -114,9 +128,12 @@ def collate(examples: Sequence[EncodedExample], indices: Sequence[int], *, pad_i
         indices: Their numbers in the split, for messages.
         pad_id: The piece that padding is made of.
     """
-    ids, mask = pad([example.ids for example in examples], pad_id)
+    rows, reads = _different_rows(examples)
+    ids, mask = pad([row.ids for row in rows], pad_id)
     tasks = dict.fromkeys(task for example in examples for task in example.labels)
-    targets = {task: made for task in tasks if (made := _targets(examples, task)) is not None}
+    targets = {
+        task: made for task in tasks if (made := _targets(examples, reads, task)) is not None
+    }
     return Batch(
         ids=ids,
         mask=mask,
@@ -124,53 +141,116 @@ def collate(examples: Sequence[EncodedExample], indices: Sequence[int], *, pad_i
         texts=len(examples),
         tokens=int(mask.sum()),
         indices=tuple(indices),
+        segments=segments_of(rows, mask),
     )
 
 
-def _targets(examples: Sequence[EncodedExample], task: str) -> Targets | None:
+def _different_rows(
+    examples: Sequence[EncodedExample],
+) -> tuple[list[Pieces], list[tuple[int, ...]]]:
+    """Every row of some examples once, and for each example the numbers of its own."""
+    numbers: dict[tuple[bytes, bytes], int] = {}
+    rows: list[Pieces] = []
+    reads = []
+    for example in examples:
+        own = []
+        for row in example.rows:
+            segments = b"" if row.segments is None else row.segments.tobytes()
+            number = numbers.setdefault((row.ids.tobytes(), segments), len(rows))
+            if number == len(rows):
+                rows.append(row)
+            own.append(number)
+        reads.append(tuple(own))
+    return rows, reads
+
+
+def segments_of(rows: Sequence[Pieces], mask: Tensor) -> Tensor | None:
+    """Which of two texts each piece of padded rows is from; None if no row has two."""
+    if not any(row.segments is not None and row.segments.any() for row in rows):
+        return None
+    segments = np.zeros(mask.shape, dtype=np.int64)
+    for number, row in enumerate(rows):
+        if row.segments is not None:
+            segments[number, : len(row.segments)] = row.segments
+    return torch.from_numpy(segments)
+
+
+def _targets(
+    examples: Sequence[EncodedExample], reads: Sequence[tuple[int, ...]], task: str
+) -> Targets | None:
     labelled = [
-        (row, example.labels[task])
-        for row, example in enumerate(examples)
+        (tuple(own[at] for at in example.reads.get(task, (0,))), example.labels[task])
+        for example, own in zip(examples, reads, strict=True)
         if task in example.labels
     ]
     targets = TARGETS[type(labelled[0][1])](labelled)
     return targets if targets is not None and targets.count else None
 
 
-def class_targets(labelled: Sequence[tuple[int, int]]) -> TextTargets:
-    """One class for each text.
-
-    Args:
-        labelled: Number of the text in the batch and its class.
-    """
-    rows, labels = zip(*labelled, strict=True)
-    return TextTargets(torch.tensor(rows), torch.tensor(labels))
+Rows = tuple[int, ...]
+"""Numbers of the rows in the batch that one example reads for one task."""
 
 
-def word_targets(words: Sequence[tuple[int, WordLabels]]) -> WordTargets | None:
-    """The words of several texts as flat rows; None if all were cut off.
+def class_targets(labelled: Sequence[tuple[Rows, int]]) -> TextTargets:
+    """One class for each text."""
+    return TextTargets(_rows_of(labelled), torch.tensor([label for _, label in labelled]))
 
-    Args:
-        words: Number of the text in the batch, ascending, and its words.
-    """
-    positions = np.concatenate([label.positions for _, label in words])
-    kept = positions != CUT
-    if not kept.any():
+
+def score_targets(labelled: Sequence[tuple[Rows, float]]) -> TextTargets:
+    """One number for each text."""
+    scores = torch.tensor([label for _, label in labelled], dtype=torch.float32)
+    return TextTargets(_rows_of(labelled), scores)
+
+
+def flag_targets(labelled: Sequence[tuple[Rows, LabelFlags]]) -> TextTargets:
+    """A flag for each text and label."""
+    flags = np.stack([label.flags for _, label in labelled])
+    return TextTargets(
+        _rows_of(labelled), torch.from_numpy(flags), decisions=int((~np.isnan(flags)).sum())
+    )
+
+
+def key_targets(labelled: Sequence[tuple[Rows, TextKeys]]) -> TextTargets:
+    """A key for each of the texts that belong together; `ABSENT` where one has fewer."""
+    most = max(len(label.keys) for _, label in labelled)
+    rows = [own + (own[0],) * (most - len(own)) for own, _ in labelled]
+    keys = [label.keys + (ABSENT,) * (most - len(label.keys)) for _, label in labelled]
+    return TextTargets(torch.tensor(rows), torch.tensor(keys))
+
+
+def _rows_of(labelled: Sequence[tuple[Rows, Any]]) -> Tensor:
+    rows = torch.tensor([own for own, _ in labelled])  # (labelled, texts)
+    return rows.squeeze(1) if rows.shape[1] == 1 else rows
+
+
+def word_targets(labelled: Sequence[tuple[Rows, WordLabels]]) -> WordTargets | None:
+    """The words of several texts as flat rows; None if all were cut off."""
+    sizes = [int((label.positions != CUT).sum()) for _, label in labelled]
+    if not any(sizes):
         return None
-    rows = np.repeat([row for row, _ in words], [len(label.positions) for _, label in words])[kept]
-    labels = np.concatenate([label.labels for _, label in words])[kept]
+    kept = np.concatenate([label.positions for _, label in labelled]) != CUT
+
+    def words(of: str) -> np.ndarray:
+        found: np.ndarray = np.concatenate([getattr(label, of) for _, label in labelled])[kept]
+        return found
+
+    labels = words("labels")
     return WordTargets(
-        rows=torch.from_numpy(rows),
-        positions=torch.from_numpy(positions[kept]),
-        lasts=torch.from_numpy(np.concatenate([label.lasts for _, label in words])[kept]),
+        rows=torch.from_numpy(np.repeat([own[0] for own, _ in labelled], sizes)),
+        positions=torch.from_numpy(words("positions")),
+        lasts=torch.from_numpy(words("lasts")),
         labels=torch.from_numpy(labels),
-        lengths=tuple(np.unique(rows, return_counts=True)[1].tolist()),
+        lengths=tuple(size for size in sizes if size),
         count=int((labels != NO_LABEL).sum()),
     )
 
 
-TARGETS: dict[type, Callable[[Sequence[tuple[int, Any]]], Targets | None]] = {
+TARGETS: dict[type, Callable[[Sequence[tuple[Rows, Any]]], Targets | None]] = {
     int: class_targets,
+    float: score_targets,
+    LabelFlags: flag_targets,
+    TextKeys: key_targets,
     WordLabels: word_targets,
 }
-"""By the type of the labels: what a head gets, from pairs of a text's number and its label."""
+"""By the type of the labels: what a head gets, from the rows that each example reads and its
+label."""

@@ -1,4 +1,4 @@
-"""Examples: each text once, with the labels that the tasks give it."""
+"""Examples: each text, or pair of texts, once, with the labels that the tasks give it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,46 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.data.kinds import KINDS, Label, Labelled
 from workbench.data.labels import LabelSpace
 from workbench.data.reading import Row, read_split
-from workbench.data.splits import draw, hold_out, overlap
+from workbench.data.splits import hold_out, overlap
 from workbench.errors import DataError
+
+Input = str | tuple[str, str]
+"""What the backbone reads at once: a text, or two as one."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """One text with its labels. A task that does not label it is not in `labels`."""
+    """A text, or several that belong together, with its labels."""
 
-    text: str
+    texts: tuple[str, ...]
     labels: Mapping[str, Label]
+    """By task; a task that does not label it is not among them."""
     place: str
     """Where it was read first."""
+    joint: frozenset[str] = frozenset()
+    """The tasks that read two texts as one."""
+
+    @property
+    def text(self) -> str:
+        """The first text."""
+        return self.texts[0]
+
+    @property
+    def inputs(self) -> tuple[tuple[Input, ...], dict[str, tuple[int, ...]]]:
+        """What the backbone reads, each once, and by task the numbers of what is its own."""
+        rows: dict[Input, int] = {}
+        reads = {
+            task: tuple(
+                rows.setdefault(row, len(rows)) for row in inputs_of(self.texts, task in self.joint)
+            )
+            for task in self.labels
+        }
+        return tuple(rows), reads
+
+
+def inputs_of(texts: tuple[str, ...], joint: bool) -> tuple[Input, ...]:
+    """What the backbone reads of some texts: each, or two as one."""
+    return ((texts[0], texts[1]),) if joint else texts
 
 
 @dataclass(frozen=True)
@@ -58,14 +86,14 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
     labels: dict[str, LabelSpace] = {}
     dev: dict[str, list[Labelled[Any]]] = {}
     for name, task in config.tasks.items():
-        given = [item.label for item in train[name]]
-        labels[name] = KINDS[task.kind].label_space(name, task, given)
+        # Of all that train has, drawn or not: a label is not unknown for being rare.
+        labels[name] = KINDS[task.kind].label_space(name, task, notes.labels[name])
         if task.data.dev is None and task.data.dev_share > 0:
             train[name], dev[name] = _divide(config, name, train[name])
         else:
             dev[name] = _read_task(config, name, "dev", notes, labels[name])
     told = overlap(
-        *({name: [item.text for item in found[name]] for name in found} for found in (train, dev))
+        *({name: [item.texts for item in found[name]] for name in found} for found in (train, dev))
     )
     return Corpus(
         _merge("train", train),
@@ -114,6 +142,8 @@ class _Notes:
     said: list[str] = field(default_factory=list)
     rows: dict[tuple[object, ...], list[Row]] = field(default_factory=dict)
     """Several tasks often read one file: it is parsed once."""
+    labels: dict[str, list[Any]] = field(default_factory=dict)
+    """All of a task's train, before some examples are drawn."""
 
 
 def _read_task(
@@ -134,18 +164,17 @@ def _read_task(
     parsed = [found for row in rows if (found := kind.parse(name, task, row))]
     if len(parsed) < len(rows):
         notes.unlabelled[f"{name}/{split}"] = len(rows) - len(parsed)
-    if split == "train":
-        if not parsed:
-            raise DataError(
-                f'Task "{name}": no row of train has a label.',
-                where=str(data.train),
-                next_step="check the column names in [tasks.….data]",
-            )
-        if data.max_examples is not None:
-            drawn = draw([item.text for item in parsed], data.max_examples, config.seed)
-            parsed = [parsed[number] for number in drawn]
+    if split == "train" and not parsed:
+        raise DataError(
+            f'Task "{name}": no row of train has a label.',
+            where=str(data.train),
+            next_step="check the column names in [tasks.….data]",
+        )
     parsed, told = kind.adapt(task, parsed, f"{name}/{split}", space)
     notes.said += told
+    if split == "train":
+        notes.labels[name] = [item.label for item in parsed]
+        parsed = kind.drawn(task, parsed, config.seed)
     if space is not None:
         for item in parsed:
             kind.check(space, item.label, item.row)
@@ -158,25 +187,35 @@ def _divide(
     """Train and dev out of train, by the task's `dev_share`."""
     task = config.tasks[name]
     held = hold_out(
-        [item.text for item in labelled],
+        [item.key for item in labelled],
         task.data.dev_share,
         config.seed,
         [KINDS[task.kind].stratum(item.label) for item in labelled],
     )
     train, dev = (
-        [item for item in labelled if (item.text in held) == is_held] for is_held in (False, True)
+        [item for item in labelled if (item.key in held) == is_held] for is_held in (False, True)
     )
     return train, dev
 
 
 def _merge(split: str, found: Mapping[str, Sequence[Labelled[Any]]]) -> Split:
     """Each text once: the k-th occurrence of a text in one task is that in another."""
-    texts: dict[tuple[str, int], tuple[dict[str, Label], str]] = {}
+    examples: dict[tuple[tuple[str, ...], int], tuple[dict[str, Label], str, set[str]]] = {}
     for name, labelled in found.items():
-        occurrences: defaultdict[str, int] = defaultdict(int)
+        occurrences: defaultdict[tuple[str, ...], int] = defaultdict(int)
         for item in labelled:
-            number = occurrences[item.text]
-            occurrences[item.text] += 1
-            texts.setdefault((item.text, number), ({}, item.row.place))[0][name] = item.label
-    examples = (Example(text, labels, place) for (text, _), (labels, place) in texts.items())
-    return Split(split, tuple(examples))
+            number = occurrences[item.texts]
+            occurrences[item.texts] += 1
+            labels, _, joint = examples.setdefault(
+                (item.texts, number), ({}, item.row.place, set())
+            )
+            labels[name] = item.label
+            if item.joint:
+                joint.add(name)
+    return Split(
+        split,
+        tuple(
+            Example(texts, labels, place, frozenset(joint))
+            for (texts, _), (labels, place, joint) in examples.items()
+        ),
+    )

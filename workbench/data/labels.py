@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,6 +21,9 @@ class LabelSpace:
     """Of the task."""
     counts: tuple[int, ...] = field(default=(), compare=False)
     """How often each occurs in train, where that is known."""
+    statistics: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """What else a head is told of train, by name: of scores their mean, standard deviation, lowest
+    and highest."""
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -17,14 +17,20 @@ NO_LABEL = -1
 
 @dataclass(frozen=True)
 class Pieces:
-    """One text without labels."""
+    """One text, or two that are read as one, without labels."""
 
     ids: NDArray[np.int64]
+    """Numbers of the pieces, `(pieces,)`; of words with characters `(words, 1 + characters)`."""
     offsets: NDArray[np.int64]
     """Begin and end of each piece in the text, in characters, `(pieces, 2)`; 0, 0 for special
     tokens."""
     is_cut: bool
     """Whether the text was longer than the maximum length."""
+    segments: NDArray[np.int64] | None = None
+    """Of two texts: how the tokenizer numbers the pieces of each, `(pieces,)`; BERT gives 0 and 1
+    a vector each. None for a single text."""
+    sources: NDArray[np.int64] | None = None
+    """Of two texts: which of them a piece's offsets are in, 0 or 1; -1 for special tokens."""
 
 
 @dataclass(frozen=True)

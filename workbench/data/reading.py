@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.config.task import DataConfig, TaggingData
+from workbench.data.formats import format_by_ending
 from workbench.data.schemes import UNANNOTATED
 from workbench.errors import DataError, nearest
 
@@ -80,8 +81,7 @@ def column(row: Row, name: str) -> Any:
 
 
 def _file_rows(path: Path, data: DataConfig) -> Iterator[Row]:
-    form = path.suffix.lstrip(".").lower() if data.format == "auto" else data.format
-    form = {"ndjson": "jsonl", "bio": "conll", "txt": "conll"}.get(form, form)
+    form = format_by_ending(path) if data.format == "auto" else data.format
     if form not in _READERS:
         raise DataError(
             f'{path.name} has the ending "{path.suffix}", which says nothing of its format.',

@@ -10,6 +10,9 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+Texts = str | tuple[str, ...]
+"""A text, or several that belong together."""
+
 
 def draw(texts: Sequence[str], count: int, seed: int) -> list[int]:
     """At most `count` of the examples at random.
@@ -21,6 +24,29 @@ def draw(texts: Sequence[str], count: int, seed: int) -> list[int]:
         range(len(texts)), key=lambda number: (_lot(texts[number], seed, "draw"), number)
     )
     return sorted(order[:count])
+
+
+def draw_of_each(texts: Sequence[str], labels: Sequence[str], count: int, seed: int) -> list[int]:
+    """At most `count` of the examples of each label at random; what is drawn of one label does not
+    depend on the others.
+
+    Args:
+        texts: Of all examples.
+        labels: One for each.
+        count: How many of each label.
+        seed: Of the run.
+
+    Returns:
+        Their numbers, ascending.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, label in enumerate(labels):
+        groups[label].append(number)
+    return sorted(
+        group[place]
+        for group in groups.values()
+        for place in draw([texts[number] for number in group], count, seed)
+    )
 
 
 def hold_out(
@@ -56,30 +82,35 @@ def hold_out(
     }
 
 
-def overlap(train: Mapping[str, Iterable[str]], dev: Mapping[str, Iterable[str]]) -> list[str]:
+def overlap(train: Mapping[str, Iterable[Texts]], dev: Mapping[str, Iterable[Texts]]) -> list[str]:
     """What to tell about texts of dev that some task trains on.
 
     Args:
-        train: Texts of each task's train.
+        train: Texts of each task's train; of pairs both.
         dev: Texts of each task's dev.
 
     Returns:
         A sentence for each task's dev, in their order. Texts are compared without white space
-        and case.
+        and case, pairs as a whole and in either order: that one text of a pair occurs in
+        another pair is common and tells no label.
     """
-    trained = {task: {_bare(text) for text in texts} for task, texts in train.items()}
+    trained = {
+        task: {whole for texts in given for whole in (_bare(texts), *_each(texts))}
+        for task, given in train.items()
+    }
     said = []
-    for task, texts in dev.items():
-        bare = [_bare(text) for text in texts]
+    for task, given in dev.items():
+        bare = [_bare(texts) for texts in given]
         sources = {
             source: shared
             for source, known in trained.items()
-            if (shared := sum(text in known for text in bare))
+            if (shared := sum(texts in known for texts in bare))
         }
         if sources:
-            both = sum(any(text in trained[source] for source in sources) for text in bare)
+            both = sum(any(texts in trained[source] for source in sources) for texts in bare)
+            what = "pair(s)" if any(len(texts) > 1 for texts in bare) else "text(s)"
             said.append(
-                f"{task}/dev: {both} of {len(bare)} text(s) are in train, too (of "
+                f"{task}/dev: {both} of {len(bare)} {what} are in train, too (of "
                 f"{', '.join(sources)}): the shared backbone has seen them, so dev looks better "
                 f"than new texts will."
             )
@@ -90,5 +121,12 @@ def _lot(text: str, seed: int, purpose: str) -> bytes:
     return hashlib.sha256(f"{seed}/{purpose}/{text}".encode()).digest()
 
 
-def _bare(text: str) -> str:
-    return "".join(text.split()).casefold()
+def _bare(texts: Texts) -> frozenset[str]:
+    """A text, or the first two of several, as they are compared."""
+    given = (texts,) if isinstance(texts, str) else texts[:2]
+    return frozenset("".join(text.split()).casefold() for text in given)
+
+
+def _each(texts: Texts) -> list[frozenset[str]]:
+    """Every text by itself: one that is read as part of a pair has been seen as well."""
+    return [] if isinstance(texts, str) else [_bare(text) for text in texts]

@@ -25,20 +25,21 @@ FEWEST = 1000
 
 
 def cached_pieces(
-    tokenizer: Tokenizer, texts: Sequence[str], root: Path, *, most_bytes: int
+    tokenizer: Tokenizer, texts: Sequence[str | tuple[str, str]], root: Path, *, most_bytes: int
 ) -> list[Pieces]:
     """The pieces of texts, out of the cache as far as they are there; what is new is added to it.
 
     Args:
         tokenizer: What makes them.
-        texts: The texts.
+        texts: The texts; where one is a pair, all are tokenised.
         root: Of the cache. That it cannot be written is no error: then nothing is kept.
         most_bytes: What the cache may hold.
 
     Returns:
         What `tokenizer.pieces` returns.
     """
-    if len(texts) < FEWEST or most_bytes == 0:
+    singles = [text for text in texts if isinstance(text, str)]
+    if len(texts) < FEWEST or most_bytes == 0 or len(singles) < len(texts):
         return tokenizer.pieces(texts)
     digest = hashlib.sha256(f"{FORMAT} {tokenizer.max_length} {tokenizer.content}".encode())
     about = f"word pieces, at most {tokenizer.max_length} a text"
@@ -47,10 +48,10 @@ def cached_pieces(
     except OSError:
         return tokenizer.pieces(texts)
     touch(folder)
-    keys = text_keys(text.encode("utf-8", "surrogatepass") for text in texts)
+    keys = text_keys(text.encode("utf-8", "surrogatepass") for text in singles)
     found = _read(folder, keys)
     missing = [number for number, piece in enumerate(found) if piece is None]
-    new = tokenizer.pieces([texts[number] for number in missing])
+    new = tokenizer.pieces([singles[number] for number in missing])
     for number, piece in zip(missing, new, strict=True):
         found[number] = piece
     if missing:

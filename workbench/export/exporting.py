@@ -14,6 +14,7 @@ from workbench.export.sentence_transformers import write_sentence_transformers
 from workbench.export.transformers import write_transformers
 from workbench.export.verification import difference_of
 from workbench.model.folder import LoadedModel, load_model_folder
+from workbench.model.stack import StackBackbone
 
 FORMATS: dict[str, Callable[[LoadedModel, Path], object]] = {
     "sentence-transformers": write_sentence_transformers,
@@ -59,6 +60,14 @@ def export_model(
         )
     progress("loading the checkpoint")
     loaded = load_model_folder(model_folder)
+    if isinstance(loaded.model.backbone, StackBackbone):
+        raise CheckpointError(
+            "The backbone is a stack of words, which neither sentence-transformers nor "
+            "transformers can open.",
+            where="[backbone] kind",
+            next_step="use it here (predict and encode take the run itself), or train with "
+            'kind = "transformer"',
+        )
     # Beside the target, under its very name: the name goes into the export's README.
     aside = target.parent / f".{target.name}.writing"
     written = aside / target.name
@@ -66,7 +75,7 @@ def export_model(
     try:
         written.mkdir(parents=True)
         progress(f"writing {form}")
-        FORMATS[form](loaded, written)
+        FORMATS[form](loaded.with_adapters_merged, written)
         progress("opening it anew and comparing")
         difference = difference_of(loaded, form, written)
         if target.exists():

@@ -16,15 +16,9 @@ from workbench.errors import CheckpointError
 from workbench.export.card import write_card
 from workbench.model.backbone import save_backbone_files
 from workbench.model.folder import SIDECAR, LoadedModel, save_heads, save_weights
+from workbench.model.sources import POOLING_NAMES
 
-POOLING_FLAGS = {
-    "cls": "pooling_mode_cls_token",
-    "max": "pooling_mode_max_tokens",
-    "mean": "pooling_mode_mean_tokens",
-    "mean_sqrt": "pooling_mode_mean_sqrt_len_tokens",
-    "weighted_mean": "pooling_mode_weightedmean_tokens",
-    "last": "pooling_mode_lasttoken",
-}
+POOLING_FLAGS = {ours: flag for ours, (_, flag) in POOLING_NAMES.items()}
 """By pooling: its switch in `1_Pooling/config.json`. Every version knows the first four. Several
 of them stand side by side there in this order, which is ours, too."""
 

@@ -9,7 +9,8 @@ layers that are there, such that they compute what ours computes:
   with queries and keys of zero its output at the first piece is the mean over the text.
 
 A tagging head with `constrained` is written as the linear layer that it is; choosing among the
-allowed sequences is left to who uses it.
+allowed sequences is left to who uses it, and so are the thresholds of a multilabel head, which
+its card tells. A regression says numbers in the labels' unit.
 
 The result is exact up to the rounding of float32 and is compared with the checkpoint after
 writing. Where an architecture cannot express a head, that is said, and nothing is written.
@@ -30,7 +31,7 @@ from workbench.export.card import write_card
 from workbench.model.backbone import quiet_transformers, save_backbone_files
 from workbench.model.building import HeadSettings
 from workbench.model.folder import LoadedModel, save_weights
-from workbench.model.heads import ClassificationHead, Head, TaggingHead
+from workbench.model.heads import Head, RegressionHead, TaggingHead, TextHead, VectorHead
 
 STRAIGHT = 2.0**-13
 """tanh(x) is x to a relative error below 3e-7 while |x| < 1e-3, that is for logits up to 8; a
@@ -41,6 +42,10 @@ SHARE = 2.0**20
 """How much louder the mean speaks than the first piece's own vector, which the residual adds."""
 ANCHOR = 2.0**34
 """Keeps the layer norm's scale constant: it is so large that nothing else changes the norm."""
+
+
+PROBLEM_TYPES = {"multilabel": "multi_label_classification", "regression": "regression"}
+"""By task kind: how transformers calls it, where it has a word for it."""
 
 
 def write_transformers(loaded: LoadedModel, folder: Path) -> list[Path]:
@@ -65,6 +70,7 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> list[Path]:
             save_backbone_files(backbone, target, architecture=type(model).__name__)
         finally:
             backbone.backbone.encoder.config = encoder_config
+        texts = '"How are you?"' + (', "I am fine."' if settings.pair else "")
         write_card(
             target,
             loaded.description,
@@ -72,7 +78,7 @@ def write_transformers(loaded: LoadedModel, folder: Path) -> list[Path]:
                 f"from transformers import {auto}, AutoTokenizer\n\n"
                 f'tokenizer = AutoTokenizer.from_pretrained("{task}")\n'
                 f'model = {auto}.from_pretrained("{task}")\n'
-                'logits = model(**tokenizer("How are you?", return_tensors="pt")).logits'
+                f'logits = model(**tokenizer({texts}, return_tensors="pt")).logits'
             ),
             tags=("text-classification" if "Sequence" in auto else "token-classification",),
         )
@@ -93,20 +99,25 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
             where=f"task {task}",
             next_step="export with --format sentence-transformers, which carries all heads",
         )
-    assert isinstance(head, ClassificationHead | TaggingHead)
+    assert isinstance(head, TextHead | TaggingHead)
     weight, bias = head.linear.weight.detach(), head.linear.bias.detach()
+    outputs = settings.labels or (task,)
     encoder = loaded.model.backbone.encoder
     config = copy.deepcopy(loaded.model.backbone.config)
-    config.num_labels = len(settings.labels)
-    config.id2label = dict(enumerate(settings.labels))
-    config.label2id = {label: number for number, label in enumerate(settings.labels)}
-    if settings.kind == "tagging":
+    config.num_labels = len(outputs)
+    config.id2label = dict(enumerate(outputs))
+    config.label2id = {label: number for number, label in enumerate(outputs)}
+    config.problem_type = PROBLEM_TYPES.get(settings.kind)
+    if isinstance(head, TaggingHead):
         auto = "AutoModelForTokenClassification"
         model = _empty(transformers, auto, config, task)
         _load_encoder(model, encoder)
-        if not isinstance(getattr(model, "classifier", None), nn.Linear):
+        layers = [getattr(model, name, None) for name in ("classifier", "score")]
+        linear = next((layer for layer in layers if isinstance(layer, nn.Linear)), None)
+        # ModernBERT and its like have a layer more before it.
+        if linear is None or hasattr(model, "head"):
             raise _cannot(task, config, "has no plain linear layer over the pieces")
-        _fill(model.classifier, weight, bias)
+        _fill(linear, weight, bias)
         return auto, model
     auto = "AutoModelForSequenceClassification"
     pooling = settings.pooling or loaded.description.pooling
@@ -119,25 +130,34 @@ def _classifier(loaded: LoadedModel, task: str, settings: HeadSettings) -> tuple
     if mode == "mean":
         if config.model_type not in BERT_LIKE:
             raise _cannot(task, config, "cannot average over the pieces")
-        if 2 * len(settings.labels) + 2 > config.hidden_size:
-            raise _cannot(task, config, f"is too narrow for {len(settings.labels)} classes")
+        if 2 * len(outputs) + 2 > config.hidden_size:
+            raise _cannot(task, config, f"is too narrow for {len(outputs)} classes")
         config.num_hidden_layers += 1
     elif mode != "cls":
         raise _cannot(task, config, f'cannot pool by "{mode}"')
-    elif len(settings.labels) > config.hidden_size:
-        raise _cannot(task, config, f"is too narrow for {len(settings.labels)} classes")
+    elif len(outputs) > config.hidden_size:
+        raise _cannot(task, config, f"is too narrow for {len(outputs)} classes")
     model = _empty(transformers, auto, config, task)
     _load_encoder(model, encoder)
     if mode == "mean":
         layer = getattr(model, model.base_model_prefix).encoder.layer[-1]
         weight = _make_averaging(layer, weight)
-    write_head(model, weight, bias)
+    last = write_head(model, weight, bias)
+    if isinstance(head, RegressionHead):
+        # Theirs says the number itself: in the labels' unit, not in standard deviations.
+        with torch.no_grad():
+            last.weight.mul_(head.std)
+            last.bias.mul_(head.std).add_(head.mean)
     return auto, model
 
 
 def _beyond(head: Head) -> str:
     """What of a head no classifier of transformers has; empty if nothing."""
-    if isinstance(head, ClassificationHead):
+    if isinstance(head, VectorHead):
+        return "no scores of a text: it compares vectors, which theirs do not give"
+    if isinstance(head, TextHead):
+        if head.pair == "two":
+            return "two texts that are read one by one, where theirs read them as one"
         return "a hidden layer, where theirs are linear" if head.hidden is not None else ""
     assert isinstance(head, TaggingHead)
     if head.crf is not None:
@@ -217,35 +237,37 @@ def _make_averaging(layer: Any, weight: Tensor) -> Tensor:
     return read
 
 
-def _through_tanh(dense: nn.Linear, out: nn.Linear, weight: Tensor, bias: Tensor) -> None:
+def _through_tanh(dense: nn.Linear, out: nn.Linear, weight: Tensor, bias: Tensor) -> nn.Linear:
     classes = len(weight)
     _fill(dense, weight * STRAIGHT, torch.zeros(classes))
     _fill(out, torch.eye(classes) / STRAIGHT, bias)
+    return out
 
 
-def _through_ramp(dense: nn.Linear, out: nn.Linear, weight: Tensor, bias: Tensor) -> None:
+def _through_ramp(dense: nn.Linear, out: nn.Linear, weight: Tensor, bias: Tensor) -> nn.Linear:
     classes = len(weight)
     _fill(dense, weight, torch.full((classes,), OFFSET))
     _fill(out, torch.eye(classes), bias - OFFSET)
+    return out
 
 
-def _bert_head(model: Any, weight: Tensor, bias: Tensor) -> None:
-    _through_tanh(model.bert.pooler.dense, model.classifier, weight, bias)
+def _bert_head(model: Any, weight: Tensor, bias: Tensor) -> nn.Linear:
+    return _through_tanh(model.bert.pooler.dense, model.classifier, weight, bias)
 
 
-def _roberta_head(model: Any, weight: Tensor, bias: Tensor) -> None:
-    _through_tanh(model.classifier.dense, model.classifier.out_proj, weight, bias)
+def _roberta_head(model: Any, weight: Tensor, bias: Tensor) -> nn.Linear:
+    return _through_tanh(model.classifier.dense, model.classifier.out_proj, weight, bias)
 
 
-def _electra_head(model: Any, weight: Tensor, bias: Tensor) -> None:
-    _through_ramp(model.classifier.dense, model.classifier.out_proj, weight, bias)
+def _electra_head(model: Any, weight: Tensor, bias: Tensor) -> nn.Linear:
+    return _through_ramp(model.classifier.dense, model.classifier.out_proj, weight, bias)
 
 
-def _distilbert_head(model: Any, weight: Tensor, bias: Tensor) -> None:
-    _through_ramp(model.pre_classifier, model.classifier, weight, bias)
+def _distilbert_head(model: Any, weight: Tensor, bias: Tensor) -> nn.Linear:
+    return _through_ramp(model.pre_classifier, model.classifier, weight, bias)
 
 
-FIRST_PIECE_HEADS: dict[str, Callable[[Any, Tensor, Tensor], None]] = {
+FIRST_PIECE_HEADS: dict[str, Callable[[Any, Tensor, Tensor], nn.Linear]] = {
     "bert": _bert_head,
     "camembert": _roberta_head,
     "distilbert": _distilbert_head,
@@ -253,7 +275,8 @@ FIRST_PIECE_HEADS: dict[str, Callable[[Any, Tensor, Tensor], None]] = {
     "roberta": _roberta_head,
     "xlm-roberta": _roberta_head,
 }
-"""By model type: writes a linear map of the first piece's vector into the classifier."""
+"""By model type: writes a linear map of the first piece's vector into the classifier, and returns
+the layer that gives its result."""
 
 BERT_LIKE = frozenset(FIRST_PIECE_HEADS) - {"distilbert"}
 """Their layers have the parts that `_make_averaging` sets."""

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from workbench.data.batching import pad
+from workbench.data.batching import collate
+from workbench.data.tokenizing import EncodedExample
 from workbench.errors import CheckpointError
 from workbench.export.sentence_transformers import ACTIVATION_CLASSES, POOLING_FLAGS
 from workbench.inference.predictor import Predictor
+from workbench.model.backbone import encoder_class_of
 from workbench.model.folder import LoadedModel, load_model_folder, state_after_backbone
+from workbench.model.heads import Head, RegressionHead, WordHead
 from workbench.model.pooling import ACTIVATIONS, POOLINGS
 
 TEXTS = (
@@ -31,6 +34,9 @@ TEXTS = (
     "Why do cats purr, and does it do them any good when they are ill or hurt?",
 )
 """Different lengths in one batch, so that padding would show."""
+
+PAIRS = tuple(zip(TEXTS, (*TEXTS[1:], TEXTS[0]), strict=True))
+"""For heads that read two texts as one."""
 
 TOLERANCE = 1e-3
 """Largest difference of a vector's value or a logit that still is the same model."""
@@ -59,11 +65,11 @@ def difference_of(loaded: LoadedModel, form: str, folder: Path) -> float:
 
 def _verify_sentence_transformers(loaded: LoadedModel, folder: Path) -> float:
     """Vectors by `transformers` and the folder's own module files; heads by the side-car."""
-    from transformers import AutoModel
-
     ours = Predictor(loaded)
     inputs = _tokenize(folder)
-    encoder = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    # The class that `transformers` has for it: of T5 not the auto class, which wants a decoder.
+    encoder_class = encoder_class_of(loaded.model.backbone.config)
+    encoder = encoder_class.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.inference_mode():
         vectors = encoder(**inputs).last_hidden_state
         for module in json.loads((folder / "modules.json").read_text(encoding="utf-8"))[1:]:
@@ -109,8 +115,8 @@ def _verify_transformers(loaded: LoadedModel, folder: Path) -> float:
 
     largest = 0.0
     for task, settings in loaded.description.heads.items():
-        inputs = _tokenize(folder / task)
-        kind = "Sequence" if settings.kind == "classification" else "Token"
+        inputs = _tokenize(folder / task, is_pair=settings.pair == "joint")
+        kind = "Token" if settings.kind == "tagging" else "Sequence"
         auto = getattr(transformers, f"AutoModelFor{kind}Classification")
         model = auto.from_pretrained(folder / task, dtype=torch.float32).eval()
         with torch.inference_mode():
@@ -120,28 +126,36 @@ def _verify_transformers(loaded: LoadedModel, folder: Path) -> float:
             # Every real piece of theirs against ours at the same piece.
             real = inputs["attention_mask"].numpy().astype(bool)
             logits, expected = logits[real], expected[real]
-        largest = max(largest, float(np.abs(logits - expected).max()))
+        # Numbers of any size, in standard deviations.
+        unit = float(settings.options.get("std", 1.0))
+        largest = max(largest, float(np.abs(logits - expected).max()) / unit)
     return largest
 
 
 def _expected_logits(loaded: LoadedModel, task: str) -> NDArray[np.float32]:
     """Our logits: `(texts, classes)`, or `(texts, pieces, tags)` for a tagging task."""
-    pieces = loaded.tokenizer.pieces(TEXTS)
-    ids, mask = pad([piece.ids for piece in pieces], loaded.tokenizer.pad_id)
-    device = next(loaded.model.parameters()).device
+    settings, model = loaded.description.heads[task], loaded.model
+    pieces = loaded.tokenizer.pieces(PAIRS if settings.pair == "joint" else TEXTS)
+    examples = [EncodedExample((piece,), {}, "") for piece in pieces]
+    batch = collate(examples, range(len(examples)), pad_id=loaded.tokenizer.pad_id)
+    batch = batch.to(next(model.parameters()).device)
+    head: Head = model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
     with torch.inference_mode():
-        encoding = loaded.model.read(ids.to(device), mask.to(device))
-        of_words = loaded.description.heads[task].kind == "tagging"
-        vectors = encoding.pieces(task) if of_words else encoding.texts(task)
-        logits: NDArray[np.float32] = loaded.model.heads[task](vectors).float().cpu().numpy()
+        encoding = model.read(batch.ids, batch.mask, batch.segments)
+        of_words = isinstance(head, WordHead)
+        found = head(encoding.pieces(task) if of_words else encoding.texts(task))
+        if isinstance(head, RegressionHead):
+            found = head.in_unit(found)  # as theirs are
+    logits: NDArray[np.float32] = found.float().cpu().numpy()
     return logits
 
 
-def _tokenize(folder: Path) -> Any:
+def _tokenize(folder: Path, *, is_pair: bool = False) -> Any:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return tokenizer(list(TEXTS), padding=True, truncation=True, return_tensors="pt")
+    texts = [list(one) for one in zip(*PAIRS, strict=True)] if is_pair else [list(TEXTS)]
+    return tokenizer(*texts, padding=True, truncation=True, return_tensors="pt")
 
 
 VERIFIERS = {

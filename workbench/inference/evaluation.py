@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
-from workbench.data.batching import Batch, collate
+from workbench.data.batching import TARGETS, Batch, TextTargets, collate
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedExample, EncodedSplit
 from workbench.inference.kinds import ANSWERS
@@ -43,6 +44,10 @@ class TaskPredictions:
     """Of each labelled example what `AnswerKind.compared` makes of its label."""
     predicted: list[Any] = field(default_factory=list)
     """The same of what the head decoded."""
+
+
+GROUP = 64
+"""Examples that are compared with each other, at most; see `Head.compares_examples`."""
 
 
 def length_sorted_batches(lengths: np.ndarray, budget: int = TOKENS_PER_BATCH) -> list[np.ndarray]:
@@ -79,6 +84,7 @@ def predict_split(
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
     decoded: dict[str, dict[int, NDArray[Any]]] = {}
+    compared: dict[str, dict[int, NDArray[Any]]] = {}
     for indices in length_sorted_batches(split.lengths):
         examples = [split.examples[index] for index in indices]
         batch = collate(examples, indices.tolist(), pad_id=pad_id).to(arithmetic.device)
@@ -87,14 +93,19 @@ def predict_split(
         for task, scores in logits.items():
             targets = batch.targets[task]
             head: Head = model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
-            sums[task] = sums.get(task, 0.0) + head.loss_sum(scores, targets).item()
             counts[task] = counts.get(task, 0) + targets.count
-            found = head.decode(scores, targets).cpu().numpy()
-            kind = labels[task].kind
-            shares = share_out(kind, task, examples, found)
-            decoded.setdefault(task, {}).update(
-                (int(indices[row]), share) for row, share in shares.items()
-            )
+            if not head.compares_examples:
+                sums[task] = sums.get(task, 0.0) + head.loss_sum(scores, targets).item()
+            for kept, values in (
+                (decoded, head.decode(scores, targets)),
+                *([(compared, scores.float())] if head.compares_examples else []),
+            ):
+                shares = share_out(labels[task].kind, task, examples, values.cpu().numpy())
+                kept.setdefault(task, {}).update(
+                    (int(indices[row]), share) for row, share in shares.items()
+                )
+    for task, scores_of in compared.items():
+        sums[task] = _loss_in_groups(model.heads[task], task, split, scores_of)  # type: ignore[arg-type]  # ModuleDict is untyped
     model.train(was_training)
     return {
         task: _task_predictions(labels[task], split, decoded[task], sums[task] / counts[task])
@@ -121,6 +132,28 @@ def share_out(
     ends = np.cumsum([ANSWERS[kind].rows_of(label) for _, label in labelled])
     parts = np.split(values, ends[:-1])
     return {row: part for (row, _), part in zip(labelled, parts, strict=True)}
+
+
+def _loss_in_groups(
+    head: Head, task: str, split: EncodedSplit, scores_of: Mapping[int, NDArray[Any]]
+) -> float:
+    """The summed loss of a head that compares examples: so many at a time, in their order.
+
+    The batches above are made by length, and would make the loss depend on it. Such a loss looks
+    at scores only, so it is computed on the CPU.
+    """
+    total = 0.0
+    order = sorted(scores_of)
+    for group in np.array_split(order, -(-len(order) // GROUP)):
+        labelled = [((0,), split.examples[index].labels[task]) for index in group]
+        targets = TARGETS[type(labelled[0][1])](labelled)
+        assert isinstance(targets, TextTargets)
+        scores = [torch.as_tensor(scores_of[index][0]) for index in group]
+        if scores[0].ndim:  # vectors, of as many texts as the example or its batch mates had
+            most = targets.labels.shape[1]
+            scores = [functional.pad(one[:most], (0, 0, 0, most - len(one))) for one in scores]
+        total += head.loss_sum(torch.stack(scores), targets).item()
+    return total
 
 
 def _task_predictions(

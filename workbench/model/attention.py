@@ -28,6 +28,8 @@ def use_our_attention(encoder: Any) -> bool:
         return False
     if encoder.config._attn_implementation not in ("sdpa", NAME):
         return False
+    if any(getattr(module, "is_causal", False) is True for module in encoder.modules()):
+        return False  # it reads left to right, and the library knows best how
     from transformers import AttentionInterface, AttentionMaskInterface
 
     AttentionInterface.register(NAME, attend)

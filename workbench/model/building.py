@@ -5,22 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.data.examples import Corpus, Split
 from workbench.data.labels import LabelSpace
-from workbench.model.backbone import LoadedBackbone
+from workbench.data.word_tokenizing import WordTokenizer
+from workbench.model.backbone import LoadedBackbone, Sizes, load_backbone
 from workbench.model.head_options import HEAD_OPTIONS
-from workbench.model.heads import HEADS, Head
+from workbench.model.heads import HEADS, Head, WordHead
+from workbench.model.lora import LoraSettings, add_adapters, target_modules
 from workbench.model.mixing import LayerMix
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings, TextPooling
-
-WORD_KINDS = frozenset({"tagging"})
-"""Kinds of task whose heads see the vectors of the pieces; the others see pooled ones."""
+from workbench.model.stack import StackBackbone, StackSettings
+from workbench.model.stack_building import VocabularySettings, build_stack
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,12 @@ class HeadSettings:
     """How a text becomes the vector that the head sees, if not as by default."""
     layer_mix: bool = False
     """Whether it sees a learned mean of all layers, not the last."""
+
+    @property
+    def pair(self) -> str | None:
+        """How it reads two texts, joint or two; None for a head that reads one."""
+        found: str | None = self.options.get("pair")
+        return found
 
 
 def head_settings(
@@ -63,6 +72,80 @@ def pooling_settings(config: ExperimentConfig, task: str | None = None) -> Pooli
     )
 
 
+def build_backbone(config: ExperimentConfig, corpus: Corpus) -> LoadedBackbone:
+    """The backbone that an experiment asks for, as it is before training.
+
+    Args:
+        config: The experiment.
+        corpus: Its texts; a stack takes its vocabulary from them.
+
+    Raises:
+        CheckpointError: Its files are absent or cannot be read.
+        ConfigError: It is named wrongly, has not the layers that are asked for, or is to have
+            adapters without peft.
+        DataError: A file of word vectors cannot be read.
+    """
+    asked = config.backbone
+    if asked.kind == "stack":
+        return LoadedBackbone(*_build_stack(config, corpus))
+    sizes = Sizes(asked.hidden_size, asked.layers, asked.attention_heads)
+    loaded = load_backbone(
+        asked.model,
+        max_length=asked.max_length,
+        layer=asked.layer,
+        random=None if asked.pretrained else sizes,
+        seed=config.seed,
+    )
+    if not asked.lora.rank:
+        return loaded
+    encoder = loaded.backbone.encoder
+    lora = LoraSettings(
+        rank=asked.lora.rank,
+        alpha=asked.lora.alpha,
+        dropout=asked.lora.dropout,
+        modules=target_modules(encoder, asked.lora.targets, asked.lora.modules),
+    )
+    add_adapters(encoder, lora, seed=config.seed)
+    return replace(loaded, lora=lora)
+
+
+def _build_stack(config: ExperimentConfig, corpus: Corpus) -> tuple[StackBackbone, WordTokenizer]:
+    asked = config.backbone
+    words, characters, rnn = asked.words, asked.characters, asked.rnn
+    return build_stack(
+        StackSettings(
+            asked.embeddings,
+            word_size=words.size,
+            vectors_trained=words.trained,
+            character_size=characters.size,
+            character_vector=characters.vector_size,
+            character_width=characters.width,
+            rnn=rnn.cell,
+            rnn_size=rnn.hidden_size,
+            rnn_layers=rnn.layers,
+            bidirectional=rnn.bidirectional,
+            dropout=asked.dropout,
+        ),
+        VocabularySettings(
+            max_length=asked.max_length,
+            min_count=words.min_count,
+            lowercase=words.lowercase,
+            characters_per_word=characters.max_length,
+            vectors_file=Path(words.file) if words.file else None,
+            first_rows=words.first_rows,
+        ),
+        train=_texts(corpus.train),
+        others=_texts(corpus.dev),
+        seed=config.seed,
+    )
+
+
+def _texts(split: Split) -> list[str]:
+    """Every text of a split, those of pairs one by one."""
+    rows = [row for example in split.examples for row in example.inputs[0]]
+    return [text for row in rows for text in ((row,) if isinstance(row, str) else row)]
+
+
 def build_model(
     loaded: LoadedBackbone,
     heads: Mapping[str, HeadSettings],
@@ -88,13 +171,14 @@ def build_model(
         if settings.pooling is not None:
             with _seeded(seed, f"pooling of {name}"):
                 poolings[name] = TextPooling(hidden_size, settings.pooling)
-        width = poolings.get(name, shared).width
-        if settings.kind in WORD_KINDS:
-            width = hidden_size
+        kind = HEADS[settings.kind]
+        sees_pieces = isinstance(kind, type) and issubclass(kind, WordHead)
+        width = hidden_size if sees_pieces else poolings.get(name, shared).width
         with _seeded(seed, name):
-            made[name] = HEADS[settings.kind](
+            made[name] = kind(
                 width, labels=settings.labels, dropout=settings.dropout, **settings.options
             )
+        made[name].attach(loaded.tokenizer)
     mixes = {
         name: LayerMix(loaded.backbone.depth + 1)
         for name, settings in heads.items()

@@ -2,7 +2,9 @@
 
     model.json              tasks, labels, pooling, maximum length
     heads.safetensors       all after the backbone: `heads.task.layer`, poolings that are learned
-    backbone/               config.json, model.safetensors, tokenizer: transformers opens it
+    backbone/               config.json, model.safetensors, tokenizer: transformers opens it;
+                            of a stack stack.json, words.json, model.safetensors;
+                            adapters apart from it, in adapter.json and adapter.safetensors
 
 An export in the sentence-transformers layout has the same files, with the backbone at its top
 and these two in a `workbench` folder that others ignore; both are read here.
@@ -10,6 +12,7 @@ and these two in a `workbench` folder that others ignore; both are read here.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,15 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, save_file, save_model
 from torch import Tensor, nn
 
-from workbench.data.tokenizing import Tokenizer
+from workbench.data.tokenizing import AnyTokenizer
+from workbench.data.word_tokenizing import WordTokenizer
 from workbench.errors import CheckpointError
 from workbench.model.backbone import LoadedBackbone, empty_backbone, save_backbone_files
 from workbench.model.building import HeadSettings, build_model
+from workbench.model.heads import Head
+from workbench.model.lora import LoraSettings, base_state, load_adapters, merged, save_adapters
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings
+from workbench.model.stack import FILE as STACK
+from workbench.model.stack import StackBackbone
 
 FORMAT = 3
 """1: heads without options. 2: one pooling, by its name, and nothing but heads in
@@ -59,21 +67,43 @@ class LoadedModel:
     """A model that is ready to predict, in evaluation mode, on the CPU."""
 
     model: MultiTaskModel
-    tokenizer: Tokenizer
+    tokenizer: AnyTokenizer
     description: ModelDescription
+    lora: LoraSettings | None = None
+    """Of the backbone's adapters, if it has some."""
 
     @property
     def backbone(self) -> LoadedBackbone:
         """The backbone with its tokenizer."""
-        return LoadedBackbone(self.model.backbone, self.tokenizer)
+        return LoadedBackbone(self.model.backbone, self.tokenizer, lora=self.lora)
+
+    @property
+    def with_adapters_merged(self) -> LoadedModel:
+        """The same model without adapters: they are added to the weights."""
+        if self.lora is None:
+            return self
+        model = copy.copy(self.model)
+        # A copy of its own registers: the backbone of the other stays in place there.
+        model._modules = dict(self.model._modules)
+        model.backbone = type(self.model.backbone)(merged(self.model.backbone.encoder))
+        return LoadedModel(model, self.tokenizer, self.description)
 
 
 def save_model_folder(loaded: LoadedModel, folder: Path) -> None:
     """Write a model into a folder that is there already and empty."""
     backbone = folder / "backbone"
     backbone.mkdir()
-    save_backbone_files(loaded.backbone, backbone)
-    save_weights(loaded.model.backbone.encoder, backbone / "model.safetensors")
+    if isinstance(loaded.model.backbone, StackBackbone):
+        loaded.model.backbone.save(backbone)
+        loaded.tokenizer.save(backbone)
+    else:
+        save_backbone_files(loaded.backbone, backbone)
+    encoder = loaded.model.backbone.encoder
+    if loaded.lora is None:
+        save_weights(encoder, backbone / "model.safetensors")
+    else:
+        save_file(base_state(encoder), backbone / "model.safetensors", metadata={"format": "pt"})
+        save_adapters(encoder, loaded.lora, backbone)
     save_heads(loaded, folder)
 
 
@@ -85,6 +115,9 @@ def save_heads(loaded: LoadedModel, folder: Path) -> None:
     }
     save_file(state, folder / "heads.safetensors")
     description = {"format": FORMAT} | asdict(loaded.description)
+    head: Head
+    for name, head in loaded.model.heads.items():  # type: ignore[assignment]  # ModuleDict is untyped
+        description["heads"][name]["options"] |= head.told()
     content = json.dumps(description, indent=2, ensure_ascii=False)
     (folder / "model.json").write_text(content, encoding="utf-8")
 
@@ -113,10 +146,11 @@ def load_model_folder(folder: Path) -> LoadedModel:
     sidecar = folder / SIDECAR if (folder / SIDECAR / "model.json").is_file() else folder
     backbone_folder = folder if sidecar != folder else folder / "backbone"
     description = _read_description(sidecar / "model.json")
-    loaded = empty_backbone(backbone_folder, max_length=description.max_length)
+    loaded = _empty_backbone(backbone_folder, description.max_length)
     model = build_model(loaded, description.heads, pooling=description.pooling, seed=0)
     try:
-        load_model(loaded.backbone.encoder, str(backbone_folder / "model.safetensors"))
+        _load_encoder(loaded.backbone.encoder, backbone_folder / "model.safetensors")
+        lora = load_adapters(loaded.backbone.encoder, backbone_folder)
         _load_after_backbone(model, load_file(sidecar / "heads.safetensors"))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(
@@ -125,7 +159,25 @@ def load_model_folder(folder: Path) -> LoadedModel:
             next_step="take another checkpoint; this one is damaged",
         ) from error
     model.eval()
-    return LoadedModel(model, loaded.tokenizer, description)
+    return LoadedModel(model, loaded.tokenizer, description, lora)
+
+
+def _empty_backbone(folder: Path, max_length: int) -> LoadedBackbone:
+    if not (folder / STACK).is_file():
+        return empty_backbone(folder, max_length=max_length)
+    tokenizer = WordTokenizer.load(folder, max_length=max_length)
+    return LoadedBackbone(StackBackbone.empty(folder), tokenizer)
+
+
+def _load_encoder(encoder: nn.Module, file: Path) -> None:
+    """Fill an encoder; a value that has two names there may have one or both in the file."""
+    state = load_file(file)
+    found = encoder.load_state_dict(state, strict=False)
+    values = dict(encoder.named_parameters(remove_duplicate=False))
+    filled = {id(value) for name, value in values.items() if name in state}
+    absent = [name for name in found.missing_keys if id(values.get(name)) not in filled]
+    if wrong := [*absent, *found.unexpected_keys]:
+        raise RuntimeError(f"config.json and model.safetensors differ in {wrong[0]}")
 
 
 def _load_after_backbone(model: MultiTaskModel, state: dict[str, Tensor]) -> None:

@@ -102,7 +102,8 @@ def freeze(
         patterns: Names of further parameters, with * for any text.
 
     Returns:
-        The names of the frozen parameters.
+        The names of the frozen parameters, those that were frozen before among them: what adapters
+        stand beside.
 
     Raises:
         ConfigError: The model has not what is to be frozen.
@@ -112,6 +113,8 @@ def freeze(
     for pattern in patterns:
         names |= _fitting(model, pattern)
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            names.add(name)
         if name in names:
             parameter.requires_grad_(False)
             # A stale gradient would still move the parameter at the next update.

@@ -84,18 +84,19 @@ class FrozenStates:
         self.dtype = torch.float32
         """Of the states, as it was when they were last computed."""
 
-    def compute(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def compute(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """The states of a batch, `(batch, seq, hidden)`.
 
         Args:
             ids: Word pieces, `(batch, seq)`.
             mask: 1 for a piece, 0 for padding, `(batch, seq)`.
+            segments: Which of two texts each piece is from, `(batch, seq)`, if a row has two.
 
         Raises:
             TypeError: The part says more than one tensor of a batch.
         """
         if self.part.is_whole:
-            states = _one_tensor(self._model.backbone(ids, mask))
+            states = _one_tensor(self._model.backbone(ids, mask, segments))
             self.dtype = states.dtype
             return states
         found: list[Tensor] = []
@@ -109,7 +110,7 @@ class FrozenStates:
         handle = self._layers[self.part.layers - 1].register_forward_hook(note)
         try:
             with _passing(self._layers[self.part.layers :], self._pass):
-                self._model.backbone(ids, mask)
+                self._model.backbone(ids, mask, segments)
         finally:
             handle.remove()
         self.dtype = found[0].dtype
@@ -123,7 +124,7 @@ class FrozenStates:
             states: `(batch, seq, hidden)`; what stands in padding is of no account.
         """
         if self.part.is_whole:
-            with _passing([self._model.backbone], lambda ids, mask: states):
+            with _passing([self._model.backbone], lambda *given: states):
                 yield
             return
         lower = self._layers[: self.part.layers]

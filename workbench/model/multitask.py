@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from workbench.data.batching import Batch, WordTargets
 from workbench.model.backbone import Backbone
@@ -99,13 +101,14 @@ class MultiTaskModel(nn.Module):
                 part.eval()
         return self
 
-    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def hidden(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """The last layer, `(batch, seq, hidden)`; without a graph if the backbone is frozen.
 
         Nothing need be done for that: where no parameter wants a gradient, none is recorded. To
         ask all parameters each time took a third of an update whose features are cached.
         """
-        hidden: Tensor = self.backbone(ids, mask)
+        pairs = () if segments is None else (segments,)
+        hidden: Tensor = self.backbone(ids, mask, *pairs)
         return hidden
 
     @property
@@ -121,11 +124,11 @@ class MultiTaskModel(nn.Module):
         assert isinstance(own, TextPooling)
         return own
 
-    def read(self, ids: Tensor, mask: Tensor) -> Encoding:
+    def read(self, ids: Tensor, mask: Tensor, segments: Tensor | None = None) -> Encoding:
         """One forward pass of the backbone; all layers are kept only if a task mixes them."""
         if not self.mixes:
-            return Encoding(self, (self.hidden(ids, mask),), mask)
-        return Encoding(self, self.backbone.layers(ids, mask), mask)
+            return Encoding(self, (self.hidden(ids, mask, segments),), mask)
+        return Encoding(self, self.backbone.layers(ids, mask, segments), mask)
 
     def encode(self, ids: Tensor, mask: Tensor) -> Tensor:
         """One vector per text by the shared pooling, `(batch, width)`."""
@@ -136,9 +139,10 @@ class MultiTaskModel(nn.Module):
         """Logits of every task that labels something in the batch.
 
         Returns:
-            By task: `(labelled texts, classes)` or `(labelled words, tags)`.
+            By task: `(labelled texts, …)` or `(labelled words, tags)`.
         """
-        encoding = self.read(batch.ids, batch.mask)
+        ids, mask, segments, extra = self._with_extra_rows(batch)
+        encoding = self.read(ids, mask, segments)
         logits = {}
         for task, targets in batch.targets.items():
             head = self.heads[task]
@@ -146,6 +150,44 @@ class MultiTaskModel(nn.Module):
                 assert isinstance(targets, WordTargets)
                 vectors = head.vectors(encoding.pieces(task), targets)  # (labelled words, width)
             else:
-                vectors = encoding.texts(task)[targets.rows]  # (labelled texts, width)
-            logits[task] = head(vectors, targets)
+                # (labelled texts, width), of pairs (labelled, 2, width)
+                vectors = encoding.texts(task)[targets.rows]
+            if task in extra:
+                logits[task] = head(vectors, targets, extra=encoding.texts(task)[extra[task]])
+            else:
+                logits[task] = head(vectors, targets)
         return logits
+
+    def _with_extra_rows(
+        self, batch: Batch
+    ) -> tuple[Tensor, Tensor, Tensor | None, dict[str, slice]]:
+        """The batch's pieces, mask and segments with the texts that heads bring, and their rows."""
+        ids, mask = [batch.ids], [batch.mask]
+        places: dict[str, slice] = {}
+        rows = len(batch.ids)
+        for task in batch.targets:
+            head = self.heads[task]
+            assert isinstance(head, Head)
+            brought = head.extra_rows()
+            if brought is not None:
+                ids.append(brought[0])
+                mask.append(brought[1])
+                places[task] = slice(rows, rows + len(brought[0]))
+                rows += len(brought[0])
+        if not places:
+            return batch.ids, batch.mask, batch.segments, places
+        longest = max(part.shape[1] for part in mask)
+        segments = None
+        if batch.segments is not None:
+            own = [torch.zeros_like(part) for part in mask[1:]]
+            segments = _joined([batch.segments, *own], longest)
+        # What pads the shorter of them is masked, so any piece will do.
+        return _joined(ids, longest), _joined(mask, longest), segments, places
+
+
+def _joined(parts: Sequence[Tensor], length: int) -> Tensor:
+    """Rows below each other, padded on the right with zeros to one length."""
+    columns = (0, 0) * (parts[0].ndim - 2)  # of a stack
+    return torch.cat(
+        [functional.pad(part, (*columns, 0, length - part.shape[1])) for part in parts]
+    )

@@ -124,19 +124,27 @@ class Packing:
         self._first_position = first_position
         self._has_token_types = has_token_types
 
-    def __call__(self, encoder: Any, ids: Tensor, mask: Tensor) -> Tensor:
+    def __call__(
+        self, encoder: Any, ids: Tensor, mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> Tensor:
         """The last layer, `(batch, seq, hidden)`, with any values in padding.
 
         Args:
             encoder: A `transformers` encoder with our attention.
             ids: Word pieces, `(batch, seq)`.
             mask: 1 for a piece, 0 for padding, `(batch, seq)`.
+            token_type_ids: Which of two texts each piece is from, `(batch, seq)`; None if no row
+                has two, or the encoder does not ask.
         """
         layout = Layout(mask)
         pieces = ids.flatten()[layout.packed].unsqueeze(0)  # (1, pieces)
         given = {"position_ids": (layout.positions + self._first_position).unsqueeze(0)}
         if self._has_token_types:
-            given["token_type_ids"] = torch.zeros_like(pieces)
+            given["token_type_ids"] = (
+                torch.zeros_like(pieces)
+                if token_type_ids is None
+                else token_type_ids.flatten()[layout.packed].unsqueeze(0)
+            )
         token = LAYOUT.set(layout)
         try:
             hidden: Tensor = encoder(input_ids=pieces, **given).last_hidden_state

@@ -1,11 +1,17 @@
-"""Where a backbone's files are: an alias, a folder, or a hub id. No torch here."""
+"""Where a backbone's files are: an alias, a folder, or a hub id. No torch here.
+
+A folder may be one of `transformers` or of sentence-transformers; of the latter the transformer is
+taken, and what it says of its pooling is a hint.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import CheckpointError, ConfigError, nearest
 
@@ -33,11 +39,68 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Weights in one file; of those in several it cannot be told here whether all are in the cache."""
 
 
-def locate(model: str) -> str:
+@dataclass(frozen=True)
+class SentenceEncoder:
+    """What a sentence-transformers folder does with its transformer's vectors."""
+
+    pooling: tuple[str, ...]
+    """By our names, in our order; empty if it says nothing that we know."""
+    max_length: int | None
+    """Longest text in pieces that it is meant for."""
+    has_dense: bool
+    """Whether a dense layer follows, which is no part of the backbone."""
+
+
+POOLING_NAMES = {
+    "cls": ("cls", "pooling_mode_cls_token"),
+    "max": ("max", "pooling_mode_max_tokens"),
+    "mean": ("mean", "pooling_mode_mean_tokens"),
+    "mean_sqrt": ("mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens"),
+    "weighted_mean": ("weightedmean", "pooling_mode_weightedmean_tokens"),
+    "last": ("lasttoken", "pooling_mode_lasttoken"),
+}
+"""Our name of a pooling, and its name and its switch in a `1_Pooling/config.json`."""
+
+
+def sentence_encoder_of(source: str) -> SentenceEncoder | None:
+    """What is said beside a transformer's files about its use, if it is of sentence-transformers.
+
+    Args:
+        source: What `locate` found.
+    """
+    folder = Path(source)
+    root = next((one for one in (folder, folder.parent) if (one / "modules.json").is_file()), None)
+    if root is None:
+        return None
+    modules = _modules(root)
+    pooling: dict[str, Any] = {}
+    for module in modules:
+        if _kind(module) == "Pooling":
+            pooling = _json(root / str(module.get("path", "")) / "config.json")
+    modes = pooling.get("pooling_mode", ())
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    lengths = [
+        _json(one / name).get("max_seq_length")
+        for one in (folder, root)
+        for name in ("sentence_bert_config.json", "sentence_transformers_config.json")
+    ]
+    return SentenceEncoder(
+        pooling=tuple(
+            ours
+            for ours, (name, flag) in POOLING_NAMES.items()
+            if name in modes or pooling.get(flag)
+        ),
+        max_length=next((length for length in lengths if isinstance(length, int)), None),
+        has_dense=any(_kind(module) == "Dense" for module in modules),
+    )
+
+
+def locate(model: str, *, with_weights: bool = True) -> str:
     """What `from_pretrained` should be given for a backbone's name.
 
     Args:
         model: Alias, folder or hub id.
+        with_weights: Whether the weights are wanted, not the configuration and the tokenizer alone.
 
     Returns:
         A folder if there is one (an installed package's, the named one, or a hub model's in the
@@ -51,29 +114,67 @@ def locate(model: str) -> str:
         alias = ALIASES[model]
         folder = _package_folder(alias.package)
         if folder is None:
-            return _cached(alias.hub_id) or alias.hub_id
+            return _cached(alias.hub_id, with_weights) or alias.hub_id
         _check_weights(folder / "model.safetensors", alias.sha256)
         return str(folder)
     path = Path(model).expanduser()
     if path.is_dir():
-        if not (path / "config.json").is_file():
+        inner = _transformer_in(path)
+        if not (inner / "config.json").is_file():
             raise ConfigError(
-                f"The folder {path.name} holds no transformers model: config.json is absent.",
+                f"The folder {inner.name} holds no transformers model: config.json is absent.",
                 where="[backbone] model",
                 next_step="name a folder that save_pretrained wrote",
             )
-        return str(path)
+        return str(inner)
     if path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1:
         raise ConfigError(
             f'There is no folder "{model}".',
             where="[backbone] model",
             next_step="correct the path, or give an alias or a hub id; " + nearest(model, ALIASES),
         )
-    return _cached(model) or model
+    return _cached(model, with_weights) or model
 
 
-def _cached(hub_id: str) -> str | None:
-    """The folder of a hub model that is wholly in the local cache."""
+def _transformer_in(folder: Path) -> Path:
+    """Where the transformer of a sentence-transformers folder is; any other folder as it is."""
+    if not (folder / "modules.json").is_file():
+        return folder
+    modules = _modules(folder)
+    if not modules or _kind(modules[0]) != "Transformer":
+        first = _kind(modules[0]) if modules else "nothing"
+        raise ConfigError(
+            f"The folder {folder.name} begins with {first}, not with a transformer.",
+            where="[backbone] model",
+            next_step='name another model; word vectors are given with kind = "stack"',
+        )
+    return folder / str(modules[0].get("path", ""))
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    found = _read(folder / "modules.json")
+    return [module for module in found if isinstance(module, dict)] if found else []
+
+
+def _kind(module: dict[str, Any]) -> str:
+    return str(module.get("type", "")).rpartition(".")[2]
+
+
+def _json(file: Path) -> dict[str, Any]:
+    found = _read(file)
+    return found if isinstance(found, dict) else {}
+
+
+def _read(file: Path) -> Any:
+    """The content of a file of hints; none if it is absent or cannot be read."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _cached(hub_id: str, with_weights: bool) -> str | None:
+    """The folder of a hub model of which all that is wanted is in the local cache."""
     # Here, not above: 0.2 s that a folder or the package does without.
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
@@ -85,7 +186,7 @@ def _cached(hub_id: str) -> str | None:
     if not isinstance(config, str):
         return None
     folder = Path(config).parent
-    has_weights = any((folder / name).is_file() for name in _WEIGHTS)
+    has_weights = not with_weights or any((folder / name).is_file() for name in _WEIGHTS)
     return str(folder) if has_weights and (folder / "tokenizer.json").is_file() else None
 
 

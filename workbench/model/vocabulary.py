@@ -65,9 +65,11 @@ def train_only_occurring_rows(encoder: Any, ids: Tensor) -> None:
     """Exchange a trained encoder's embedding of pieces, if that saves something.
 
     Args:
-        encoder: A `transformers` encoder, not yet given to an optimizer.
+        encoder: A `transformers` encoder, not yet given to an optimizer; any other is left alone.
         ids: All pieces of the training texts, in any order, padding's included.
     """
+    if not hasattr(encoder, "get_input_embeddings"):  # a stack knows no other words anyway
+        return
     whole = encoder.get_input_embeddings()
     rows = torch.unique(ids)
     is_plain = type(whole) is nn.Embedding and whole.weight.requires_grad

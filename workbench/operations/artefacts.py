@@ -6,6 +6,7 @@ Every function waits for it; a screen calls them in a thread.
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import CheckpointError, NotFoundError
+from workbench.errors import CheckpointError, NotFoundError, nearest
 from workbench.events import EvaluationFinished
 from workbench.operations.reading import find_run
 from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, ExportRecord, RunRecord
+from workbench.training.manifest import MODEL, check_checkpoint, is_whole
 from workbench.worker.errands import run_errand
 
 Progress = Callable[[str], None]
@@ -45,7 +47,7 @@ def export(
     Args:
         ws: Where.
         ref: The run.
-        checkpoint: best, last, or a step.
+        checkpoint: best, last, best:TASK, or a step.
         format: sentence-transformers or transformers.
         to: A folder that is not there yet or empty; by default one in the run's folder.
         progress: Told what is being done.
@@ -83,26 +85,35 @@ def export(
 
 
 def predict(
-    ws: Workspace, source: str, texts: Sequence[str], checkpoint: str = BEST
+    ws: Workspace,
+    source: str,
+    texts: Sequence[str | tuple[str, str]],
+    checkpoint: str = BEST,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[dict[str, Any]]:
-    """What every task says of each text.
+    """What every task says of each text, or of two.
 
     Args:
         ws: Where.
         source: A run, or a folder that `export` wrote.
-        texts: At least one.
-        checkpoint: best, last, or a step; of a run only.
+        texts: At least one, each a text or a pair.
+        checkpoint: best, last, best:TASK, or a step; of a run only.
+        labels: Descriptions by task and label, for tasks that match texts with them; the labels
+            need not be those of training.
 
     Returns:
-        One `{"text": …, "tasks": {task: …}}` per text; a classification has label,
-        probabilities and logits, a tagging has words, tags and entities.
+        One `{"text": …, "tasks": {task: …}}` per text, for a pair with `text_b`. Tasks that read
+        pairs are among the tasks of a pair, the others among those of a text. A classification
+        has label, probabilities and logits, a multilabel the same with labels, a tagging words,
+        tags and entities, a regression value, similarity and contrastive similarity.
 
     Raises:
         NotFoundError: There is no such run, folder or checkpoint.
         CheckpointError: It cannot be loaded.
     """
     model = _source_folder(ws, source, checkpoint)
-    answer = run_errand("predict", {"model": str(model), "texts": list(texts)})
+    request = {"model": str(model), "texts": list(texts), "labels": labels or {}}
+    answer = run_errand("predict", request)
     predictions: list[dict[str, Any]] = answer["predictions"]
     return predictions
 
@@ -140,7 +151,7 @@ def evaluate(
         ws: Where.
         ref: The run.
         split: train, dev or test; test is read for this only.
-        checkpoint: best, last, or a step.
+        checkpoint: best, last, best:TASK, or a step.
         progress: Told what is being done.
 
     Returns:
@@ -174,13 +185,32 @@ def evaluate(
     return metrics
 
 
+def thresholds(ws: Workspace, ref: str, checkpoint: str = BEST) -> dict[str, dict[str, float]]:
+    """From which probability on a checkpoint gives each label, by multilabel task and label.
+
+    Empty where there is no such task, no checkpoint yet, or its files are on another machine.
+    """
+    record = find_run(ws, ref)
+    try:
+        folder = _model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
+        heads = json.loads((folder / "model.json").read_text(encoding="utf-8"))["heads"]
+    except (NotFoundError, CheckpointError, OSError, ValueError, KeyError):
+        return {}
+    return {
+        task: dict(zip(head["labels"], head["options"]["thresholds"], strict=False))
+        for task, head in heads.items()
+        if "thresholds" in head.get("options", {})
+    }
+
+
 def find_checkpoint(ws: Workspace, record: RunRecord, wanted: str) -> CheckpointRecord:
     """The checkpoint that is meant.
 
     Args:
         ws: Where.
         record: The run.
-        wanted: best (the last, where the run has no dev data to choose by), last, or a step.
+        wanted: best (the last, where the run has no dev data to choose by), last, best:TASK (by
+            that task's own metric), or a step.
 
     Raises:
         NotFoundError: The run has no such checkpoint.
@@ -193,12 +223,11 @@ def find_checkpoint(ws: Workspace, record: RunRecord, wanted: str) -> Checkpoint
             where=where,
             next_step=f"wait for its first evaluation: mtl-workbench watch {record.id}",
         )
-    best = [one for one in there if one.is_best]
-    last = max(there, key=lambda one: one.step)
-    if wanted == LAST or (wanted == BEST and not best):
-        return last
-    if wanted == BEST:
-        return best[-1]
+    kind, _, task = wanted.partition(":")
+    if kind == BEST and task:
+        return _best_for(record, there, task, where)
+    if wanted in (BEST, LAST):
+        return _in_order(there, wanted)[0]
     for one in there:
         if wanted == str(one.step):
             return one
@@ -206,8 +235,37 @@ def find_checkpoint(ws: Workspace, record: RunRecord, wanted: str) -> Checkpoint
     raise NotFoundError(
         f'The run has no checkpoint "{wanted}".',
         where=where,
-        next_step=f"say best, last, or one of the steps {steps}",
+        next_step=f"say best, last, best:TASK, or one of the steps {steps}",
     )
+
+
+def _best_for(
+    record: RunRecord, there: Sequence[CheckpointRecord], task: str, where: str
+) -> CheckpointRecord:
+    """Where a task's own metric was highest; of two alike the earlier."""
+    if task not in record.config.tasks:
+        raise NotFoundError(
+            f'The run has no task "{task}".',
+            where=where,
+            next_step=nearest(task, record.config.tasks),
+        )
+    metric = record.config.tasks[task].metric
+    judged = [one for one in there if metric in one.metrics.get(task, {})]
+    if not judged:
+        raise NotFoundError(
+            f"No checkpoint of the run was evaluated on {task}.",
+            where=where,
+            next_step=f"give it dev data ([tasks.{task}.data] dev), or say best or last",
+        )
+    return max(judged, key=lambda one: (one.metrics[task][metric], -one.step))
+
+
+def _in_order(there: Sequence[CheckpointRecord], wanted: str = BEST) -> list[CheckpointRecord]:
+    """The checkpoints, what is wanted first: the newest, or the best by the run's rule."""
+    newest = sorted(there, key=lambda one: -one.step)
+    if wanted == LAST:
+        return newest
+    return sorted(newest, key=lambda one: (not one.is_best, -(one.selection or 0.0)))
 
 
 def _source_folder(ws: Workspace, source: str, checkpoint: str) -> Path:
@@ -228,11 +286,38 @@ def _source_folder(ws: Workspace, source: str, checkpoint: str) -> Path:
 
 
 def _model_folder(ws: Workspace, record: RunRecord, checkpoint: CheckpointRecord) -> Path:
-    folder = ws.location.run_folder(record.id) / checkpoint.folder / "model"
-    if not folder.is_dir():
+    """The model of a checkpoint, whose files are as they were written.
+
+    Raises:
+        CheckpointError: They are not; names the next best checkpoint that is whole.
+    """
+    run_folder = ws.location.run_folder(record.id)
+    folder = run_folder / checkpoint.folder
+    try:
+        _check(folder, checkpoint.step)
+    except CheckpointError as error:
+        for other in _in_order(ws.store.checkpoints(record.id)):
+            if other.step != checkpoint.step and is_whole(run_folder / other.folder):
+                say = f"--checkpoint {other.step}{_on_dev(other)}"
+                raise CheckpointError(
+                    error.what,
+                    where=error.where,
+                    next_step=f"take the next best, which is whole: {say}",
+                ) from error
+        raise
+    return folder / MODEL
+
+
+def _on_dev(checkpoint: CheckpointRecord) -> str:
+    found = checkpoint.selection
+    return "" if found is None else f" ({found:.3f} on dev)"
+
+
+def _check(folder: Path, step: int) -> None:
+    if not (folder / MODEL).is_dir():
         raise CheckpointError(
-            f"The files of step {checkpoint.step} are not on this machine.",
-            where=str(folder),
+            f"The files of step {step} are not on this machine.",
+            where=str(folder / MODEL),
             next_step="copy the run's folder here from where it was trained, or run it again",
         )
-    return folder
+    check_checkpoint(folder)

@@ -1,27 +1,30 @@
-"""Start a run, stop it, delete it."""
+"""Start a run, stop it, let it go on, fork it, delete it."""
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
 import signal
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.loading import to_toml
-from workbench.errors import WorkbenchError, WorkerError
-from workbench.operations.reading import facts_and_state, find_run, log_tail, run_log_file
+from workbench.config.loading import parse_experiment, to_toml
+from workbench.control import Resume, Stop, StopNow
+from workbench.errors import CheckpointError, WorkbenchError
+from workbench.operations.artefacts import BEST, find_checkpoint
+from workbench.operations.reading import facts_and_state, find_run, send_left_rows
+from workbench.operations.run_folder import is_run_id, make_run_folder
 from workbench.operations.workspace import Workspace
 from workbench.store.records import ExitRecord, RunRecord
-from workbench.worker.launcher import Launch, launch
-from workbench.worker.liveness import RunState, is_alive, process_to_see, send_signal
+from workbench.worker.liveness import RunState, here, is_alive, process_to_see, send_signal
+from workbench.worker.logind import look_at_logind, way_to_start
+from workbench.worker.starting import WAIT_SECONDS, start_worker
 
 _LETTERS = "abcdefghjkmnpqrstvwxyz"
 _DIGITS = "23456789"
-_RUN_ID = re.compile(r"[a-z0-9]{1,32}")
 _POLL_SECONDS = 0.05
 _LEAVE_SECONDS = 20.0
 """How long a worker that was told to leave at once may take before it is killed."""
@@ -34,7 +37,11 @@ def new_run_id() -> str:
 
 
 def start(
-    ws: Workspace, config: ExperimentConfig, *, source: str = "", wait_seconds: float = 30.0
+    ws: Workspace,
+    config: ExperimentConfig,
+    *,
+    source: str = "",
+    wait_seconds: float = WAIT_SECONDS,
 ) -> RunRecord:
     """Write a run down, start a worker for it, and wait until the worker has claimed it.
 
@@ -49,59 +56,141 @@ def start(
         WorkerError: The worker could not be started, or ended before it claimed the run; with
             the end of its log.
     """
-    record = RunRecord(new_run_id(), config.name, datetime.now(UTC), config, source)
-    folder = _make_folder(ws, record)
-    ws.store.add_run(record)
-    try:
-        launched = launch(record.id, ws.location)
-    except OSError as error:
-        raise _did_not_start(ws, record, f"The worker cannot be started: {error}.") from error
-    ws.store.record_launch(record.id, launched.process)
-    _wait_for_claim(ws, record, launched, folder, wait_seconds)
+    record = add(ws, config, source=source)
+    start_worker(ws.store, ws.location, record, wait_seconds=wait_seconds)
     return record
 
 
-def _make_folder(ws: Workspace, record: RunRecord) -> Path:
-    folder = ws.location.run_folder(record.id)
-    try:
-        ws.location.runs.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700)
-        file = folder / "experiment.toml"
-        file.touch(mode=0o600)
-        file.write_text(to_toml(record.config), encoding="utf-8")
-    except OSError as error:
-        raise WorkerError(
-            f"The run's folder cannot be made: {error.strerror}.",
-            where=str(folder),
-            next_step="check permissions and free space, or use another place with --db",
-        ) from error
-    return folder
+def add(ws: Workspace, config: ExperimentConfig, *, source: str = "") -> RunRecord:
+    """Write a run down, with its folder, and start nothing yet.
+
+    Raises:
+        WorkerError: Its folder cannot be made.
+    """
+    record = RunRecord(new_run_id(), config.name, datetime.now(UTC), config, source)
+    make_run_folder(ws, record)
+    ws.store.add_run(record)
+    return record
 
 
-def _wait_for_claim(
-    ws: Workspace, record: RunRecord, launched: Launch, folder: Path, wait_seconds: float
-) -> None:
-    until = time.monotonic() + wait_seconds
-    while time.monotonic() < until:
-        exit_code = launched.exit_code()  # before the facts: what it wrote in between is then seen
-        facts = ws.store.facts(record.id)
-        if facts.process is not None or facts.exit is not None:
-            return
-        if exit_code is not None:
-            raise _did_not_start(
-                ws, record, f"The worker ended before it began, with exit code {exit_code}."
-            )
-        time.sleep(_POLL_SECONDS)
+def resume(ws: Workspace, ref: str, *, wait_seconds: float = WAIT_SECONDS) -> RunState:
+    """Let a run go on: one that is paused, or one whose process ended before its last step.
+
+    The latter gets a new worker, which goes on at its last good checkpoint; a run without one
+    begins again. What was told of later steps is told anew.
+
+    Args:
+        ws: Where.
+        ref: The run.
+        wait_seconds: As for `start`.
+
+    Returns:
+        The state after that.
+
+    Raises:
+        NotFoundError: Nothing goes by `ref`.
+        WorkbenchError: The run is at work, or finished.
+        WorkerError: The worker could not be started.
+    """
+    record = find_run(ws, ref)
+    facts, state, why = facts_and_state(ws, record)
+    name = f"Run {record.id} ({record.name})"
+    if state is RunState.PAUSED:
+        ws.store.send(record.id, Resume())
+        return state
+    if state is RunState.FINISHED:
+        raise WorkbenchError(
+            f"{name} is finished: there is nothing left to do.",
+            next_step=f"go on from one of its checkpoints with other settings: mtl-workbench fork "
+            f"{record.id} --set training.epochs=…",
+        )
+    if not state.is_over:
+        raise WorkbenchError(
+            f"{name} is {state.value}. {why}",
+            next_step=f"watch it: mtl-workbench watch {record.id}",
+        )
+    if record.unreadable:
+        raise WorkbenchError(
+            f"{name} cannot go on: {record.unreadable}.",
+            next_step="use the version of the program that it was made with",
+        )
+    if not ws.location.run_folder(record.id).is_dir():
+        host = facts.process.host if facts.process else here().host
+        raise CheckpointError(
+            f"The folder of run {record.id} is not on this machine.",
+            where=str(ws.location.run_folder(record.id)),
+            next_step=f"resume it on {host}, or copy its folder here",
+        )
+    start_worker(ws.store, ws.location, record, resume=True, wait_seconds=wait_seconds)
+    return facts_and_state(ws, record)[1]
 
 
-def _did_not_start(ws: Workspace, record: RunRecord, what: str) -> WorkerError:
-    tail = "\n".join(log_tail(ws, record.id, lines=20))
-    log = str(run_log_file(ws, record.id))
-    next_step = "read the log; then start the run again"
-    ws.store.record_exit(
-        record.id, ExitRecord("failed", datetime.now(UTC), what, log, next_step, tail)
+def fork(
+    ws: Workspace,
+    ref: str,
+    *,
+    checkpoint: str = BEST,
+    overrides: Sequence[str] = (),
+    keep_optimizer: bool = False,
+    wait_seconds: float = WAIT_SECONDS,
+    start_now: bool = True,
+) -> RunRecord:
+    """Begin a new run with the model of another one's checkpoint, with changed settings.
+
+    Args:
+        ws: Where.
+        ref: The run.
+        checkpoint: best, last, or a step.
+        overrides: `KEY=VALUE` texts, as after `--set`.
+        keep_optimizer: Whether to take over the moments of the optimizer, too.
+        wait_seconds: As for `start`.
+        start_now: Whether to start its worker; if not it is only written down.
+
+    Raises:
+        NotFoundError: There is no such run or checkpoint.
+        ConfigError: The changed settings are not valid.
+        CheckpointError: The checkpoint is not on this machine.
+        WorkerError: The worker could not be started.
+    """
+    parent = find_run(ws, ref)
+    if parent.unreadable:
+        raise WorkbenchError(
+            f"Run {parent.id} ({parent.name}) cannot be forked: {parent.unreadable}.",
+            next_step="use the version of the program that it was made with",
+        )
+    chosen = find_checkpoint(ws, parent, checkpoint)
+    origin = ws.location.run_folder(parent.id) / chosen.folder
+    if not origin.is_dir():
+        raise CheckpointError(
+            f"The files of step {chosen.step} are not on this machine.",
+            where=str(origin),
+            next_step="copy the run's folder here from where it was trained",
+        )
+    config = parse_experiment(
+        to_toml(parent.config),
+        origin=f"run {parent.id}",
+        folder=ws.location.runs,  # all its paths are absolute
+        overrides=overrides,
     )
-    return WorkerError(f"{what}\n{tail}" if tail else what, where=log, next_step=next_step)
+    record = RunRecord(
+        id=new_run_id(),
+        name=config.name,
+        created_at=datetime.now(UTC),
+        config=config,
+        source=parent.source,
+        parent_id=parent.id,
+        parent_step=chosen.step,
+    )
+    make_run_folder(ws, record, origin=origin, keep_optimizer=keep_optimizer)
+    ws.store.add_run(record)
+    if start_now:
+        start_worker(ws.store, ws.location, record, wait_seconds=wait_seconds)
+    return record
+
+
+def logout_warning() -> str:
+    """What a person should know before they log out while runs are at work; mostly nothing."""
+    return way_to_start(look_at_logind()).warning
 
 
 def stop(ws: Workspace, ref: str, *, now: bool = False) -> RunState:
@@ -114,7 +203,8 @@ def stop(ws: Workspace, ref: str, *, now: bool = False) -> RunState:
             not. On another machine it is only asked to.
 
     Returns:
-        The state after that: still `running` for a while if not `now`.
+        The state after that: still `running` for a while if not `now`. A run that waits in the
+        queue is taken out of it.
 
     Raises:
         NotFoundError: Nothing goes by `ref`.
@@ -127,7 +217,11 @@ def stop(ws: Workspace, ref: str, *, now: bool = False) -> RunState:
             f"Run {record.id} ({record.name}) is over: {state.value}. {why}",
             next_step=f"see what it left: mtl-workbench show {record.id}",
         )
-    ws.store.send(record.id, "stop now" if now else "stop")
+    if ws.store.leave_queue(record.id, waiting_only=True):
+        what = "It was taken out of the queue before it began."
+        ws.store.record_exit(record.id, ExitRecord("stopped", datetime.now(UTC), what))
+        return RunState.STOPPED
+    ws.store.send(record.id, StopNow() if now else Stop())
     if now:
         _make_leave(ws, record)
     return facts_and_state(ws, record)[1]
@@ -145,6 +239,8 @@ def _make_leave(ws: Workspace, record: RunRecord) -> None:
             send_signal(process, signal.SIGKILL)
             until += _LEAVE_SECONDS
         time.sleep(_POLL_SECONDS)
+    with suppress(OSError, WorkbenchError):
+        send_left_rows(ws, record.id)  # how it ended may be among them
     if ws.store.facts(record.id).exit is None:
         what = "It was told to stop now, and its process was ended."
         ws.store.record_exit(record.id, ExitRecord("stopped", datetime.now(UTC), what))
@@ -166,5 +262,5 @@ def delete(ws: Workspace, ref: str) -> None:
         )
     ws.store.delete_run(record.id)
     # The id comes from a database that others may write: it must not lead out of the folder.
-    if _RUN_ID.fullmatch(record.id):
+    if is_run_id(record.id):
         shutil.rmtree(ws.location.run_folder(record.id), ignore_errors=True)

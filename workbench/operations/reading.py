@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,28 +17,25 @@ from workbench.store.records import (
     CheckpointRecord,
     Curve,
     ExitRecord,
+    QueueEntry,
     RunFacts,
     RunOverview,
     RunRecord,
     SeriesKey,
     StepTable,
 )
+from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, send_journal, take_in_unsent
 from workbench.worker.liveness import (
-    LOCK_NAME,
     RunState,
-    compute_state,
-    process_to_see,
-    see,
 )
-from workbench.worker.log import LOG_NAME
-from workbench.worker.recorder import UNSENT_NAME, Unsent
+from workbench.worker.log import LOG_NAME, tail
+from workbench.worker.states import states
+from workbench.worker.supervisor import ensure_supervisor
 
 LATEST = "@last"
 ABSENT = "–"
 """Stands for a setting that a run does not have."""
-LOWER_IS_BETTER = frozenset({"loss"})
-_LOG_BLOCK_BYTES = 64 * 1024
-_LOG_LINE_CHARACTERS = 4096
+LOWER_IS_BETTER = frozenset({"loss", "rmse", "mae"})
 
 
 @dataclass(frozen=True)
@@ -71,25 +66,32 @@ class RunSummary:
     spark: tuple[float, ...]
     """The total train loss, thinned evenly."""
     exit: ExitRecord | None
+    queue_place: int | None = None
+    """Which it is of those that wait on its machine, from 1; None if it does not wait."""
 
 
 def list_runs(ws: Workspace) -> list[RunSummary]:
     """All runs, newest first. The number of queries does not grow with the number of runs."""
     records = ws.store.runs()
-    states = _states(ws, records, ws.store.all_facts())
-    if any(_has_left_rows(ws, record, states[record.id][1]) for record in records):
-        for record in records:
-            if _has_left_rows(ws, record, states[record.id][1]):
-                _send_left_rows(ws, record)
-        states = _states(ws, records, ws.store.all_facts())
+    known = states(ws.store, ws.location, records, ws.store.all_facts())
+    left = [record for record in records if _has_left_rows(ws, record, known[record.id])]
+    if left:
+        for record in left:
+            _send_left_rows(ws, record)
+        known = states(ws.store, ws.location, records, ws.store.all_facts())
+    if any(facts.queued is not None for facts, _, _ in known.values()):
+        with suppress(OSError, WorkbenchError):  # nobody came here to have it done
+            ensure_supervisor(ws.store, ws.location)
+    places = _queue_places([facts.queued for facts, _, _ in known.values()])
     overviews = ws.store.overviews()
     sparks = ws.store.sparks([record.id for record in records])
     return [
         _summary(
             record,
-            *states[record.id],
+            *known[record.id],
             overviews.get(record.id, RunOverview()),
             tuple(sparks[record.id].tolist()) if record.id in sparks else (),
+            places.get(record.id),
         )
         for record in records
     ]
@@ -103,58 +105,36 @@ def summarize(ws: Workspace, ref: str) -> RunSummary:
     """
     record = find_run(ws, ref)
     facts, state, why = facts_and_state(ws, record)
-    if _has_left_rows(ws, record, state):
+    if _has_left_rows(ws, record, (facts, state, why)):
         _send_left_rows(ws, record)
         facts, state, why = facts_and_state(ws, record)
     spark = ws.store.sparks([record.id]).get(record.id)
     overview = ws.store.overview(record.id)
+    place = None
+    if facts.queued is not None:
+        place = _queue_places(ws.store.queue(facts.queued.host)).get(record.id)
     return _summary(
-        record, facts, state, why, overview, () if spark is None else tuple(spark.tolist())
+        record, facts, state, why, overview, () if spark is None else tuple(spark.tolist()), place
     )
 
 
 def facts_and_state(ws: Workspace, record: RunRecord) -> tuple[RunFacts, RunState, str]:
     """What is known of a run's life, the state that it amounts to, and why."""
-    return _states(ws, [record], {record.id: ws.store.facts(record.id)})[record.id]
+    return states(ws.store, ws.location, [record], {record.id: ws.store.facts(record.id)})[
+        record.id
+    ]
 
 
-def _states(
-    ws: Workspace, records: Sequence[RunRecord], facts: Mapping[str, RunFacts]
-) -> dict[str, tuple[RunFacts, RunState, str]]:
-    states = {record.id: _state(ws, record, facts.get(record.id)) for record in records}
-    # A worker may have written its end and left between the reading of the facts and the look at
-    # the process: who seems crashed is asked for once more.
-    doubtful = [record for record in records if states[record.id][1] is RunState.CRASHED]
-    if doubtful:
-        again = (
-            {doubtful[0].id: ws.store.facts(doubtful[0].id)}
-            if len(doubtful) == 1
-            else ws.store.all_facts()
-        )
-        for record in doubtful:
-            states[record.id] = _state(ws, record, again.get(record.id))
-    return states
-
-
-def _state(
-    ws: Workspace, record: RunRecord, facts: RunFacts | None
-) -> tuple[RunFacts, RunState, str]:
-    facts = facts or RunFacts(None, None, None, None)
-    process = process_to_see(facts)
-    lock = ws.location.run_folder(record.id) / LOCK_NAME
-    sighting = see(process, lock=lock) if process else None
-    state, why = compute_state(
-        facts, created_at=record.created_at, now=datetime.now(UTC), sighting=sighting
-    )
-    return facts, state, why
-
-
-def _has_left_rows(ws: Workspace, record: RunRecord, state: RunState) -> bool:
+def _has_left_rows(ws: Workspace, record: RunRecord, known: tuple[RunFacts, RunState, str]) -> bool:
+    facts, state, _why = known
     if state not in (RunState.CRASHED, RunState.LOST):
         return False
+    folder = ws.location.run_folder(record.id)
     try:
-        return (ws.location.run_folder(record.id) / UNSENT_NAME).is_file()
-    except OSError:  # another person's run, whose folder is closed to us
+        if (folder / UNSENT_NAME).is_file():
+            return True
+        return (folder / JOURNAL_NAME).stat().st_size > facts.journal_bytes
+    except OSError:  # there is none; or it is another person's run, whose folder is closed to us
         return False
 
 
@@ -164,7 +144,19 @@ def _send_left_rows(ws: Workspace, record: RunRecord) -> None:
     Where that cannot be done, the rows stay for somebody else: nobody came here to do it.
     """
     with suppress(OSError, WorkbenchError):
-        Unsent(ws.location.run_folder(record.id) / UNSENT_NAME).send(ws.store, record.id)
+        send_left_rows(ws, record.id)
+
+
+def send_left_rows(ws: Workspace, run_id: str) -> None:
+    """The same, with the reason if it cannot be done.
+
+    Raises:
+        WorkbenchError: The store does not take it.
+        OSError: The journal cannot be read.
+    """
+    journal = ws.location.run_folder(run_id) / JOURNAL_NAME
+    take_in_unsent(journal)
+    send_journal(journal, ws.store, run_id)
 
 
 def _summary(
@@ -174,6 +166,7 @@ def _summary(
     why: str,
     overview: RunOverview,
     spark: tuple[float, ...],
+    queue_place: int | None,
 ) -> RunSummary:
     seconds_per_step = (
         overview.recent_seconds / overview.recent_steps if overview.recent_steps else None
@@ -183,7 +176,7 @@ def _summary(
     return RunSummary(
         record=record,
         state=state,
-        why=why,
+        why=f"{why} {record.unreadable}." if record.unreadable else why,
         step=overview.step,
         total_steps=overview.total_steps,
         phase=facts.heartbeat.phase if facts.heartbeat and not state.is_over else "",
@@ -198,7 +191,19 @@ def _summary(
         ),
         spark=spark,
         exit=facts.exit,
+        queue_place=queue_place,
     )
+
+
+def _queue_places(entries: Iterable[QueueEntry | None]) -> dict[str, int]:
+    """Which a waiting run is of those that wait on its machine, from 1."""
+    waiting = [entry for entry in entries if entry is not None and entry.taken_at is None]
+    waiting.sort(key=lambda entry: (-entry.priority, entry.position, entry.run_id))
+    places: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    for entry in waiting:
+        counts[entry.host] = places[entry.run_id] = counts.get(entry.host, 0) + 1
+    return places
 
 
 def _seconds(facts: RunFacts, state: RunState) -> float:
@@ -210,7 +215,7 @@ def _seconds(facts: RunFacts, state: RunState) -> float:
         end = facts.heartbeat.at if facts.heartbeat else facts.claimed_at
     else:
         end = datetime.now(UTC)
-    return max(0.0, (end - facts.claimed_at).total_seconds())
+    return facts.earlier_seconds + max(0.0, (end - facts.claimed_at).total_seconds())
 
 
 def find_run(ws: Workspace, ref: str) -> RunRecord:
@@ -278,48 +283,8 @@ def run_log_file(ws: Workspace, run_id: str) -> Path:
 
 
 def log_tail(ws: Workspace, run_id: str, lines: int = 200) -> list[str]:
-    """The last lines of a run's log; none if there is no log.
-
-    Escape sequences and other control characters are shown, not obeyed: a log holds texts from
-    data files. Of a line that was overwritten in place (a progress bar) the last state is kept.
-    """
-    try:
-        raw = _last_bytes(run_log_file(ws, run_id), lines)
-    except OSError:
-        return []
-    found = raw.decode("utf-8", errors="replace").split("\n")
-    if found and not found[-1]:
-        found.pop()
-    return [_visible(line) for line in found[-lines:]] if lines > 0 else []
-
-
-def _last_bytes(file: Path, lines: int) -> bytes:
-    with file.open("rb") as opened:
-        position = opened.seek(0, os.SEEK_END)
-        raw = b""
-        # One more than asked for, since the first may be cut.
-        while position > 0 and raw.count(b"\n") <= lines:
-            size = min(_LOG_BLOCK_BYTES, position)
-            position -= size
-            opened.seek(position)
-            raw = opened.read(size) + raw
-    return raw
-
-
-def _visible(line: str) -> str:
-    line = line.rstrip("\r").rpartition("\r")[2]
-    if len(line) > _LOG_LINE_CHARACTERS:
-        line = line[:_LOG_LINE_CHARACTERS] + "…"
-    return "".join(_shown(character) for character in line)
-
-
-def _shown(character: str) -> str:
-    if character == "\t":
-        return "    "
-    # Control, and format: that is also what turns the direction of writing around.
-    if unicodedata.category(character) in ("Cc", "Cf"):
-        return character.encode("unicode_escape").decode("ascii")
-    return character
+    """The last lines of a run's log; none if there is no log."""
+    return tail(run_log_file(ws, run_id), lines)
 
 
 # Comparing

@@ -7,9 +7,10 @@ known here.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from workbench.errors import StoreError
+from workbench.store.filesystem import file_system_of
 
 BUSY_TIMEOUT_SECONDS = 30
 _SQLITE_PREFIX = "sqlite:///"
@@ -28,8 +30,12 @@ _SQLITE_HEADER = b"SQLite format 3\0"
 class Database:
     """Short transactions on one database; safe to use from several threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience_seconds: float = BUSY_TIMEOUT_SECONDS) -> None:
         """Prepare the engine; nothing is opened before the first transaction.
+
+        Args:
+            url: SQLAlchemy URL.
+            patience_seconds: How long a transaction waits for those of others.
 
         Raises:
             StoreError: The URL is none, its driver is not installed, or the file is no database.
@@ -38,11 +44,15 @@ class Database:
         self.file = Path(url.removeprefix(_SQLITE_PREFIX)) if _is_file(url) else None
         if self.file is not None:
             _check_file(self.file)
-        self.engine = _make_engine(url)
+        self.engine = _make_engine(url, patience_seconds)
+        self.inode: tuple[int, int] | None = _inode_of(self.file)
+        """Device and number of the file that connections are to."""
+        self.was_replaced = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads. Keep it short: a long one stops WAL checkpoints."""
+        self.look_at_file()
         with self.errors(), self.engine.connect() as connection:
             yield connection
 
@@ -53,6 +63,7 @@ class Database:
         On SQLite it begins with BEGIN IMMEDIATE. A deferred transaction that reads first and
         writes then is refused at once when another process writes, whatever the busy timeout.
         """
+        self.look_at_file()
         with self.errors(), self.engine.connect() as connection:
             connection = connection.execution_options(writes=True)
             with connection.begin():
@@ -61,6 +72,32 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+    def look_at_file(self) -> None:
+        """See to it that what is written goes into the file of that name.
+
+        SQLite goes on with a file that was deleted or moved away under it, and nobody would ever
+        see what it wrote.
+
+        Raises:
+            StoreError: It is gone.
+        """
+        if self.file is None:
+            return
+        inode = _inode_of(self.file)
+        if inode == self.inode:
+            return
+        if self.inode is not None:
+            self.engine.dispose()  # its connections are to the file that was there before
+            if inode is None:
+                raise StoreError(
+                    "The database file is gone.",
+                    where=str(self.file),
+                    next_step="put it back; or make it anew from the runs' folders: "
+                    "mtl-workbench repair",
+                )
+            self.was_replaced = True
+        self.inode = inode
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -73,7 +110,22 @@ class Database:
     @property
     def where(self) -> str:
         """The database in an error message: a file, or a URL without its password."""
-        return str(self.file) if self.file else make_url(self.url).render_as_string()
+        return safe_url(self.url)
+
+
+def _inode_of(file: Path | None) -> tuple[int, int] | None:
+    if file is None:
+        return None
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def safe_url(url: str) -> str:
+    """A database as it may be shown: the file, or the URL without its password."""
+    return url.removeprefix(_SQLITE_PREFIX) if _is_file(url) else make_url(url).render_as_string()
 
 
 def _is_file(url: str) -> bool:
@@ -106,13 +158,13 @@ def _check_file(file: Path) -> None:
         )
 
 
-def _make_engine(url: str) -> Engine:
+def _make_engine(url: str, patience_seconds: float) -> Engine:
     # A folder may be called "a?b": only URL.create takes a path as it is.
     target = (
         URL.create("sqlite", database=url.removeprefix(_SQLITE_PREFIX)) if _is_file(url) else url
     )
     try:
-        engine = create_engine(target)
+        engine = create_engine(target, **_options(url, patience_seconds))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
             f"The database URL cannot be used: {error}.",
@@ -120,19 +172,47 @@ def _make_engine(url: str) -> Engine:
             next_step="give a file, or an SQLAlchemy URL whose driver is installed",
         ) from error
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        file = Path(url.removeprefix(_SQLITE_PREFIX)) if _is_file(url) else Path.cwd()
+        journal_mode = file_system_of(file).journal_mode
+
+        def prepare(connection: sqlite3.Connection, _record: object) -> None:
+            _prepare_sqlite(connection, patience_seconds, journal_mode)
+
+        event.listen(engine, "connect", prepare)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _options(url: str, patience_seconds: float) -> dict[str, Any]:
+    """What a server's engine needs: to notice that it was restarted, and not to wait for ever."""
+    if not url.startswith("postgresql"):
+        return {}
+    milliseconds = round(patience_seconds * 1000)
+    return {
+        # A connection that the server has dropped is made anew before it is used.
+        "pool_pre_ping": True,
+        "connect_args": {
+            "connect_timeout": max(2, round(patience_seconds)),
+            "options": f"-c lock_timeout={milliseconds} -c timezone=UTC",
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+        },
+    }
+
+
+def _prepare_sqlite(
+    connection: sqlite3.Connection, patience_seconds: float, journal_mode: str
+) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own
     cursor = connection.cursor()
     # First of all, so that the statements below wait for others too.
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    # A power cut may take the last commits, never the database.
-    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute(f"PRAGMA busy_timeout = {round(patience_seconds * 1000)}")
+    with suppress(sqlite3.OperationalError):  # leaving WAL needs a moment without other readers
+        cursor.execute(f"PRAGMA journal_mode = {journal_mode}")
+    # A power cut may take the last commits, never the database: with a log. A rollback journal
+    # has to be on the disk before the pages that it is for.
+    cursor.execute(f"PRAGMA synchronous = {'NORMAL' if journal_mode == 'WAL' else 'FULL'}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
@@ -159,5 +239,6 @@ _ADVICE = {
     "readonly": "make the file and its folder writable, or name another database with --db",
     "unable to open": "check that the folder exists and is writable",
     "not a database": "move the file away, or name another database with --db",
-    "malformed": "the file is damaged: put a backup in its place (experiments.db.before-*.bak)",
+    "malformed": "the file is damaged: see how far (mtl-workbench doctor), and make it anew from "
+    "the runs' folders (mtl-workbench repair)",
 }

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from workbench.events import Event
+from workbench.secrecy import scrub
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 """Every kind of event by the name that it is stored under."""
@@ -21,8 +22,11 @@ def kind_of(event: Event) -> str:
 
 
 def to_json(event: Event) -> str:
-    """The fields of an event. NaN and infinity are written as Python's json writes them."""
-    return json.dumps(asdict(event), ensure_ascii=False)
+    """The fields of an event, tokens and passwords hidden.
+
+    NaN and infinity are written as Python's json writes them.
+    """
+    return scrub(json.dumps(asdict(event), ensure_ascii=False))
 
 
 def from_json(kind: str, body: str) -> Event:

@@ -2,10 +2,12 @@
 
 | event              | goes to                                                              |
 | ------------------ | -------------------------------------------------------------------- |
-| StepFinished       | points of train losses, learning rates, gradient norm; steps         |
+| StepFinished       | points of losses, weights, rates, norms and shares; steps            |
+| InterferenceProbed | points of cosines (task `one|other`), of norms and weights by task     |
 | EvaluationFinished | points of metrics and of the selection rule; evaluations             |
 | CheckpointSaved    | checkpoints; messages                                                |
 | CheckpointRemoved  | its row in checkpoints goes; messages                                |
+| RunResumed         | the rows of all later steps go; messages                             |
 | all others         | messages, whole                                                      |
 """
 
@@ -18,24 +20,36 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 
 from workbench.events import (
     CheckpointRemoved,
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    InterferenceProbed,
+    RunResumed,
     StepFinished,
 )
 from workbench.store import event_json
 from workbench.store.records import SeriesKey
-from workbench.store.tables import checkpoints, evaluations, messages, points, steps
+from workbench.store.tables import (
+    checkpoints,
+    evaluations,
+    exits,
+    messages,
+    points,
+    series,
+    steps,
+)
 from workbench.store.upsert import upsert
 
 TOTAL_LOSS = SeriesKey("train", "", "loss")
 """The weighted sum that is minimised."""
 GRADIENT_NORM = SeriesKey("run", "", "gradient_norm")
 SELECTION = SeriesKey("dev", "", "selection")
+COSINE, SHARED_NORM = "cosine", "shared_norm"
+"""Metrics of split `run`: of all shared parameters; of a part of them `cosine/layer 3`."""
 
 Row = dict[str, Any]
 
@@ -53,6 +67,8 @@ class Rows:
     checkpoints: dict[int, Row | None] = field(default_factory=dict)
     """By step; None for one that was removed."""
     messages: list[Row] = field(default_factory=list)
+    last_valid_step: int | None = None
+    """What the store has of later steps goes before these rows come: the run was resumed."""
 
 
 def finite(value: float | None) -> float | None:
@@ -72,6 +88,9 @@ def collect(events: Sequence[Event], *, at: datetime) -> Rows:
         if isinstance(event, StepFinished):
             _collect_step(rows, event)
             continue
+        if isinstance(event, InterferenceProbed):
+            _collect_probe(rows, event)
+            continue
         if isinstance(event, EvaluationFinished):
             _collect_evaluation(rows, event, at)
             continue
@@ -86,6 +105,11 @@ def collect(events: Sequence[Event], *, at: datetime) -> Rows:
             }
         elif isinstance(event, CheckpointRemoved):
             rows.checkpoints[event.step] = None
+        elif isinstance(event, RunResumed):
+            # The first event of a new process. Were it not, what came before it in the batch
+            # would be told twice at worst: no step before it is dropped.
+            before = rows.last_valid_step
+            rows.last_valid_step = event.step if before is None else min(before, event.step)
         rows.messages.append(
             {"at": at, "kind": event_json.kind_of(event), "body": event_json.to_json(event)}
         )
@@ -99,6 +123,14 @@ def _collect_step(rows: Rows, event: StepFinished) -> None:
     for group, rate in event.learning_rates.items():
         rows.points[SeriesKey("run", "", f"learning_rate/{group}")][event.step] = finite(rate)
     rows.points[GRADIENT_NORM][event.step] = finite(event.gradient_norm)
+    for split, metric, by_task in (
+        ("train", "weight", event.weights),
+        ("run", "gradient_norm", event.task_norms),
+        ("run", "share", event.shares),
+        ("run", "planned_share", event.planned_shares),
+    ):
+        for task, value in by_task.items():
+            rows.points[SeriesKey(split, task, metric)][event.step] = finite(value)
     rows.steps[event.step] = {
         "step": event.step,
         "epoch": event.epoch,
@@ -106,6 +138,16 @@ def _collect_step(rows: Rows, event: StepFinished) -> None:
         "texts": event.texts,
         "tokens": event.tokens,
     }
+
+
+def _collect_probe(rows: Rows, event: InterferenceProbed) -> None:
+    for metric, by_group in ((COSINE, event.cosines), (SHARED_NORM, event.norms)):
+        for group, values in by_group.items():
+            for task, value in values.items():
+                key = SeriesKey("run", task, metric if group == "all" else f"{metric}/{group}")
+                rows.points[key][event.step] = finite(value)
+    for task, weight in event.weights.items():
+        rows.points[SeriesKey("train", task, "weight")][event.step] = finite(weight)
 
 
 def _collect_evaluation(rows: Rows, event: EvaluationFinished, at: datetime) -> None:
@@ -136,6 +178,8 @@ def write(
         rows: From `collect`.
         series_ids: Ids of all the curves in `rows`.
     """
+    if rows.last_valid_step is not None:
+        _supersede(connection, run_id, rows.last_valid_step)
     point_rows = [
         {"series_id": series_ids[key], "step": step, "value": value}
         for key, values in rows.points.items()
@@ -162,3 +206,16 @@ def write(
         )
     if rows.messages:
         connection.execute(messages.insert(), [{"run_id": run_id, **row} for row in rows.messages])
+
+
+def _supersede(connection: Connection, run_id: str, last_valid_step: int) -> None:
+    """Take out what an earlier process wrote of later steps: they are made anew."""
+    ids = select(series.c.id).where(series.c.run_id == run_id)
+    connection.execute(
+        delete(points).where(points.c.series_id.in_(ids), points.c.step > last_valid_step)
+    )
+    for table in (steps, evaluations, checkpoints):
+        connection.execute(
+            delete(table).where(table.c.run_id == run_id, table.c.step > last_valid_step)
+        )
+    connection.execute(delete(exits).where(exits.c.run_id == run_id))

@@ -10,20 +10,28 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Connection, Select, Table, delete, select
 
-from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, RunFacts
-from workbench.store.tables import claims, exits, heartbeats, launches, runs
+from workbench.secrecy import scrub
+from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, QueueEntry, RunFacts
+from workbench.store.tables import claims, exits, heartbeats, journals, launches, queue, runs
 from workbench.store.upsert import upsert
 
 FACTS: Select[Any] = select(
     runs.c.id,
     *(
         column.label(f"{table.name}_{column.name}")
-        for table in (launches, claims, heartbeats, exits)
+        for table in (launches, claims, heartbeats, exits, journals, queue)
         for column in table.c
     ),
-).select_from(runs.outerjoin(launches).outerjoin(claims).outerjoin(heartbeats).outerjoin(exits))
+).select_from(
+    runs.outerjoin(launches)
+    .outerjoin(claims)
+    .outerjoin(heartbeats)
+    .outerjoin(exits)
+    .outerjoin(journals)
+    .outerjoin(queue)
+)
 """One row per run, for `facts_of`; what is not there is NULL."""
 
 
@@ -38,6 +46,9 @@ def facts_of(row: Mapping[Any, Any]) -> RunFacts:
         exit=ExitRecord(**exit) if exit else None,
         launched=_process(row, launches),
         launched_at=row["launches_at"],
+        earlier_seconds=row["claims_earlier_seconds"] or 0.0,
+        journal_bytes=row["journals_bytes"] or 0,
+        queued=_queue_entry(row),
     )
 
 
@@ -49,11 +60,36 @@ def owner_of(connection: Connection, run_id: str) -> ProcessIdentity | None:
 
 
 def note_process(
-    connection: Connection, table: Table, run_id: str, process: ProcessIdentity
+    connection: Connection,
+    table: Table,
+    run_id: str,
+    process: ProcessIdentity,
+    *,
+    earlier_seconds: float = 0.0,
+    at: datetime | None = None,
 ) -> None:
     """Write down a launch or a claim, over an earlier one."""
-    row = {"run_id": run_id, "at": datetime.now(UTC), **process._asdict()}
+    row = {"run_id": run_id, "at": at or datetime.now(UTC), **process._asdict()}
+    if table is claims:
+        row["earlier_seconds"] = earlier_seconds
     connection.execute(upsert(connection, table), row)
+
+
+def begin_again(connection: Connection, run_id: str) -> float:
+    """Forget how a run ended, since it is to go on.
+
+    Returns:
+        What its processes took so far, in seconds.
+    """
+    row = connection.execute(FACTS.where(runs.c.id == run_id)).mappings().one()
+    facts = facts_of(row)
+    if facts.claimed_at is None:
+        return 0.0
+    last_sign = facts.heartbeat.at if facts.heartbeat else facts.claimed_at
+    end = facts.exit.at if facts.exit else last_sign
+    connection.execute(delete(exits).where(exits.c.run_id == run_id))
+    connection.execute(delete(heartbeats).where(heartbeats.c.run_id == run_id))
+    return facts.earlier_seconds + max(0.0, (end - facts.claimed_at).total_seconds())
 
 
 def note_heartbeat(connection: Connection, run_id: str, heartbeat: Heartbeat) -> None:
@@ -62,8 +98,10 @@ def note_heartbeat(connection: Connection, run_id: str, heartbeat: Heartbeat) ->
 
 
 def note_exit(connection: Connection, run_id: str, exit: ExitRecord) -> None:
-    """Write down how a run ended."""
-    connection.execute(upsert(connection, exits), {"run_id": run_id, **asdict(exit)})
+    """Write down how a run ended, tokens and passwords hidden."""
+    texts = ("what", "where", "next_step", "traceback")
+    hidden = {name: scrub(getattr(exit, name)) for name in texts}
+    connection.execute(upsert(connection, exits), {"run_id": run_id, **asdict(exit), **hidden})
 
 
 def _columns(row: Mapping[Any, Any], table: Table) -> dict[str, Any]:
@@ -72,6 +110,11 @@ def _columns(row: Mapping[Any, Any], table: Table) -> dict[str, Any]:
         return {}
     names = (column.name for column in table.c if column.name != "run_id")
     return {name: row[f"{table.name}_{name}"] for name in names}
+
+
+def _queue_entry(row: Mapping[Any, Any]) -> QueueEntry | None:
+    found = _columns(row, queue)
+    return QueueEntry(row["queue_run_id"], **found) if found else None
 
 
 def _process(row: Mapping[Any, Any], table: Table) -> ProcessIdentity | None:

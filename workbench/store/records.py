@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from workbench.config.experiment import ExperimentConfig
 
 Outcome = Literal["finished", "stopped", "failed"]
-CommandKind = Literal["stop", "stop now"]
 
 
 class ProcessIdentity(NamedTuple):
@@ -21,7 +20,8 @@ class ProcessIdentity(NamedTuple):
 
     pid: int
     started_at: float
-    """Start of the process, seconds since the epoch, as psutil gives it."""
+    """Start of the process, in seconds since the machine's start (which no setting of the clock
+    moves); of processes that schema 0001 knew in seconds since the epoch."""
     boot_id: str
     """Differs after every start of the machine."""
     host: str
@@ -37,6 +37,12 @@ class RunRecord:
     config: ExperimentConfig
     source: str
     """The preset or file that it came from, empty if it came from the form."""
+    parent_id: str | None = None
+    """The run that it was forked from."""
+    parent_step: int | None = None
+    """The step of that run's checkpoint that it began with."""
+    unreadable: str = ""
+    """Why the stored settings cannot be read here; `config` is then what is left of them."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,26 @@ class Heartbeat:
     step: int
     expected_within_seconds: float
     """The next sign is due this long after `at`."""
+    monotonic: float | None = None
+    """The same moment on the clock of the worker's machine that nobody sets, in seconds."""
+
+
+@dataclass(frozen=True)
+class QueueEntry:
+    """A run that waits for its turn, or was given it."""
+
+    run_id: str
+    host: str
+    """The machine that its data are on: only the supervisor there takes it."""
+    priority: int
+    """Higher ones go first."""
+    position: float
+    """Order among those of one priority."""
+    added_at: datetime
+    taken_at: datetime | None
+    """When a worker was started for it; None while it waits."""
+    device: str | None
+    """What its worker sees as CUDA_VISIBLE_DEVICES; None if everything."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +100,12 @@ class RunFacts:
     launched: ProcessIdentity | None = None
     """The process that was started for it, which may not have claimed it yet."""
     launched_at: datetime | None = None
+    earlier_seconds: float = 0.0
+    """What the processes before this one took, if the run was resumed."""
+    journal_bytes: int = 0
+    """How much of the journal in the run's folder is in the store."""
+    queued: QueueEntry | None = None
+    """Its place in the queue, if it is there."""
 
 
 class SeriesKey(NamedTuple):

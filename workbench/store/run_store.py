@@ -5,6 +5,8 @@ transaction on a connection of its own. Here is what can be asked; the SQL behin
 
 - `event_rows`: how an event becomes rows;
 - `life`: launches, claims, heartbeats, exits;
+- `queue_rows`: who waits for a worker, in which order;
+- `stored_config`: settings that another version wrote;
 - `curves`: points and steps, out again as arrays;
 - `overviews`: the queries behind the list of runs.
 
@@ -16,31 +18,44 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from sqlalchemy import Row, delete, func, select, text, update
+from sqlalchemy import Connection, Row, delete, func, select, text, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
+from workbench import control
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import Request
 from workbench.errors import NotFoundError, StoreError
 from workbench.events import Event, LayersMixed, RunFinished, RunStarted, ShowcaseComputed
-from workbench.store import curves, event_json, event_rows, life, overviews, schema
+from workbench.paths import safe_relative
+from workbench.store import (
+    curves,
+    event_json,
+    event_rows,
+    life,
+    overviews,
+    queue_rows,
+    schema,
+    stored_config,
+)
 from workbench.store.database import Database
 from workbench.store.records import (
     CheckpointRecord,
-    CommandKind,
     Curve,
     ExitRecord,
     ExportRecord,
     Heartbeat,
     MessageRecord,
     ProcessIdentity,
+    QueueEntry,
     RunFacts,
     RunOverview,
     RunRecord,
@@ -53,6 +68,7 @@ from workbench.store.tables import (
     commands,
     exits,
     exports,
+    journals,
     launches,
     messages,
     points,
@@ -60,6 +76,10 @@ from workbench.store.tables import (
     series,
     steps,
 )
+from workbench.store.upsert import upsert
+
+_OF_ITS_MOMENT = ("stop", "stop now", "pause", "resume")
+"""Requests that mean nothing to a process that begins later."""
 
 EventKind = TypeVar("EventKind", LayersMixed, RunStarted, RunFinished, ShowcaseComputed)
 
@@ -70,9 +90,10 @@ class RunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._series_ids: dict[str, dict[SeriesKey, int]] = {}
-        self._configs: dict[str, ExperimentConfig] = {}
+        self._configs: dict[str, tuple[ExperimentConfig, str]] = {}
         self._lock = Lock()
         self._watch: PoolProxiedConnection | None = None
+        self._watched: tuple[int, int] | None = None
 
     @classmethod
     def open(cls, url: str) -> RunStore:
@@ -86,6 +107,10 @@ class RunStore:
         schema.prepare(database)
         return cls(database)
 
+    def impatient(self, patience_seconds: float) -> RunStore:
+        """The same store for somebody who would rather come again than wait for others."""
+        return RunStore(Database(self.url, patience_seconds=patience_seconds))
+
     @property
     def url(self) -> str:
         """The SQLAlchemy URL that it was opened with."""
@@ -96,6 +121,11 @@ class RunStore:
         """For tests and repairs; everything else goes through the methods."""
         return self._database.engine
 
+    @property
+    def was_replaced(self) -> bool:
+        """Whether the database file is another one than when the store was opened."""
+        return self._database.was_replaced
+
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
@@ -103,6 +133,13 @@ class RunStore:
                 self._watch.close()
                 self._watch = None
         self._database.close()
+
+    def salvage(self, damaged: Path) -> dict[str, int]:
+        """Take in what can still be read of a damaged file; how many rows, by table."""
+        from workbench.store import health  # seldom needed
+
+        with self._database.write() as connection:
+            return health.salvage(damaged, connection)
 
     # Runs
 
@@ -116,6 +153,8 @@ class RunStore:
                     created_at=record.created_at,
                     config=record.config.model_dump_json(),
                     source=record.source,
+                    parent_id=record.parent_id,
+                    parent_step=record.parent_step,
                 )
             )
 
@@ -154,19 +193,20 @@ class RunStore:
             raise _no_run(run_id)
 
     def _run_record(self, row: Row[Any]) -> RunRecord:
-        config = self._configs.get(row.id)
-        if config is None:
-            try:
-                config = ExperimentConfig.model_validate_json(row.config)
-            except ValidationError as error:
-                raise StoreError(
-                    f"The settings of run {row.id} ({row.name}) cannot be read: "
-                    f"{error.error_count()} of them are unknown here.",
-                    where=self._database.where,
-                    next_step="the run was written by another version of the program: use that one",
-                ) from error
-            self._configs[row.id] = config  # settings of a run never change
-        return RunRecord(row.id, row.name, row.created_at, config, row.source)
+        found = self._configs.get(row.id)
+        if found is None:
+            found = stored_config.read_config(row.config)
+            self._configs[row.id] = found  # settings of a run never change
+        return RunRecord(
+            id=row.id,
+            name=row.name,
+            created_at=row.created_at,
+            config=found[0],
+            source=row.source,
+            parent_id=row.parent_id,
+            parent_step=row.parent_step,
+            unreadable=found[1],
+        )
 
     # Life
 
@@ -181,6 +221,7 @@ class RunStore:
         process: ProcessIdentity,
         *,
         is_live: Callable[[ProcessIdentity], bool] = lambda process: True,
+        again: bool = False,
     ) -> bool:
         """Take a run for a process: the first act of a worker.
 
@@ -189,6 +230,8 @@ class RunStore:
             process: Who claims it.
             is_live: Whether the process of an earlier claim may still be at work. Without it
                 every earlier claim counts.
+            again: The run is to go on although it is over: how it ended is forgotten, and so are
+                wishes to stop or pause that nobody obeyed.
 
         Returns:
             Whether the run is now this process's. False if it is over, or if another live
@@ -199,13 +242,28 @@ class RunStore:
             run = select(runs.c.id).where(runs.c.id == run_id).with_for_update()
             if connection.execute(run).first() is None:
                 raise _no_run(run_id)
-            if connection.execute(select(exits.c.run_id).where(exits.c.run_id == run_id)).first():
+            has_ended = select(exits.c.run_id).where(exits.c.run_id == run_id)
+            if not again and connection.execute(has_ended).first():
                 return False
             owner = life.owner_of(connection, run_id)
             if owner is not None and owner != process and is_live(owner):
                 return False
-            life.note_process(connection, claims, run_id, process)
+            earlier = 0.0
+            if again:
+                earlier = life.begin_again(connection, run_id)
+                connection.execute(
+                    update(commands)
+                    .where(commands.c.run_id == run_id, commands.c.taken_at.is_(None))
+                    .where(commands.c.kind.in_(_OF_ITS_MOMENT))
+                    .values(taken_at=datetime.now(UTC))
+                )
+            life.note_process(connection, claims, run_id, process, earlier_seconds=earlier)
         return True
+
+    def note_claim(self, run_id: str, process: ProcessIdentity, *, at: datetime) -> None:
+        """Write down which process took a run, where nobody else has."""
+        with self._database.write() as connection:
+            life.note_process(connection, claims, run_id, process, at=at)
 
     def facts(self, run_id: str) -> RunFacts:
         """What is known of the life of one run."""
@@ -232,19 +290,71 @@ class RunStore:
         with self._database.write() as connection:
             life.note_exit(connection, run_id, exit)
 
+    # Queue
+
+    def queue(self, host: str | None = None) -> list[QueueEntry]:
+        """Who waits or was given a worker, in the order in which they are taken."""
+        with self._database.read() as connection:
+            return queue_rows.entries(connection, host)
+
+    def enqueue(self, run_id: str, host: str, *, priority: int = 0) -> None:
+        """Put a run at the end of those of its priority."""
+        with self._database.write() as connection:
+            queue_rows.add(connection, run_id, host, priority)
+
+    def move_in_queue(self, run_id: str, place: int) -> None:
+        """Let a waiting run be the `place`-th, counted from 1."""
+        with self._database.write() as connection:
+            queue_rows.move(connection, run_id, place)
+
+    def take_from_queue(self, run_id: str, device: str | None) -> bool:
+        """Note that a worker is started for it; False if it does not wait any more."""
+        with self._database.write() as connection:
+            return queue_rows.take(connection, run_id, device)
+
+    def give_back_to_queue(self, run_id: str) -> None:
+        """Let a run wait again that was taken and not begun."""
+        with self._database.write() as connection:
+            queue_rows.give_back(connection, run_id)
+
+    def leave_queue(self, run_id: str, *, waiting_only: bool = False) -> bool:
+        """Take a run out; whether it was there."""
+        with self._database.write() as connection:
+            return queue_rows.remove(connection, run_id, waiting_only=waiting_only)
+
+    def queue_settings(self, host: str) -> dict[str, Any]:
+        """What was set for the queue of a machine."""
+        with self._database.read() as connection:
+            return queue_rows.settings(connection, host)
+
+    def change_queue_settings(self, host: str, values: Mapping[str, Any]) -> None:
+        """Set some of it."""
+        with self._database.write() as connection:
+            queue_rows.change_settings(connection, host, values)
+
     # Commands
 
-    def send(self, run_id: str, command: CommandKind) -> None:
-        """Leave a command for the worker of a run."""
+    def send(self, run_id: str, *requests: Request) -> None:
+        """Leave requests for the worker of a run, in one transaction."""
+        rows = [
+            {
+                "run_id": run_id,
+                "kind": control.kind_of(request),
+                "sent_at": datetime.now(UTC),
+                "body": control.to_json(request),
+            }
+            for request in requests
+        ]
         with self._database.write() as connection:
-            connection.execute(
-                commands.insert().values(run_id=run_id, kind=command, sent_at=datetime.now(UTC))
-            )
+            connection.execute(commands.insert(), rows)
 
-    def take_commands(self, run_id: str) -> list[CommandKind]:
-        """The commands that came since the last call, oldest first; each is given out once."""
+    def take_commands(self, run_id: str) -> list[Request]:
+        """The requests that came since the last call, oldest first; each is given out once.
+
+        One that a newer program left, and that means nothing here, is passed over.
+        """
         waiting = (
-            select(commands.c.id, commands.c.kind)
+            select(commands.c.id, commands.c.kind, commands.c.body)
             .where(commands.c.run_id == run_id, commands.c.taken_at.is_(None))
             .order_by(commands.c.id)
         )
@@ -259,7 +369,11 @@ class RunStore:
                 .where(commands.c.id.in_([row.id for row in rows]))
                 .values(taken_at=datetime.now(UTC))
             )
-        return [row.kind for row in rows]
+        requests = []
+        for row in rows:
+            with suppress(KeyError, TypeError, ValueError):
+                requests.append(control.from_json(row.kind, row.body))
+        return requests
 
     # Events in
 
@@ -271,6 +385,7 @@ class RunStore:
         heartbeat: Heartbeat | None = None,
         exit: ExitRecord | None = None,
         at: datetime | None = None,
+        journal: tuple[int, int] | None = None,
     ) -> None:
         """Keep what a run said, in one transaction: all of it or nothing.
 
@@ -283,16 +398,23 @@ class RunStore:
             heartbeat: The sign of life that comes with them.
             exit: How the run ended, if these are its last events.
             at: When the events happened, if it was not just now.
+            journal: Which bytes of the run's journal these events are. What is in the store
+                already is not written again, whoever sends it and however often.
 
         Raises:
             NotFoundError: There is no such run (any more).
+            StoreError: Among others: the store lacks what comes before these bytes.
         """
         rows = event_rows.collect(events, at=at or datetime.now(UTC))
         with self._lock:
             known = self._series_ids.get(run_id, {})
         with self._database.write() as connection:
-            if connection.execute(select(runs.c.id).where(runs.c.id == run_id)).first() is None:
+            # Locked, so that on PostgreSQL two that send the same bytes wait for each other.
+            run = select(runs.c.id).where(runs.c.id == run_id).with_for_update()
+            if connection.execute(run).first() is None:
                 raise _no_run(run_id)
+            if journal is not None and not self._advance(connection, run_id, *journal):
+                return
             missing = rows.points.keys() - known.keys()
             if missing:
                 known = curves.series_ids(connection, run_id, missing)
@@ -304,6 +426,31 @@ class RunStore:
         if missing:  # only now: ids of a transaction that was rolled back do not exist
             with self._lock:
                 self._series_ids[run_id] = known
+
+    def _advance(self, connection: Connection, run_id: str, start: int, end: int) -> bool:
+        """Note how far the journal is in; False if these bytes are in already."""
+        known = connection.scalar(select(journals.c.bytes).where(journals.c.run_id == run_id)) or 0
+        if known >= end:
+            return False
+        if known != start:
+            raise StoreError(
+                f"The journal of run {run_id} is in up to byte {known}, not {start}.",
+                where=self._database.where,
+                next_step=f"send what is missing: mtl-workbench repair {run_id}",
+            )
+        connection.execute(upsert(connection, journals), {"run_id": run_id, "bytes": end})
+        return True
+
+    def journal_bytes(self, run_id: str) -> int:
+        """How much of a run's journal is in the store."""
+        query = select(journals.c.bytes).where(journals.c.run_id == run_id)
+        with self._database.read() as connection:
+            return connection.scalar(query) or 0
+
+    def set_journal_bytes(self, run_id: str, size: int) -> None:
+        """Correct it, where the file is another one than before."""
+        with self._database.write() as connection:
+            connection.execute(upsert(connection, journals), {"run_id": run_id, "bytes": size})
 
     def add_export(self, run_id: str, record: ExportRecord) -> None:
         """Note that a checkpoint was taken away."""
@@ -399,7 +546,7 @@ class RunStore:
         return [
             CheckpointRecord(
                 step=row.step,
-                folder=row.folder,
+                folder=safe_relative(row.folder),
                 saved_at=row.saved_at,
                 is_best=row.step == best,
                 is_last=row.step == last,
@@ -474,7 +621,12 @@ class RunStore:
             with self._database.read() as connection:
                 return int(connection.scalar(query))
         with self._lock, self._database.errors():
+            self._database.look_at_file()
+            if self._watch is not None and self._watched != self._database.inode:
+                self._watch.close()
+                self._watch = None
             if self._watch is None:
+                self._watched = self._database.inode
                 # Kept, since SQLite compares with the last look of the same connection; and not
                 # SQLAlchemy's, which would stay inside a transaction and see no change.
                 self._watch = self._database.engine.raw_connection()

@@ -16,7 +16,7 @@ from workbench.errors import StoreError
 from workbench.store.database import Database
 from workbench.store.tables import metadata
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision that this program knows, oldest first; the last is its own."""
 _VERSION_TABLE = "alembic_version"
 _CREATION_LOCK = 7_365_721  # any number that nobody else uses as a lock
@@ -62,9 +62,7 @@ def _revision(connection: Connection) -> str | None:
 
 def _create(database: Database) -> None:
     with database.write() as connection:
-        if connection.dialect.name == "postgresql":
-            # Where no BEGIN IMMEDIATE keeps two that open a new database apart.
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATION_LOCK})
+        _keep_others_out(connection)
         if _revision(connection) is not None:
             return  # another process was quicker
         metadata.create_all(connection)
@@ -89,8 +87,15 @@ def _migrate(database: Database, revision: str) -> None:
             database.file, database.file.with_name(f"{database.file.name}.before-{revision}.bak")
         )
     with database.write() as connection:
+        _keep_others_out(connection)
         if _revision(connection) != REVISIONS[-1]:  # another process may have been quicker
             upgrade(connection)
+
+
+def _keep_others_out(connection: Connection) -> None:
+    """Let nobody else make or change tables until this transaction ends."""
+    if connection.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE has done it
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATION_LOCK})
 
 
 def back_up(file: Path, to: Path) -> None:

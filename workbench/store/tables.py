@@ -76,6 +76,9 @@ runs = Table(
     Column("created_at", Timestamp, nullable=False, index=True),
     Column("config", Text, nullable=False),
     Column("source", Text, nullable=False),
+    # No foreign key: where a run came from is told even after that one was deleted.
+    Column("parent_id", String(32), comment="the run that it was forked from"),
+    Column("parent_step", Integer),
 )
 
 
@@ -90,7 +93,13 @@ def _process_columns() -> list[Column[Any]]:
 
 
 launches = Table("launches", metadata, _run_id(primary_key=True), *_process_columns())
-claims = Table("claims", metadata, _run_id(primary_key=True), *_process_columns())
+claims = Table(
+    "claims",
+    metadata,
+    _run_id(primary_key=True),
+    *_process_columns(),
+    Column("earlier_seconds", Double, nullable=False, server_default="0"),
+)
 
 heartbeats = Table(
     "heartbeats",
@@ -100,6 +109,7 @@ heartbeats = Table(
     Column("phase", Text, nullable=False),
     Column("step", Integer, nullable=False),
     Column("expected_within_seconds", Double, nullable=False),
+    Column("monotonic", Double, comment="the machine's clock that nobody sets"),
 )
 
 exits = Table(
@@ -122,7 +132,35 @@ commands = Table(
     Column("kind", String(32), nullable=False),
     Column("sent_at", Timestamp, nullable=False),
     Column("taken_at", Timestamp),
+    Column("body", Text, nullable=False, server_default=""),
     Index(None, "run_id"),
+)
+
+journals = Table(
+    "journals",
+    metadata,
+    _run_id(primary_key=True),
+    Column("bytes", BigInteger, nullable=False, comment="how much of the file is in here"),
+)
+
+queue = Table(
+    "queue",
+    metadata,
+    _run_id(primary_key=True),
+    Column("host", Text, nullable=False, comment="the machine that its data are on"),
+    Column("priority", Integer, nullable=False),
+    Column("position", Double, nullable=False, comment="order among those of one priority"),
+    Column("added_at", Timestamp, nullable=False),
+    Column("taken_at", Timestamp, comment="when a worker was started for it"),
+    Column("device", Text, comment="CUDA_VISIBLE_DEVICES of that worker, if it was chosen"),
+)
+
+queue_settings = Table(
+    "queue_settings",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("key", String(32), primary_key=True),
+    Column("value", Text, nullable=False, comment="JSON"),
 )
 
 series = Table(

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 
 from workbench.errors import WorkerError
-from workbench.events import Event, StepFinished
+from workbench.events import Event, InterferenceProbed, StepFinished, UpdateSkipped, Warned
+from workbench.training.interference import Interference
 from workbench.training.run import Run
 from workbench.training.update import Update
 
@@ -18,6 +19,10 @@ BLOCK_SECONDS = 1.0
 """A block ends after this time even if it has fewer updates: slow ones are to be seen, too."""
 
 
+LONGEST_SILENCE_SECONDS = 60.0
+"""However few updates are asked for, one is told after this time: it is the sign of life."""
+
+
 class BlockReader:
     """Fetches the numbers of several updates at once and makes events of them."""
 
@@ -25,6 +30,7 @@ class BlockReader:
         self._block = block
         self._begin = 0.0
         self._waiting: list[tuple[Update, float]] = []
+        self._told_at = time.monotonic()
 
     @property
     def is_full(self) -> bool:
@@ -51,33 +57,80 @@ class BlockReader:
         waiting[-1][0].gradient_norm.item()
         seconds = (time.perf_counter() - self._begin) / len(waiting)
         for update, epoch in waiting:
-            losses = {task: loss.item() for task, loss in update.losses.items()}
-            yield StepFinished(
-                step=update.step,
-                epoch=epoch,
-                losses=losses,
-                total_loss=update.total_loss.item(),
-                learning_rates=update.learning_rates,
-                gradient_norm=update.gradient_norm.item(),
-                texts=update.batch.texts,
-                tokens=update.batch.tokens,
-                seconds=seconds,
-            )
-            for task, loss in losses.items():
-                if not math.isfinite(loss):
-                    raise _not_finite(run, update, f'The loss of task "{task}" is {loss}')
-            norm = update.gradient_norm.item()
-            # The scaler of fp16 leaves such an update out by itself; else it spoils the weights.
-            if not math.isfinite(norm) and not run.scaler.is_enabled():
-                raise _not_finite(run, update, f"The norm of the gradient is {norm}")
+            yield from (Warned(message) for message in update.warnings)
+            if update.skipped:
+                yield from _skipped(run, update)
+                continue
+            told = _told(update, epoch, seconds)
+            trouble = _trouble(told, run)
+            if trouble or self._is_told(told.step, run):
+                self._told_at = time.monotonic()
+                yield told
+            if update.interference is not None:
+                yield _looked(run, update, update.interference)
+            if trouble:
+                raise _not_finite(run, update, trouble)
+
+    def _is_told(self, step: int, run: Run) -> bool:
+        is_silent = time.monotonic() - self._told_at >= LONGEST_SILENCE_SECONDS
+        return step % run.requests.log_interval == 0 or step == run.total_steps or is_silent
+
+
+def _told(update: Update, epoch: float, seconds: float) -> StepFinished:
+    return StepFinished(
+        step=update.step,
+        epoch=epoch,
+        losses={task: loss.item() for task, loss in update.losses.items()},
+        total_loss=update.total_loss.item(),
+        learning_rates=update.learning_rates,
+        gradient_norm=update.gradient_norm.item(),
+        texts=update.texts,
+        tokens=update.tokens,
+        seconds=seconds,
+        weights={task: float(weight) for task, weight in update.weights.items()},
+        task_norms={task: norm.item() for task, norm in update.task_norms.items()},
+        shares=update.shares,
+        planned_shares=update.planned_shares,
+    )
+
+
+def _looked(run: Run, update: Update, interference: Interference) -> InterferenceProbed:
+    weights = {task: run.weight_of(task) for task in interference.tasks}
+    weights |= {task: float(weight) for task, weight in update.weights.items()}
+    probe = interference.event(update.step, weights)
+    run.watch.see(probe)
+    return probe
+
+
+def _trouble(told: StepFinished, run: Run) -> str:
+    """What of an update is not finite, as a sentence without its end."""
+    for task, loss in told.losses.items():
+        if not math.isfinite(loss):
+            return f'The loss of task "{task}" is {loss}'
+    # The scaler of fp16 leaves such an update out by itself; else it spoils the weights.
+    if not math.isfinite(told.gradient_norm) and not run.scaler.is_enabled():
+        return f"The norm of the gradient is {told.gradient_norm}"
+    return ""
+
+
+def _skipped(run: Run, update: Update) -> Iterator[Event]:
+    yield UpdateSkipped(update.step, update.skipped, update.indices, _places(run, update))
+    allowed = run.config.training.max_skipped_updates
+    if run.skipped > allowed:
+        what = f"{update.skipped}, and {allowed} update(s) were skipped before"
+        raise _not_finite(run, update, what)
+
+
+def _places(run: Run, update: Update) -> tuple[str, ...]:
+    return tuple(run.train_split.examples[index].place for index in update.indices)
 
 
 def _not_finite(run: Run, update: Update, what: str) -> WorkerError:
-    places = [run.train_split.examples[index].place for index in update.batch.indices]
+    places = _places(run, update)
     names = ", ".join(places[:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "")
     return WorkerError(
         f"{what} at step {update.step}.",
-        where=f"the batch of examples {list(update.batch.indices)}: {names}",
+        where=f"the batch of examples {list(update.indices)}: {names}",
         next_step="lower optimization.learning_rate, set max_gradient_norm = 1.0 or precision = "
         '"fp32"; the checkpoints written before are intact',
     )

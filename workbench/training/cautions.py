@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workbench.model.freezing import is_frozen
+from workbench.training.balance import moving
 from workbench.training.run import Run
 
 
@@ -29,7 +30,40 @@ def cautions(run: Run) -> Iterator[str]:
     for name, settings in run.config.tasks.items():
         if not settings.data.has_dev:
             yield f"{name} has no dev data: it has no part in choosing the best checkpoint."
+    yield from _sharing_warnings(run)
+    yield from _patience_warnings(run)
     yield from _freezing_warnings(run)
+
+
+def _sharing_warnings(run: Run) -> Iterator[str]:
+    """Settings of many tasks that change nothing here."""
+    config = run.config
+    if config.weighting.gradients != "sum" and not moving(run.balance.shared):
+        yield (
+            f"weighting.gradients = {config.weighting.gradients} has nothing to combine: the "
+            "tasks share no parameter that is trained."
+        )
+    if run.sampling.follows_a_rule and run.sampling.is_without_effect:
+        yield (
+            f"sampling.strategy = {config.sampling.strategy} changes nothing: every text is "
+            "labelled by all tasks, so that each draw teaches all of them."
+        )
+
+
+def _patience_warnings(run: Run) -> Iterator[str]:
+    """What goes badly with tasks that may stop before the end."""
+    config = run.config
+    patient = [name for name, task in config.tasks.items() if task.patience]
+    for name in patient:
+        if not config.tasks[name].data.has_dev:
+            yield f"{name} has a patience but no dev data to be judged by: it never stops."
+    late = ("one_cycle", "slanted_triangular", "warmup_stable_decay")
+    if patient and config.optimization.schedule in late:
+        yield (
+            f"The schedule {config.optimization.schedule} gains most at its end, where the rate "
+            f"is low; a task that stops before ({', '.join(patient)}) misses that. Take linear or "
+            "plateau, or no patience."
+        )
 
 
 def _freezing_warnings(run: Run) -> Iterator[str]:
@@ -39,7 +73,13 @@ def _freezing_warnings(run: Run) -> Iterator[str]:
         return
     model = run.loaded.model
     for name, head in model.heads.items():
-        if is_frozen(head):
+        if next(head.parameters(), None) is None:  # nothing that could be frozen
+            if all(map(is_frozen, (model.backbone, model.pooling_of(name)))):
+                yield (
+                    f"{name} has nothing to learn but the backbone, which is frozen: its metrics "
+                    "stay as they are. A hidden_size would give it a layer."
+                )
+        elif is_frozen(head):
             yield (
                 f"The head of {name} is frozen as it began, with random weights; the backbone is "
                 "frozen, too, so nothing of this task is learned."

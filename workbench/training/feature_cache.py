@@ -19,17 +19,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.config.cache import CacheConfig
-from workbench.data.batching import Batch, pad
+from workbench.data.batching import Batch, pad, segments_of
 from workbench.data.cache_folder import entry_folder, shrink, touch
+from workbench.data.pieces import Pieces
 from workbench.data.state_files import TextStates, new_states, open_states, total_bytes
 from workbench.data.text_keys import text_keys
 from workbench.data.tokenizing import EncodedSplit
 from workbench.events import Event, FeaturesReady, PhaseStarted, Warned
 from workbench.inference.evaluation import length_sorted_batches
 from workbench.model.arithmetic import Arithmetic
+from workbench.model.backbone import Backbone
 from workbench.model.folder import LoadedModel
 from workbench.model.freezing import GradualUnfreezing
 from workbench.model.frozen_part import FrozenPart, FrozenStates, fingerprint, frozen_part
+from workbench.model.heads import Head
 from workbench.paths import cache_folder
 
 FORMAT = "1"
@@ -88,7 +91,8 @@ class FeatureCache:
         self._thawed = unfreezing.thawed
         self._frozen = self._states = None
         part = frozen_part(self._loaded.model)
-        if self._loaded.model.mixes:  # a task reads the lower layers, too
+        # A task that mixes layers reads the lower ones, too; a stack's vectors are looked up.
+        if self._loaded.model.mixes or type(self._loaded.model.backbone) is not Backbone:
             return
         if self._settings.features and part.is_worth_keeping and any(map(len, self._lengths())):
             passes = unfreezing.steps_as_now(step) / max(1, steps_per_epoch)
@@ -101,6 +105,9 @@ class FeatureCache:
         """
         if self._frozen is None or self._states is None or self._texts is None:
             return nullcontext()
+        heads = (self._loaded.model.heads[task] for task in batch.targets)
+        if any(isinstance(head, Head) and head.extra_rows() is not None for head in heads):
+            return nullcontext()  # more goes through the backbone than the batch
         numbers = self._texts.numbers(batch)
         if numbers is None:
             return nullcontext()
@@ -188,9 +195,14 @@ class FeatureCache:
         try:
             for chosen in length_sorted_batches(lengths):
                 pieces = [self._texts.pieces(number) for number in missing[chosen]]
-                ids, mask = pad(pieces, self._loaded.tokenizer.pad_id)
+                ids, mask = pad([one.ids for one in pieces], self._loaded.tokenizer.pad_id)
+                segments = segments_of(pieces, mask)
                 with torch.no_grad(), self._arithmetic.autocast():
-                    states = frozen.compute(ids.to(device), mask.to(device))
+                    states = frozen.compute(
+                        ids.to(device),
+                        mask.to(device),
+                        None if segments is None else segments.to(device),
+                    )
                 flat = states.float().cpu()[mask.bool()].numpy()
                 at = np.repeat(
                     starts[chosen] - (np.cumsum(lengths[chosen]) - lengths[chosen]), lengths[chosen]
@@ -233,39 +245,49 @@ class FeatureCache:
     def _a_few_texts(self) -> tuple[Tensor, Tensor]:
         """Two short texts of unlike length."""
         examples = next(split.examples for split in self._splits if split.examples)
-        chosen = [example.ids[:64] for example in examples[:16]]
+        chosen = [example.rows[0].ids[:64] for example in examples[:16]]
         shortest, longest = min(chosen, key=len), max(chosen, key=len)
         ids, mask = pad([shortest, longest], self._loaded.tokenizer.pad_id)
         return ids.to(self._arithmetic.device), mask.to(self._arithmetic.device)
 
 
 class _Texts:
-    """The different texts of all splits, by their pieces."""
+    """The different rows of all splits, by their pieces and segments."""
 
     def __init__(self, splits: Iterable[EncodedSplit]) -> None:
         self._numbers: dict[bytes, int] = {}
-        self._contents: list[NDArray[np.int64]] = []
+        self._contents: list[Pieces] = []
         for split in splits:
             for example in split.examples:
-                content = example.ids.tobytes()
-                if content not in self._numbers:
-                    self._numbers[content] = len(self._contents)
-                    self._contents.append(example.ids)
+                for row in example.rows:
+                    content = _content(row.ids, row.segments)
+                    if content not in self._numbers:
+                        self._numbers[content] = len(self._contents)
+                        self._contents.append(row)
         self.keys = text_keys(self._numbers)
-        self.lengths = np.fromiter(map(len, self._contents), np.int64, len(self._contents))
+        self.lengths = np.fromiter(
+            (len(row.ids) for row in self._contents), np.int64, len(self._contents)
+        )
 
-    def pieces(self, number: int) -> NDArray[np.int64]:
-        """Word pieces of a text, `(pieces,)`."""
+    def pieces(self, number: int) -> Pieces:
+        """A row by its number."""
         return self._contents[number]
 
     def numbers(self, batch: Batch) -> NDArray[np.int64] | None:
-        """Which text each row of a batch is; None if one is not among them."""
-        ids, mask = batch.ids.cpu().numpy(), batch.mask.cpu().numpy()
-        lengths = mask.sum(axis=1)
+        """Which row each one of a batch is; None if one is not among them."""
+        ids, lengths = batch.ids.cpu().numpy(), batch.mask.sum(dim=1).tolist()
+        segments = None if batch.segments is None else batch.segments.cpu().numpy()
         found = np.empty(len(ids), np.int64)
-        for row, length in enumerate(lengths.tolist()):
-            found[row] = self._numbers.get(ids[row, :length].tobytes(), -1)
+        for row, length in enumerate(lengths):
+            own = None if segments is None else segments[row, :length]
+            found[row] = self._numbers.get(_content(ids[row, :length], own), -1)
         return found if (found >= 0).all() else None
+
+
+def _content(ids: NDArray[np.int64], segments: NDArray[np.int64] | None) -> bytes:
+    """What a row is recognised by. Segments that are all 0 are those of a single text."""
+    pairs = segments.tobytes() if segments is not None and segments.any() else b""
+    return ids.tobytes() + pairs
 
 
 def _words(part: FrozenPart) -> str:

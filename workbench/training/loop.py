@@ -11,17 +11,16 @@ knows of no screen. It works the same in a notebook:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.data.batching import collate
-from workbench.data.sampling import epoch_batches
-from workbench.events import Event, PhaseStarted, RunFinished
+from workbench.control import Control, NoControl
+from workbench.events import Event, PhaseStarted, RunFinished, Warned
 from workbench.model.freezing import frozen_checksum
 from workbench.training.blocks import STEPS_PER_BLOCK_ON_GPU, BlockReader
-from workbench.training.milestone import evaluate_and_save
-from workbench.training.optimizer import weights_to_train
+from workbench.training.interruption import Ending, between_updates, is_time_to_save
+from workbench.training.milestone import planned_milestone
 from workbench.training.preparation import prepare
 from workbench.training.run import Run
 from workbench.training.showcase import compute_showcase
@@ -32,7 +31,10 @@ def train(
     config: ExperimentConfig,
     *,
     folder: Path,
-    should_stop: Callable[[], str | None] = lambda: None,
+    control: Control | None = None,
+    resume_from: Path | None = None,
+    start_from: Path | None = None,
+    keep_optimizer: bool = False,
 ) -> Iterator[Event]:
     """Run an experiment.
 
@@ -40,73 +42,78 @@ def train(
         config: What to do, with the paths of its files absolute or relative to the current
             folder.
         folder: The run's folder; checkpoints go beneath it.
-        should_stop: Asked once per update: None, "stop" (evaluate, save a checkpoint and
-            leave) or "stop now" (leave at once).
+        control: Asked once after each update what people want of the run.
+        resume_from: Folder of a checkpoint of the same run, to go on from as if it had never
+            been interrupted.
+        start_from: Folder of a checkpoint of another run, whose model this one begins with as
+            far as it fits; see `training.forking`.
+        keep_optimizer: Whether to take over the moments of that run's optimizer, too.
 
     Yields:
         Events, in the order in which things happen; `RunFinished` is the last.
 
     Raises:
-        WorkbenchError: The data, the backbone or the device cannot be used, or a loss is not
-            finite.
+        WorkbenchError: The data, the backbone, the device or the checkpoint cannot be used, or
+            a loss is not finite.
     """
     begin = time.perf_counter()
-    run = yield from prepare(config, folder)
-    stopped = yield from _train_epochs(run, should_stop)
-    if config.showcase.texts and stopped != "stop now":
+    run = yield from prepare(
+        config,
+        folder,
+        resume_from=resume_from,
+        start_from=start_from,
+        keep_optimizer=keep_optimizer,
+    )
+    ending = yield from _train_epochs(run, control or NoControl())
+    if config.showcase.texts and ending != "stop now":
         yield PhaseStarted("showcase", 60)
-        yield compute_showcase(run.best_or_last, config.showcase.texts, run.arithmetic)
+        if (model := run.best_or_last) is None:
+            yield Warned("The run's checkpoints were damaged or removed: there is no showcase.")
+        else:
+            yield compute_showcase(model, config.showcase.texts, run.arithmetic)
     yield RunFinished(
         step=run.step,
-        stopped=stopped is not None,
+        stopped=ending is not None,
         frozen_checksum=frozen_checksum(run.loaded.model, run.frozen),
         seconds=time.perf_counter() - begin,
     )
 
 
-def _train_epochs(
-    run: Run, should_stop: Callable[[], str | None]
-) -> Generator[Event, None, str | None]:
-    """All updates, with the evaluations between them; returns why it ended early, or None."""
+def _train_epochs(run: Run, control: Control) -> Generator[Event, None, Ending | None]:
+    """All updates that are left, and what is between them; returns why it ended early, or None."""
     config = run.config.training
     per_epoch = run.total_steps // config.epochs
     if run.total_steps == 0:
-        yield from evaluate_and_save(run)
+        yield from planned_milestone(run)
         return None
-    evaluations = _evaluation_steps(per_epoch, config.evaluations_per_epoch)
     on_gpu = run.arithmetic.device.type != "cpu"
     reader = BlockReader(STEPS_PER_BLOCK_ON_GPU if on_gpu else 1)
     yield PhaseStarted("training", 120)
     run.loaded.model.train()
-    weights_to_train(run.optimizer)
-    for epoch in range(config.epochs):
-        batches = epoch_batches(
-            run.train_split.lengths,
-            batch_size=config.batch_size,
-            seed=run.config.seed,
-            epoch=epoch,
-            buckets=config.length_buckets,
-        )
-        for number, indices in enumerate(batches, start=1):
+    run.weights.to_train()
+    first_epoch, done = run.sampling.position(run.step)
+    for epoch in range(first_epoch, config.epochs):
+        batches = run.sampling.batches(epoch)
+        evaluations = _evaluation_steps(len(batches), config.evaluations_per_epoch)
+        for number, indices in enumerate(batches[done:], start=done + 1):
+            if run.is_through:
+                return None
             yield from run.features.follow(run.unfreezing, run.step, per_epoch)
             begin = time.perf_counter()
-            examples = [run.train_split.examples[index] for index in indices]
-            batch = collate(examples, indices.tolist(), pad_id=run.loaded.tokenizer.pad_id)
-            update = make_update(run, batch.to(run.arithmetic.device))
-            reader.add(update, epoch + number / per_epoch, begin)
-            why = should_stop()
-            due = number in evaluations
-            if why or due or reader.is_full:
+            update = make_update(run, indices.tolist())
+            reader.add(update, epoch + number / len(batches), begin)
+            asked, is_planned = control.take(), number in evaluations
+            is_break = bool(asked) or is_planned or is_time_to_save(run)
+            if is_break or reader.is_full:
                 yield from reader.read(run)
-            if why == "stop now":
-                return why
-            if why or due:
-                yield from evaluate_and_save(run)
-                if why:
-                    # Who asks at the last update gets a whole run.
-                    return why if run.step < run.total_steps else None
-                weights_to_train(run.optimizer)
+            if is_break:
+                ending = yield from between_updates(run, control, asked, is_planned=is_planned)
+                if ending:
+                    # Who asks to stop at the last update gets a whole run.
+                    is_whole = ending == "stop" and run.step == run.total_steps
+                    return None if is_whole else ending
                 yield PhaseStarted("training", 120)
+        done = 0
     return None
 
 

@@ -27,6 +27,13 @@ def selection_value(
         return None
     if rule.rule == "worst":
         return min(values.values())
+    if rule.rule == "gain":
+        gains = [
+            (value - rule.baselines[task]) / rule.baselines[task]
+            for task, value in values.items()
+            if task in rule.baselines
+        ]
+        return sum(gains) / len(gains) if gains else None
     weights = {task: rule.weights.get(task, 1.0) for task in values}
     total = sum(weights.values())
     return sum(values[task] * weights[task] for task in values) / total if total > 0 else None

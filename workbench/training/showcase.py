@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from workbench.events import ShowcaseComputed
 from workbench.inference.kinds import TextScores, WordTags
@@ -27,19 +28,25 @@ def compute_showcase(
     predictions = predictor.predict(texts)
     heads = predictor.description.heads
     logits: dict[str, tuple[tuple[float, ...], ...]] = {}
+    answers: dict[str, tuple[Mapping[str, Any], ...]] = {}
     entities: dict[str, tuple[tuple[tuple[str, str], ...], ...]] = {}
     for task in heads:
-        found = [prediction.tasks[task] for prediction in predictions]
+        found = [one.tasks[task] for one in predictions if task in one.tasks]
+        if not found:  # it reads pairs
+            continue
         if scores := [answer.logits for answer in found if isinstance(answer, TextScores)]:
             logits[task] = tuple(scores)
-        if tags := [answer.entities for answer in found if isinstance(answer, WordTags)]:
+        elif tags := [answer.entities for answer in found if isinstance(answer, WordTags)]:
             entities[task] = tuple(
                 tuple((entity.text, entity.label) for entity in one) for one in tags
             )
+        else:
+            answers[task] = tuple(answer.plain() for answer in found)
     return ShowcaseComputed(
         texts=tuple(texts),
         vectors=tuple(tuple(vector) for vector in vectors.tolist()),
         labels={task: heads[task].labels for task in logits},
         logits=logits,
         entities=entities,
+        answers=answers,
     )

@@ -22,6 +22,7 @@ from workbench.operations.workspace import Workspace
 from workbench.tui.commands import WorkbenchCommands
 from workbench.tui.messages import (
     CheckpointsWanted,
+    CloneWanted,
     ComparisonWanted,
     RunStarted,
     RunWanted,
@@ -168,6 +169,11 @@ class WorkbenchApp(App[None]):
         else:
             # Whoever went elsewhere while the worker started is not torn away.
             self.notify(f'"{visible(message.record.name)}" is started.', markup=False)
+
+    @on(CloneWanted)
+    def _clone_wanted(self, message: CloneWanted) -> None:
+        self._new.fill(message.run.record)
+        self.switch_mode("new")
 
     @on(ComparisonWanted)
     def _comparison_wanted(self, message: ComparisonWanted) -> None:

@@ -17,7 +17,9 @@ from workbench.errors import Problem
 if TYPE_CHECKING:
     from workbench.config.experiment import ExperimentConfig
     from workbench.config.presets import PresetInfo
+    from workbench.data.peeking import Peek
     from workbench.operations.reading import Comparison, RunSummary
+    from workbench.plan import Check, Measured
     from workbench.store.records import (
         CheckpointRecord,
         Curve,
@@ -142,6 +144,46 @@ class FormChecked(FrozenMessage):
 
 
 @dataclass(eq=False)
+class FilesPeeked(FrozenMessage):
+    """What is in the data files that a form names, by task and key of the field."""
+
+    serial: int
+    """Number of the check that it belongs to."""
+    peeks: Mapping[str, Mapping[str, Peek]]
+
+
+@dataclass(eq=False)
+class PlanProgressed(FrozenMessage):
+    """What the helper that makes a plan does now."""
+
+    line: str
+
+
+@dataclass(eq=False)
+class PlanMade(FrozenMessage):
+    """A plan, and the experiment that it is of."""
+
+    config: ExperimentConfig
+    check: Check
+
+
+@dataclass(eq=False)
+class UpdatesMeasured(FrozenMessage):
+    """Two updates of an experiment were timed; None if they could not be made."""
+
+    config: ExperimentConfig
+    measured: Measured | None
+
+
+@dataclass(eq=False)
+class PresetSaved(FrozenMessage):
+    """A preset was written."""
+
+    file: str
+    """As it was named."""
+
+
+@dataclass(eq=False)
 class RunStarted(FrozenMessage):
     """A worker has claimed the run that was asked for."""
 
@@ -185,6 +227,13 @@ class RunWanted(FrozenMessage):
     """Open a run."""
 
     run_id: str
+
+
+@dataclass(eq=False)
+class CloneWanted(FrozenMessage):
+    """Fill the form with the experiment of a run."""
+
+    run: RunSummary
 
 
 @dataclass(eq=False)

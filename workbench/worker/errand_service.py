@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,18 @@ from workbench.data.examples import read_evaluation_split
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import encode_split
 from workbench.errors import Problem, WorkbenchError
+from workbench.events import PhaseStarted
 from workbench.export.exporting import export_model
 from workbench.inference.predictor import Predictor, as_json
 from workbench.model.arithmetic import choose_matrix_backend
 from workbench.model.threads import use_allowed_threads
-from workbench.training.checkpoint import MANIFEST, check_checkpoint
+from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
+from workbench.training.manifest import MANIFEST, check_checkpoint
+from workbench.training.planning import check, measure
+from workbench.training.preflight import trials
+from workbench.training.preparation import prepare
+from workbench.training.resampling import gain
 
 Tell = Callable[[str], None]
 
@@ -80,9 +88,18 @@ def _export(*, tell: Tell, model: str, format: str, to: str) -> dict[str, Any]:
     return {"folder": str(done.folder), "largest_difference": done.largest_difference}
 
 
-def _predict(*, tell: Tell, model: str, texts: list[str]) -> dict[str, Any]:
+def _predict(
+    *,
+    tell: Tell,
+    model: str,
+    texts: list[str | list[str]],
+    labels: dict[str, dict[str, str]] | None = None,
+) -> dict[str, Any]:
     predictor = _predictor(model)
-    return {"predictions": [as_json(found) for found in predictor.predict(texts)]}
+    if labels:
+        predictor = predictor.described(labels)
+    given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
+    return {"predictions": [as_json(found) for found in predictor.predict(given)]}
 
 
 def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
@@ -111,10 +128,55 @@ def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> 
     return {"metrics": evaluate(predictor.loaded, encoded, labels, predictor.arithmetic)}
 
 
+def _gains(*, tell: Tell, comparisons: list[dict[str, Any]]) -> dict[str, Any]:
+    """Gains with their intervals; each comparison names a task, a metric and files by seed."""
+    tell(f"drawing {len(comparisons)} comparisons anew")
+    read = lru_cache(maxsize=None)(read_predictions)
+    found = []
+    for one in comparisons:
+        together, alone = (
+            [read(Path(file))[one["task"]] for file in one[kind]] for kind in ("together", "alone")
+        )
+        found.append(asdict(gain(together, alone, one["metric"])))
+    return {"gains": found}
+
+
+def _trials(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    """The trials before a run; whatever is written goes into a folder that is then deleted."""
+    experiment = ExperimentConfig.model_validate(config, strict=False)
+    with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
+        preparation = prepare(experiment, Path(folder))
+        while True:
+            try:
+                event = next(preparation)
+            except StopIteration as end:
+                run = end.value
+                break
+            if isinstance(event, PhaseStarted):
+                tell(event.phase)
+        found = []
+        for trial in trials(run):
+            tell(trial.name)
+            found.append(asdict(trial))
+    return {"trials": found}
+
+
+def _check(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return check(ExperimentConfig.model_validate(config, strict=False), tell).as_json()
+
+
+def _measure(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
+    return asdict(measure(ExperimentConfig.model_validate(config, strict=False), tell))
+
+
 ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "check": _check,
     "encode": _encode,
     "evaluate": _evaluate,
     "export": _export,
+    "gains": _gains,
+    "measure": _measure,
     "predict": _predict,
+    "trials": _trials,
 }
 """By name: takes `tell` and the request's values, returns plain values."""

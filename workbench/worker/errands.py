@@ -7,7 +7,9 @@ input is closed; so a caller that asks often loads the model once.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -32,6 +34,10 @@ ERRORS: dict[str, type[WorkbenchError]] = {
 }
 
 
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+_LOW_PRIORITY = 10
+
+
 def _ignore(message: str) -> None:
     return None
 
@@ -39,7 +45,13 @@ def _ignore(message: str) -> None:
 class ErrandProcess:
     """A child that does errands one after the other. Use it in a `with` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_background: bool = False) -> None:
+        """Start the child.
+
+        Args:
+            in_background: It gives way to what else runs on the machine, and asks no network: for
+                work that nobody waits for.
+        """
         # Its messages go to a file, not to a pipe: a pipe that nobody reads would stop it.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the child
         self._process = subprocess.Popen(
@@ -47,9 +59,12 @@ class ErrandProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=environment(),
+            env=environment() | (_OFFLINE if in_background else {}),
             encoding="utf-8",
         )
+        if in_background:
+            with contextlib.suppress(OSError):  # gone already, or a system that has no priorities
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, _LOW_PRIORITY)
 
     def __enter__(self) -> Self:
         return self
@@ -81,31 +96,34 @@ class ErrandProcess:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # its end is noticed below
             self._process.stdin.write(json.dumps({"errand": errand} | request) + "\n")
             self._process.stdin.flush()
-            for line in self._process.stdout:
-                try:
-                    reply = json.loads(line)
-                except ValueError:  # printed by a library while it was imported
-                    continue
-                if "progress" in reply:
-                    progress(reply["progress"])
-                elif "error" in reply:
-                    problems = [Problem(**problem) for problem in reply["problems"]]
-                    kind = ERRORS.get(reply["error"], WorkerError)
-                    raise kind(problems[0].what, problems=problems)
-                else:
-                    answer: dict[str, Any] = reply["answer"]
-                    return answer
-        except BrokenPipeError:
-            pass
+        for line in self._process.stdout:
+            try:
+                reply = json.loads(line)
+            except ValueError:  # printed by a library while it was imported
+                continue
+            if "progress" in reply:
+                progress(reply["progress"])
+            elif "error" in reply:
+                problems = [Problem(**problem) for problem in reply["problems"]]
+                kind = ERRORS.get(reply["error"], WorkerError)
+                raise kind(problems[0].what, problems=problems)
+            else:
+                answer: dict[str, Any] = reply["answer"]
+                return answer
         raise WorkerError(
             f"The helper process ended in the middle of {errand} "
             f"(exit code {self._process.wait()}).",
             where=self._last_words() or "it said nothing",
             next_step="if it was killed, memory may have run out; try again with less at a time",
         )
+
+    def kill(self) -> None:
+        """End the child at once, whatever it does; for a caller that leaves."""
+        self._process.kill()
+        self.close()
 
     def close(self) -> None:
         """Let the child go; it ends by itself when its input is closed."""

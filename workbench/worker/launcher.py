@@ -1,12 +1,13 @@
 """Start a worker that outlives whoever starts it.
 
 A session of its own, standard input closed, both outputs in the run's log file, no pipe: nothing
-ties it to the terminal. Where logind ends all processes of a user who logs out, that is not
-enough; this is not looked at here yet.
+ties it to the terminal. Where logind ends all processes of a user who logs out, it is also put
+outside of the login (see `logind`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -16,10 +17,12 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from workbench.errors import WorkerError
 from workbench.paths import DATABASE_VARIABLE, Location
 from workbench.store.records import ProcessIdentity
 from workbench.worker.liveness import identity_of
 from workbench.worker.log import LOG_NAME
+from workbench.worker.logind import look_at_logind, way_to_start
 
 PROGRAM: tuple[str, ...] = (sys.executable, "-P", "-m", "workbench.worker")
 """-P: the current folder is not searched for modules, so that no file there is run by accident."""
@@ -39,24 +42,66 @@ class Launch:
         return self.child.poll()
 
 
-def launch(run_id: str, location: Location) -> Launch:
+def launch(
+    run_id: str, location: Location, *, resume: bool = False, devices: str | None = None
+) -> Launch:
     """Start the worker of a run, whose folder exists.
+
+    Args:
+        run_id: The run.
+        location: Where it is stored.
+        resume: Whether it is to go on although it is over.
+        devices: What it is to see as CUDA_VISIBLE_DEVICES; by default what this process sees.
 
     Raises:
         OSError: The process or its log file cannot be made.
     """
+    arguments = ["run", run_id]
+    if resume:
+        arguments.append("--resume")
+    log = location.run_folder(run_id) / LOG_NAME
+    child = _start(arguments, location, log, devices)
+    return Launch(identity_of(child.pid), child)
+
+
+def launch_supervisor(location: Location) -> None:
+    """Start what works off the queue of a database; it leaves at once if another one does.
+
+    Raises:
+        WorkerError: The process or its log file cannot be made.
+    """
+    try:
+        location.runs.mkdir(parents=True, exist_ok=True)
+        _start(["supervise"], location, supervisor_file(location, "log"), None)
+    except OSError as error:
+        raise WorkerError(
+            f"What works off the queue cannot be started: {error.strerror}.",
+            where=str(location.runs),
+            next_step="check permissions and free space",
+        ) from error
+
+
+def supervisor_file(location: Location, ending: str) -> Path:
+    """The lock or the log of the supervisor of a database: `supervisor-1a2b3c4d.lock`."""
+    name = hashlib.sha256(location.url.encode()).hexdigest()[:8]
+    return location.runs / f"supervisor-{name}.{ending}"
+
+
+def _start(
+    arguments: list[str], location: Location, log: Path, devices: str | None
+) -> subprocess.Popen[bytes]:
     reap()
-    arguments = [*PROGRAM, "run", run_id]
     variables = environment()
     if make_url(location.url).password:
         variables[DATABASE_VARIABLE] = location.url  # everybody can read a command line
     else:
-        arguments += ["--db", location.url]
-    log = location.run_folder(run_id) / LOG_NAME
+        arguments = [*arguments, "--db", location.url]
+    if devices is not None:
+        variables["CUDA_VISIBLE_DEVICES"] = devices
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         child = subprocess.Popen(
-            arguments,
+            [*way_to_start(look_at_logind()).before, *PROGRAM, *arguments],
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
@@ -67,7 +112,7 @@ def launch(run_id: str, location: Location) -> Launch:
     finally:
         os.close(descriptor)
     _children.append(child)
-    return Launch(identity_of(child.pid), child)
+    return child
 
 
 def reap() -> None:

@@ -19,11 +19,14 @@ from pathlib import Path
 
 import psutil
 
+from workbench.events import PAUSED
 from workbench.store.records import ExitRecord, ProcessIdentity, RunFacts
 
 LOCK_NAME = "worker.lock"
 START_TOLERANCE_SECONDS = 2.0
-"""psutil counts from the wall clock's boot time, which wobbles when the clock is set."""
+"""For what was counted from the wall clock, which wobbles when the clock is set."""
+_LONGEST_UPTIME_SECONDS = 1e9
+"""A start beyond this, 31 years, is one since the epoch: schema 0001 kept those."""
 LAUNCH_GRACE_SECONDS = 60.0
 HEARTBEAT_GRACE_SECONDS = 10.0
 
@@ -97,11 +100,30 @@ def identity_of(pid: int) -> ProcessIdentity:
     Raises:
         ProcessLookupError: There is none of that number.
     """
+    found = _look_up(pid)
+    if found is None:
+        raise ProcessLookupError(pid)
+    return ProcessIdentity(pid, found[0], here().boot_id, here().host)
+
+
+def _look_up(pid: int) -> tuple[float, bool] | None:
+    """When a process started, and whether it is only a zombie; None if there is none."""
     try:
-        started_at = psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess as error:
-        raise ProcessLookupError(pid) from error
-    return ProcessIdentity(pid, started_at, here().boot_id, here().host)
+        # Ticks since the machine's start, which no setting of the clock moves. The name before
+        # may have spaces and brackets in it.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK"), fields[0] in (b"Z", b"X")
+    except (OSError, IndexError, ValueError):
+        return None if Path("/proc/self/stat").exists() else _look_up_elsewhere(pid)
+
+
+def _look_up_elsewhere(pid: int) -> tuple[float, bool] | None:
+    """The same without Linux's /proc."""
+    try:
+        process = psutil.Process(pid)
+        return process.create_time(), process.status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return None
 
 
 def is_alive(identity: ProcessIdentity) -> bool | None:
@@ -128,13 +150,16 @@ def see(identity: ProcessIdentity, *, lock: Path | None = None) -> Sighting:
 
 
 def _matches(identity: ProcessIdentity) -> bool:
+    found = _look_up(identity.pid)
+    if found is None or found[1]:
+        return False  # a zombie has ended; only its parent has not asked yet
+    if (identity.started_at > _LONGEST_UPTIME_SECONDS) == (found[0] > _LONGEST_UPTIME_SECONDS):
+        return found[0] == identity.started_at
     try:
-        process = psutil.Process(identity.pid)
-        apart = abs(process.create_time() - identity.started_at)
-        # A zombie has ended; only its parent has not asked yet.
-        return bool(apart <= START_TOLERANCE_SECONDS and process.status() != psutil.STATUS_ZOMBIE)
+        since_epoch: float = psutil.Process(identity.pid).create_time()
     except psutil.Error:
         return False
+    return abs(since_epoch - identity.started_at) <= START_TOLERANCE_SECONDS
 
 
 def is_held(lock: Path) -> bool:
@@ -189,11 +214,25 @@ def process_to_see(facts: RunFacts) -> ProcessIdentity | None:
     """The process whose sighting `compute_state` needs; None if it needs none."""
     if facts.exit is not None:
         return None
-    return facts.process or facts.launched
+    return facts.launched if _is_relaunched(facts) else facts.process or facts.launched
+
+
+def _is_relaunched(facts: RunFacts) -> bool:
+    """Whether a process was started to let the run go on, and has not claimed it yet."""
+    if facts.process is None or facts.claimed_at is None:
+        return False
+    if facts.launched is None or facts.launched_at is None:
+        return False
+    return facts.launched != facts.process and facts.launched_at > facts.claimed_at
 
 
 def compute_state(
-    facts: RunFacts, *, created_at: datetime, now: datetime, sighting: Sighting | None
+    facts: RunFacts,
+    *,
+    created_at: datetime,
+    now: datetime,
+    sighting: Sighting | None,
+    monotonic: float | None = None,
 ) -> tuple[RunState, str]:
     """The state that the facts amount to, and why, as a sentence.
 
@@ -202,23 +241,33 @@ def compute_state(
         created_at: When the run was asked for.
         now: The moment to judge at.
         sighting: What a look at `process_to_see(facts)` found, made after the facts were read.
+        monotonic: The same moment on this machine's clock that nobody sets (`time.monotonic`).
+            A heartbeat that was given on this machine is judged by it: setting the clock makes
+            no live run silent, and no silent one alive.
     """
     if facts.exit is not None:
         return _ended(facts.exit)
-    process = facts.process or facts.launched
+    if facts.queued is not None and facts.queued.taken_at is None:
+        return RunState.QUEUED, f"It waits in the queue of {facts.queued.host}."
+    # A claim that a later launch is to take over from tells of the process before.
+    is_relaunched = _is_relaunched(facts)
+    process = facts.launched if is_relaunched else facts.process or facts.launched
     if process is None:
-        return _never_launched(now - created_at)
+        taken_at = facts.queued.taken_at if facts.queued else None
+        return _never_launched(now - (taken_at or created_at))
     if sighting is Sighting.OTHER_BOOT:
         return RunState.LOST, (
             f"The machine {process.host} was restarted while process {process.pid} was at work."
         )
-    if facts.process is None:
+    if facts.process is None or is_relaunched:
         return _launched(process, now - (facts.launched_at or created_at), sighting)
     if sighting is Sighting.GONE:
         return RunState.CRASHED, (
             f"Process {process.pid} is gone and left no word of how it ended; see its log."
         )
-    return _at_work(facts, process, now, sighting)
+    if sighting is Sighting.ELSEWHERE:
+        monotonic = None  # it has a clock of its own
+    return _at_work(facts, process, now, monotonic, sighting)
 
 
 def _ended(exit: ExitRecord) -> tuple[RunState, str]:
@@ -251,21 +300,29 @@ def _launched(
 
 
 def _at_work(
-    facts: RunFacts, process: ProcessIdentity, now: datetime, sighting: Sighting | None
+    facts: RunFacts,
+    process: ProcessIdentity,
+    now: datetime,
+    monotonic: float | None,
+    sighting: Sighting | None,
 ) -> tuple[RunState, str]:
     beat = facts.heartbeat
     at = beat.at if beat else facts.claimed_at or now
     expected = beat.expected_within_seconds if beat else LAUNCH_GRACE_SECONDS
+    age = now - at
+    if beat is not None and beat.monotonic is not None and monotonic is not None:
+        # The same boot of the same machine: its clock may have been set in between.
+        age = timedelta(seconds=monotonic - beat.monotonic)
     whose = f"Process {process.pid}"
     if sighting is Sighting.ELSEWHERE:
         whose += f" on {process.host}"
-    if now > at + timedelta(seconds=expected + HEARTBEAT_GRACE_SECONDS):
+    if age > timedelta(seconds=expected + HEARTBEAT_GRACE_SECONDS):
         seen = "cannot be seen from here" if sighting is Sighting.ELSEWHERE else "is alive"
         doing = f" while {beat.phase}" if beat else ""
-        return RunState.SILENT, (
-            f"{whose} {seen}, but gave no sign for {_duration(now - at)}{doing}."
-        )
-    return RunState.RUNNING, f"{whose} gave a sign of life {_duration(now - at)} ago."
+        return RunState.SILENT, (f"{whose} {seen}, but gave no sign for {_duration(age)}{doing}.")
+    if beat is not None and beat.phase == PAUSED:
+        return RunState.PAUSED, f"{whose} waits after step {beat.step} until it is told to go on."
+    return RunState.RUNNING, f"{whose} gave a sign of life {_duration(age)} ago."
 
 
 def _duration(span: timedelta) -> str:

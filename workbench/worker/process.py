@@ -8,42 +8,58 @@ from __future__ import annotations
 
 import faulthandler
 import fcntl
+import json
 import os
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Protocol
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.errors import WorkbenchError
+from workbench.control import Control, Stop, StopNow
+from workbench.errors import StoreError, WorkbenchError
 from workbench.events import (
     CheckpointSaved,
     EvaluationFinished,
     Event,
     FeaturesReady,
     PhaseStarted,
+    RequestObeyed,
     RunFailed,
     RunFinished,
+    RunResumed,
     RunStarted,
+    TaskGraduated,
+    UpdateSkipped,
     Warned,
 )
 from workbench.paths import find_database
-from workbench.store.records import CommandKind, ExitRecord, ProcessIdentity
+from workbench.store.records import ExitRecord, ProcessIdentity, RunRecord
 from workbench.store.run_store import RunStore
+from workbench.training.manifest import check_training_state
 from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
 from workbench.worker.log import LOG_NAME, say
-from workbench.worker.recorder import UNSENT_NAME, Recorder, Unsent
-from workbench.worker.stopping import StopRequest
+from workbench.worker.recorder import PATIENCE_SECONDS, Recorder
+from workbench.worker.resumption import (
+    end_in_words,
+    resume_point,
+    settings_made_by_hand,
+    starting_point,
+)
+from workbench.worker.wishes import Wishes
 
 STOP_NOW_SECONDS = 5.0
 """After "stop now" the engine has this long to leave by itself."""
 LAST_WRITE_SECONDS = 10.0
 """When it leaves at once, the last rows have this long to reach the store."""
+SAVED_WAIT_SECONDS = 60.0
+"""After a checkpoint the loop waits so long at most for its history to be on the disk."""
 REPORT_IT = "this is a fault of the program: report it with the end of the log"
 LESS_MEMORY = (
     "memory ran out: lower training.batch_size or backbone.max_length, take a smaller backbone, "
@@ -51,26 +67,28 @@ LESS_MEMORY = (
 )
 
 
-class StopQuestion(Protocol):
-    """What the engine asks at each update: None, "stop" or "stop now"."""
-
-    def __call__(self) -> CommandKind | None: ...
-
-
 class Engine(Protocol):
     """Config in, events out: `workbench.training.loop.train`, or a script in a test."""
 
     def __call__(
-        self, config: ExperimentConfig, *, folder: Path, should_stop: StopQuestion
+        self,
+        config: ExperimentConfig,
+        *,
+        folder: Path,
+        control: Control,
+        resume_from: Path | None,
+        start_from: Path | None,
+        keep_optimizer: bool,
     ) -> Iterator[Event]: ...
 
 
-def run(run_id: str, url: str, *, engine: Engine | None = None) -> int:
+def run(run_id: str, url: str, *, resume: bool = False, engine: Engine | None = None) -> int:
     """Claim a stored run and run it to its end.
 
     Args:
         run_id: The run.
         url: SQLAlchemy URL of the store.
+        resume: Whether it is to go on although it is over.
         engine: What makes the events; the training loop by default.
 
     Returns:
@@ -78,42 +96,80 @@ def run(run_id: str, url: str, *, engine: Engine | None = None) -> int:
     """
     faulthandler.enable()
     os.umask(0o077)  # what a run writes may hold tokens
-    stop = StopRequest()
-    signals = _Signals(stop)
+    wishes = Wishes()
+    signals = _Signals(wishes)
     folder = find_database(url).run_folder(run_id)
     try:
         store = RunStore.open(url)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        config = store.run(run_id).config
+        record = store.run(run_id)
+        if record.unreadable:
+            raise StoreError(
+                f"Run {run_id} cannot be run: {record.unreadable}.",
+                next_step="use the version of the program that it was made with",
+            )
+        before = store.facts(run_id)
         if not _take_lock(folder / LOCK_NAME) or not store.claim(
-            run_id, current_identity(), is_live=_may_be_at_work
+            run_id, current_identity(), is_live=_may_be_at_work, again=resume
         ):
             say(f"run {run_id} is over, or another process is at work on it")
             return 1
-        Unsent(folder / UNSENT_NAME).send(store, run_id)
+        recorder = Recorder(store.impatient(PATIENCE_SECONDS), run_id, folder, wishes)
+        recorder.start()
     except (WorkbenchError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    recorder = Recorder(store, run_id, folder, stop)
-    recorder.start()
-    Thread(target=_leave_when_told, args=(stop, recorder, signals), daemon=True).start()
-    exit = _run_engine(engine, config, folder, stop, recorder)
+    Thread(target=_leave_when_told, args=(wishes, recorder, signals), daemon=True).start()
+    previous = end_in_words(before) if resume else None
+    exit = _run_engine(engine, _Begun(record, folder, store, previous), wishes, recorder)
     recorder.close(exit)
     store.close()
     say(exit.outcome)
     return 1 if exit.outcome == "failed" else 0
 
 
-def _run_engine(
-    engine: Engine | None, config: ExperimentConfig, folder: Path, stop: StopRequest, out: Recorder
-) -> ExitRecord:
+@dataclass(frozen=True)
+class _Begun:
+    """A run that this process has claimed."""
+
+    record: RunRecord
+    folder: Path
+    store: RunStore
+    previous: str | None
+    """How the process before ended; None if the run is new."""
+
+
+def _events(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recorder) -> Iterator[Event]:
+    """What the run says, after it has been found out where it begins."""
+    if engine is None:
+        from workbench.training.loop import train  # torch: the claim must not wait for it
+
+        engine = train
+    point = starting_point(begun.record, begun.folder)
+    if begun.previous is not None:
+        point = resume_point(begun.store, begun.record, begun.folder, check_training_state)
+        wishes.repeat(point.step, settings_made_by_hand(begun.store, begun.record.id))
+        yield RunResumed(point.step, begun.previous)
+    for event in engine(
+        begun.record.config,
+        folder=begun.folder,
+        control=wishes,
+        resume_from=point.checkpoint,
+        start_from=point.origin,
+        keep_optimizer=point.keeps_optimizer,
+    ):
+        yield event
+        if isinstance(event, CheckpointSaved):
+            # The engine may remove the checkpoint before this one when it goes on. Until what
+            # was said up to now is on the disk, too, that one would be missed after a crash.
+            out.flush(SAVED_WAIT_SECONDS)
+
+
+def _run_engine(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recorder) -> ExitRecord:
+    folder = begun.folder
     last: Event | None = None
     try:
-        if engine is None:
-            from workbench.training.loop import train  # torch: the claim must not wait for it
-
-            engine = train
-        for event in engine(config, folder=folder, should_stop=stop):
+        for event in _events(engine, begun, wishes, out):
             _log(event)
             out.put(event)
             last = event
@@ -129,7 +185,7 @@ def _run_engine(
             next_step=LESS_MEMORY if _is_out_of_memory(error) else REPORT_IT,
             traceback=traceback.format_exc(),
         )
-    if failure is None and not isinstance(last, RunFinished) and stop() is None:
+    if failure is None and not isinstance(last, RunFinished) and not wishes.is_stopping:
         failure = RunFailed(
             what="The training ended without a word of how.",
             where=str(folder / LOG_NAME),
@@ -180,6 +236,9 @@ def _take_lock(file: Path) -> bool:
         except BlockingIOError:
             time.sleep(0.05)  # somebody may just be looking whether it is held
         else:
+            # For whoever makes a lost database anew: which process this is.
+            os.ftruncate(descriptors[0], 0)
+            os.write(descriptors[0], json.dumps(current_identity()._asdict()).encode())
             return True
     return False
 
@@ -191,9 +250,9 @@ class _Signals:
     long matrix product: the signal is read from a pipe by a thread of its own instead.
     """
 
-    def __init__(self, stop: StopRequest) -> None:
+    def __init__(self, wishes: Wishes) -> None:
         self.count = 0
-        self._stop = stop
+        self._wishes = wishes
         self._read_end, write_end = os.pipe()
         os.set_blocking(write_end, False)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
@@ -207,12 +266,12 @@ class _Signals:
             for number in os.read(self._read_end, 16):
                 if number in (signal.SIGTERM, signal.SIGINT):
                     self.count += 1
-                    self._stop.ask("stop" if self.count == 1 else "stop now")
+                    self._wishes.ask(Stop() if self.count == 1 else StopNow())
 
 
-def _leave_when_told(stop: StopRequest, recorder: Recorder, signals: _Signals) -> None:
-    """See to it that "stop now" ends the process, even if the engine does not listen."""
-    stop.wait_for_now()
+def _leave_when_told(wishes: Wishes, recorder: Recorder, signals: _Signals) -> None:
+    """See to it that `StopNow` ends the process, even if the engine does not listen."""
+    wishes.wait_for_now()
     until = time.monotonic() + STOP_NOW_SECONDS
     while time.monotonic() < until and signals.count < 2:
         time.sleep(0.05)
@@ -227,6 +286,8 @@ def _log(event: Event) -> None:
     match event:
         case PhaseStarted():
             say(event.phase)
+        case RunResumed():
+            say(f"going on after step {event.step} ({event.previous})")
         case RunStarted():
             say(
                 f"{event.total_steps} steps on {event.device} in {event.precision}, "
@@ -236,6 +297,10 @@ def _log(event: Event) -> None:
             for task, metrics in event.metrics.items():
                 values = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
                 say(f"step {event.step}  {event.split}  {task}: {values}")
+        case RequestObeyed():
+            say(f"step {event.step}  obeyed: {event.kind} {event.body}")
+        case UpdateSkipped():
+            say(f"step {event.step}  left out: {event.what}")
         case CheckpointSaved():
             say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
         case FeaturesReady():
@@ -243,10 +308,15 @@ def _log(event: Event) -> None:
                 f"features of {event.part}: {event.found} of {event.texts} texts found in the "
                 f"cache, {event.bytes / 1e6:.0f} MB in {event.place}, {event.seconds:.1f} s"
             )
+        case TaskGraduated():
+            say(
+                f"step {event.step}  {event.task} is through, its best {event.metric} was "
+                f"{event.best:.4f} at step {event.best_step}"
+            )
         case Warned():
             say(f"warning: {event.message}")
         case RunFailed():
             say(f"failed: {event.what}")
-            print(event.traceback, file=sys.stderr, flush=True)
+            say(event.traceback)
         case _:
             pass

@@ -1,97 +1,108 @@
 """Carries events from the loop to the store, and wishes of people from the store to the loop.
 
 All of it happens in one thread, so that neither a slow disk nor a locked database holds up an
-update. A database that fails never ends a run: what could not be written waits in a file in the
-run's folder (in memory if even that fails) and goes in, in order, as soon as the database is back.
+update. What the run says goes into its journal first (see `journal`), then into the store. A
+database that fails never ends a run: what it did not take is in the journal, and goes in, in
+order, as soon as it is back.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections import deque
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Event as Flag
 from threading import Lock, Thread
 from time import monotonic, sleep
 
+from workbench.control import StopNow
 from workbench.errors import NotFoundError
-from workbench.events import Event, PhaseStarted, StepFinished
-from workbench.store import event_json
+from workbench.events import PAUSED, Event, PhaseStarted, StepFinished
 from workbench.store.records import ExitRecord, Heartbeat
 from workbench.store.run_store import RunStore
+from workbench.worker.journal import JOURNAL_NAME, Batch, Journal
 from workbench.worker.log import say
-from workbench.worker.stopping import StopRequest
+from workbench.worker.wishes import Wishes
 
 BATCH_ROWS = 200
 BATCH_SECONDS = 0.5
 BEAT_SECONDS = 2.0
 RETRY_SECONDS = 2.0
 LAST_RETRIES_SECONDS = 60.0
+PATIENCE_SECONDS = 0.5
+"""A write waits no longer for those of others. What came meanwhile is in memory only: it has to
+get into the journal before it is much."""
+PAUSED_BEAT_SECONDS = 60.0
+"""A run that waits says at least so often that it is there."""
 STARTING_SECONDS = 120.0
 """How long the start may take before the first event: torch is imported then."""
-UNSENT_NAME = "unsent.jsonl"
+_QUIET_SECONDS = 10.0
+"""A database that is busy for less is not worth a line of the log."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Events that are written together."""
+class _Mark:
+    """A place in the queue; set when all before it is in the journal."""
 
-    at: datetime
-    events: tuple[Event, ...]
-    exit: ExitRecord | None = None
-
-    def to_line(self) -> str:
-        """One line of JSON."""
-        exit = None
-        if self.exit is not None:
-            exit = {**asdict(self.exit), "at": self.exit.at.timestamp()}
-        events = [[event_json.kind_of(event), event_json.to_json(event)] for event in self.events]
-        return json.dumps({"at": self.at.timestamp(), "events": events, "exit": exit}) + "\n"
-
-    @classmethod
-    def from_line(cls, line: bytes) -> Batch:
-        """The batch again."""
-        values = json.loads(line)
-        exit = values["exit"]
-        if exit is not None:
-            exit = ExitRecord(**{**exit, "at": datetime.fromtimestamp(exit["at"], UTC)})
-        events = tuple(event_json.from_json(kind, body) for kind, body in values["events"])
-        return cls(datetime.fromtimestamp(values["at"], UTC), events, exit)
+    def __init__(self) -> None:
+        self.is_reached = Flag()
 
 
 class Recorder:
     """The thread between the loop and the store. Call `put` from the loop, `close` at the end."""
 
-    def __init__(self, store: RunStore, run_id: str, folder: Path, stop: StopRequest) -> None:
+    def __init__(
+        self, store: RunStore, run_id: str, folder: Path, wishes: Wishes, *, step: int = 0
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            store: Where to; one that does not wait long for others (`PATIENCE_SECONDS`).
+            run_id: The run.
+            folder: Its folder, for the journal.
+            wishes: Where what is asked of the run goes.
+            step: Where the run stands.
+        """
         self._store = store
         self._run_id = run_id
-        self._unsent = Unsent(folder / UNSENT_NAME)
-        self._stop = stop
-        self._queue: SimpleQueue[Event | None] = SimpleQueue()
+        self._journal = Journal(folder / JOURNAL_NAME, run_id)
+        self._wishes = wishes
+        self._queue: SimpleQueue[Event | _Mark | None] = SimpleQueue()
         self._exit: ExitRecord | None = None
         self._closing = Lock()
-        self._phase, self._step, self._expected = "starting", 0, STARTING_SECONDS
+        self._phase, self._step, self._expected = "starting", step, STARTING_SECONDS
         self._last_event = monotonic()
         self._next_beat = 0.0
         self._next_retry = 0.0
+        self._away_since: float | None = None
+        self._has_said_so = False
+        self._is_deleted = False
         self._thread = Thread(target=self._work, name="recorder", daemon=True)
 
     def start(self) -> None:
-        """Begin to write, to beat and to listen."""
+        """Send what an earlier process left; begin to write, to beat and to listen.
+
+        Raises:
+            WorkbenchError: The store does not take what was left.
+            OSError: The journal cannot be read.
+        """
+        self._journal.open(self._store)
         self._thread.start()
 
     def put(self, event: Event) -> None:
         """Hand over an event; returns at once."""
         self._queue.put(event)
 
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until all that was put is on the disk, in the journal; whether it is."""
+        mark = _Mark()
+        self._queue.put(mark)
+        return mark.is_reached.wait(timeout_seconds)
+
     def close(self, exit: ExitRecord, *, timeout_seconds: float | None = None) -> bool:
         """Write what is left, together with how the run ended; the first call counts.
 
         Returns:
-            Whether it was all written, to the database or to the side file, in time.
+            Whether it was all written, to the database or to the journal, in time.
         """
         with self._closing:
             if self._exit is None:
@@ -102,30 +113,35 @@ class Recorder:
 
     def _work(self) -> None:
         while True:
-            events, is_last = self._collect()
+            events, mark, is_last = self._collect()
             if events or is_last:
                 exit = self._exit if is_last else None
-                self._write(Batch(datetime.now(UTC), tuple(events), exit))
+                self._journal.add(Batch(datetime.now(UTC), tuple(events), exit))
+            if mark is not None:
+                self._sync()
+                mark.is_reached.set()
+            if events or is_last:
+                self._send(is_last=is_last)
             if is_last:
                 self._send_the_rest()
                 return
             self._beat()
             self._listen()
 
-    def _collect(self) -> tuple[list[Event], bool]:
-        """The events of the next half second, 200 at most; and whether they are the last."""
+    def _collect(self) -> tuple[list[Event], _Mark | None, bool]:
+        """The events of the next half second, 200 at most; a mark; whether they are the last."""
         events: list[Event] = []
         until = monotonic() + BATCH_SECONDS
         while len(events) < BATCH_ROWS:
             try:
                 event = self._queue.get(timeout=max(0.0, until - monotonic()))
             except Empty:
-                return events, False
-            if event is None:
-                return events, True
+                return events, None, False
+            if event is None or isinstance(event, _Mark):
+                return events, event, event is None
             self._notice(event)
             events.append(event)
-        return events, False
+        return events, None, False
 
     def _notice(self, event: Event) -> None:
         self._last_event = monotonic()
@@ -134,122 +150,84 @@ class Recorder:
         elif isinstance(event, StepFinished):
             self._step = event.step
 
-    def _write(self, batch: Batch) -> None:
-        if self._unsent and (monotonic() < self._next_retry and batch.exit is None):
-            self._unsent.add(batch)
+    def _sync(self) -> None:
+        try:
+            self._journal.sync()
+        except OSError as error:
+            say(f"the journal cannot be forced to the disk: {error}")
+
+    def _send(self, *, is_last: bool = False) -> None:
+        """Bring the store up to date, if it has not just been in trouble."""
+        if not is_last and monotonic() < self._next_retry:
             return
         try:
-            self._unsent.send(self._store, self._run_id)
-            self._store.append(
-                self._run_id, batch.events, exit=batch.exit, at=batch.at, heartbeat=self._due_beat()
-            )
+            self._journal.send(self._store, self._due_beat())
         except NotFoundError:
-            say("the run was deleted: leaving")
-            self._unsent.forget()
-            self._stop.ask("stop now")
+            self._run_is_gone()
         except Exception as error:  # whatever it is, the run is worth more than its record
-            say(f"the database cannot be written, rows wait in {self._unsent.file}: {error}")
-            self._next_retry = monotonic() + RETRY_SECONDS
-            self._unsent.add(batch)
+            self._is_away(error)
+        else:
+            self._is_back()
+
+    def _run_is_gone(self) -> None:
+        if self._store.was_replaced:
+            # Not the run was deleted: another database is there in place of the one it was in.
+            self._is_away("it is another one than before, without this run")
+            return
+        say("the run was deleted: leaving")
+        self._is_deleted = True
+        self._wishes.ask(StopNow())
+
+    def _is_away(self, error: object) -> None:
+        now = monotonic()
+        self._next_retry = now + RETRY_SECONDS
+        self._away_since = self._away_since if self._away_since is not None else now
+        is_busy = "locked" in str(error)
+        if not self._has_said_so and (not is_busy or now - self._away_since > _QUIET_SECONDS):
+            self._has_said_so = True
+            say(f"the database cannot be written, rows wait in {self._journal.file}: {error}")
+
+    def _is_back(self) -> None:
+        if self._has_said_so:
+            say("the database can be written again, and has all rows")
+        self._away_since, self._has_said_so = None, False
 
     def _send_the_rest(self) -> None:
         """Wait a while for a database that is away: without the last rows the end is unknown."""
         until = monotonic() + LAST_RETRIES_SECONDS
-        while self._unsent and monotonic() < until:
+        while self._journal.has_unsent and monotonic() < until and not self._is_deleted:
             sleep(RETRY_SECONDS)
-            try:
-                self._unsent.send(self._store, self._run_id)
-            except Exception as error:
-                say(f"the database cannot be written: {error}")
+            self._send(is_last=True)
 
     def _beat(self) -> None:
+        if self._journal.has_unsent:
+            self._send()
+        if monotonic() < self._next_retry or self._is_deleted:
+            return
         heartbeat = self._due_beat()
+        if heartbeat is None:
+            return
         try:
-            if self._unsent and monotonic() >= self._next_retry:
-                self._next_retry = monotonic() + RETRY_SECONDS
-                self._unsent.send(self._store, self._run_id)
-            if heartbeat is not None:
-                self._store.beat(self._run_id, heartbeat)
+            self._store.beat(self._run_id, heartbeat)
         except Exception as error:
-            say(f"no heartbeat could be written: {error}")
+            self._is_away(error)
 
     def _due_beat(self) -> Heartbeat | None:
         # This thread would beat for ever beside a loop that hangs. It vouches for the loop only
-        # as long as the loop keeps to what it promised.
-        has_overstayed = monotonic() - self._last_event > self._expected
+        # as long as the loop keeps to what it promised; of one that waits nothing is expected.
+        is_paused = self._phase == PAUSED
+        has_overstayed = not is_paused and monotonic() - self._last_event > self._expected
         if monotonic() < self._next_beat or has_overstayed:
             return None
         self._next_beat = monotonic() + BEAT_SECONDS
-        return Heartbeat(datetime.now(UTC), self._phase, self._step, self._expected)
+        expected = PAUSED_BEAT_SECONDS if is_paused else self._expected
+        return Heartbeat(datetime.now(UTC), self._phase, self._step, expected, monotonic())
 
     def _listen(self) -> None:
+        if monotonic() < self._next_retry:
+            return
         try:
-            for command in self._store.take_commands(self._run_id):
-                self._stop.ask(command)
+            for request in self._store.take_commands(self._run_id):
+                self._wishes.ask(request)
         except Exception as error:
-            say(f"no commands could be read: {error}")
-
-
-class Unsent:
-    """Batches that the database did not take, in order: in a file, or in memory if need be."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self._memory: deque[Batch] = deque()
-        self._sent_bytes = 0  # of the file; a second attempt goes on where the first broke off
-
-    def __bool__(self) -> bool:
-        return bool(self._memory) or self.file.exists()
-
-    def add(self, batch: Batch) -> None:
-        """Keep a batch for later."""
-        self._memory.append(batch)
-        try:
-            descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "r+", encoding="utf-8") as file:
-                end = file.seek(0, os.SEEK_END)
-                try:
-                    file.writelines(kept.to_line() for kept in self._memory)
-                    file.flush()
-                except OSError:
-                    file.truncate(end)  # a full disk takes half a line; it must not stay
-                    raise
-        except OSError as error:
-            say(f"{self.file} cannot be written, rows wait in memory: {error}")
-        else:
-            self._memory.clear()
-
-    def send(self, store: RunStore, run_id: str) -> None:
-        """Write everything that waits to the store, oldest first.
-
-        Raises:
-            WorkbenchError: The store does not take it (yet); what is left stays.
-        """
-        if self.file.exists():
-            with self.file.open("rb") as file:
-                file.seek(self._sent_bytes)
-                while (line := file.readline()).endswith(
-                    b"\n"
-                ):  # a killed worker leaves half a line
-                    _send(line, store, run_id)
-                    self._sent_bytes = file.tell()
-            self.forget(memory_too=False)
-        while self._memory:
-            _send(self._memory[0].to_line().encode(), store, run_id)
-            self._memory.popleft()
-
-    def forget(self, *, memory_too: bool = True) -> None:
-        """Drop what waits in the file, and by default in memory."""
-        self.file.unlink(missing_ok=True)
-        self._sent_bytes = 0
-        if memory_too:
-            self._memory.clear()
-
-
-def _send(line: bytes, store: RunStore, run_id: str) -> None:
-    try:
-        batch = Batch.from_line(line)
-    except (ValueError, KeyError, TypeError) as error:
-        say(f"rows that cannot be read are left out ({error}): {line[:200]!r}")
-        return
-    store.append(run_id, batch.events, exit=batch.exit, at=batch.at)
+            self._is_away(error)

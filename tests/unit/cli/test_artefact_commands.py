@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from workbench import operations
-from workbench.cli.artefacts import _words, read_texts
+from workbench.cli.artefacts import read_texts
+from workbench.cli.predictions import in_words
 from workbench.errors import DataError
 from workbench.store.records import ExportRecord
 
@@ -29,11 +30,22 @@ class Artefacts(ModuleType):
         progress("opening it again")
         return ExportRecord(datetime(2026, 1, 1, tzinfo=UTC), options["format"], "/out", 20, 2e-7)
 
-    def predict(self, space: Any, source: str, texts: Any, checkpoint: str = "best") -> Any:
-        self.asked.append((source, texts, checkpoint))
+    def predict(
+        self,
+        space: Any,
+        source: str,
+        texts: Any,
+        checkpoint: str = "best",
+        labels: Any = None,
+    ) -> Any:
+        self.asked.append((source, texts, checkpoint, *([labels] if labels else [])))
         return [
             {
-                "text": text,
+                **(
+                    {"text": text}
+                    if isinstance(text, str)
+                    else {"text": text[0], "text_b": text[1]}
+                ),
                 "tasks": {
                     "question": {"label": "a", "probabilities": {"a": 0.9, "b": 0.1}},
                     "entity": {"entities": [{"text": "Rome", "label": "LOC"}]},
@@ -90,7 +102,55 @@ def test_predictions_are_printed_task_by_task(run_command: Any, artefacts: Any) 
     ],
 )
 def test_tags_without_spans_are_printed_word_by_word(tags: list[str], line: str) -> None:
-    assert _words({"words": ["rain", "."], "tags": tags, "entities": []}) == line
+    assert in_words({"words": ["rain", "."], "tags": tags, "entities": []}) == line
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (
+            {"labels": ["joy", "love"], "probabilities": {"fear": 0.1, "joy": 0.9, "love": 0.6}},
+            "joy, love  (joy 0.900  love 0.600  fear 0.100)",
+        ),
+        ({"labels": [], "probabilities": {"fear": 0.1}}, "no label  (fear 0.100)"),
+        ({"value": 3.14159}, "3.142"),
+        ({"value": -12345.6}, "-1.235e+04"),
+        ({"similarity": 0.98765}, "similarity 0.988"),
+    ],
+)
+def test_every_kind_of_prediction_is_said_in_a_line(value: dict[str, Any], line: str) -> None:
+    assert in_words(value) == line
+
+
+def test_pairs_are_arguments_in_twos_and_lines_with_a_tab(
+    run_command: Any, artefacts: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "pairs.txt").write_text("Three.\tFour.\n\nFive.\t Six.\t7\n")
+
+    result = run_command(
+        "predict", "r", "--pairs", "One.", "Two.", "--file", str(tmp_path / "pairs.txt")
+    )
+
+    assert result.out.splitlines()[0] == "One.  |  Two."
+    assert artefacts.asked == [
+        ("r", [("One.", "Two."), ("Three.", "Four."), ("Five.", " Six.\t7")], "best")
+    ]
+
+
+def test_a_text_without_its_second_is_an_error(
+    run_command: Any, artefacts: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "pairs.txt").write_text("Three.\tFour.\nFive.\n")
+
+    odd = run_command("predict", "r", "--pairs", "One.")
+    line = run_command("predict", "r", "--pairs", "--file", str(tmp_path / "pairs.txt"))
+    none = run_command("predict", "r", "--pairs")
+
+    assert (odd.code, line.code, none.code) == (2, 1, 2)
+    assert "in twos" in odd.err
+    assert "Text 2 has no second one: 'Five.'" in line.err
+    assert "give texts, or --file" in none.err
+    assert artefacts.asked == []
 
 
 def test_vectors_are_printed_short_and_written_whole(
@@ -139,3 +199,20 @@ def test_a_file_that_is_no_text_is_told_with_its_line(tmp_path: Path) -> None:
         read_texts(None, file)
 
     assert caught.value.where.endswith("line 2")
+
+
+def test_labels_are_given_by_their_descriptions(run_command: Any, artefacts: Any) -> None:
+    run_command(
+        "predict", "r", "Wake me", "--label", "intent.alarm=set an alarm = wake",
+        "--label", "intent.music=play music",
+    )  # fmt: skip
+
+    labels = {"intent": {"alarm": "set an alarm = wake", "music": "play music"}}
+    assert artefacts.asked == [("r", ["Wake me"], "best", labels)]
+
+
+def test_a_label_without_a_description_is_wrong_usage(run_command: Any, artefacts: Any) -> None:
+    result = run_command("predict", "r", "Wake me", "--label", "intent.alarm")
+
+    assert result.code == 2
+    assert "TASK.LABEL=DESCRIPTION" in result.err

@@ -11,6 +11,7 @@ import pytest
 from workbench import events
 from workbench.cli import training
 from workbench.cli.following import Follower
+from workbench.control import Stop
 from workbench.operations import lifecycle
 from workbench.store.records import ExitRecord
 
@@ -53,6 +54,42 @@ def test_each_thing_is_told_once(space: Any, add_run: Any) -> None:
 
     assert first
     assert second == []
+
+
+def test_weights_and_shares_are_not_taken_for_losses_and_a_task_that_is_through_is_told(
+    space: Any, add_run: Any
+) -> None:
+    add_run(outcome="")
+    follower = Follower(space, "arun2345")
+    follower.news()
+
+    space.store.append(
+        "arun2345",
+        [
+            events.TaskGraduated(21, "entity", "span_f1", 0.75, 10),
+            events.StepFinished(
+                21,
+                2.1,
+                {"question": 0.5},
+                1.0,
+                {},
+                1.0,
+                32,
+                320,
+                2.5,
+                weights={"question": 77.0},
+                shares={"question": 88.0},
+                task_norms={"question": 99.0},
+            ),
+        ],
+    )
+    lines = follower.news()
+
+    assert lines[0].text == (
+        "entity is through: span_f1 0.750 at step 10 was not surpassed; it is trained no longer"
+    )
+    assert "77" not in lines[1].text
+    assert "question 0." in lines[1].text
 
 
 def test_news_that_come_between_two_looks_are_told(space: Any, add_run: Any) -> None:
@@ -188,7 +225,7 @@ def test_on_a_terminal_ctrl_c_asks_and_s_stops(
     result = run_command("watch", "@last")
 
     assert result.code == 130
-    assert space.store.take_commands("arun2345") == ["stop"]
+    assert space.store.take_commands("arun2345") == [Stop()]
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+
+from workbench.operations.workspace import Workspace
 
 
 def test_no_runs_is_said_beside_the_data(run_command: Any, add_run: Any) -> None:
@@ -93,6 +96,38 @@ def test_a_run_is_shown_whole(run_command: Any, add_run: Any) -> None:
         "training.epochs = 3",
     ):
         assert text in result.out
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "line"),
+    [
+        ([0.3, 0.3], "labels are given from probability 0.3 on"),
+        ([0.25, 0.5], "labels are given from these probabilities on: a 0.25, b 0.5"),
+    ],
+)
+def test_thresholds_of_the_best_checkpoint_are_shown(
+    run_command: Any, add_run: Any, space: Workspace, thresholds: list[float], line: str
+) -> None:
+    record = add_run()
+    folder = space.location.run_folder(record.id) / "checkpoints" / "20" / "model"
+    folder.mkdir(parents=True)
+    head = {"labels": ["a", "b"], "options": {"thresholds": thresholds}}
+    (folder / "model.json").write_text(json.dumps({"heads": {"question": head, "entity": {}}}))
+
+    result = run_command("show", "@last")
+
+    assert line in result.out
+    told = run_command("show", "@last", "--json").json["thresholds"]
+    assert told == {"question": dict(zip(["a", "b"], thresholds, strict=True))}
+
+
+def test_a_run_without_thresholds_or_files_is_shown_all_the_same(
+    run_command: Any, add_run: Any
+) -> None:
+    add_run()
+
+    assert run_command("show", "@last", "--json").json["thresholds"] == {}
+    assert "given from" not in run_command("show", "@last").out
 
 
 def test_a_run_as_json_has_the_promised_keys(run_command: Any, add_run: Any) -> None:

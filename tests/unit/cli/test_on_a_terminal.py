@@ -14,6 +14,7 @@ from typing import Any
 import pyte
 import pytest
 
+from workbench.control import Request, Stop
 from workbench.worker.liveness import current_identity
 
 ROWS, COLUMNS = 40, 100
@@ -93,10 +94,10 @@ def test_markup_in_a_name_is_text(terminal: Any, add_run: Any) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "said", "command"),
-    [("d\n", "Detached; the run goes on.", []), ("s\n", "Stopping after this update", ["stop"])],
+    [("d\n", "Detached; the run goes on.", []), ("s\n", "Stopping after this update", [Stop()])],
 )
 def test_ctrl_c_asks_what_is_meant(
-    terminal: Any, add_run: Any, space: Any, answer: str, said: str, command: list[str]
+    terminal: Any, add_run: Any, space: Any, answer: str, said: str, command: list[Request]
 ) -> None:
     add_run(outcome="", process=current_identity())
     screen = terminal("watch", "@last")

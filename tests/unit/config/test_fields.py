@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.config.fields import FieldSpec, coerce, experiment_fields, field_specs
+from workbench.config.task import TASK_MODELS
 from workbench.errors import ConfigError
 
 
@@ -22,7 +23,7 @@ def test_a_setting_of_each_kind_is_described() -> None:
     assert spec("optimization.learning_rate").kind == "number"
     assert spec("training.epochs").kind == "integer"
     assert spec("training.length_buckets").kind == "switch"
-    assert spec("selection.rule").choices == ("mean", "worst", "task")
+    assert spec("selection.rule").choices == ("mean", "worst", "task", "gain")
     assert spec("showcase.texts").kind == "list"
     assert spec("selection.weights").kind == "table"
     assert spec("name").kind == "text"
@@ -35,8 +36,10 @@ def test_optional_and_required_settings_are_told_apart() -> None:
 
 
 def test_task_settings_know_the_kinds_that_have_them() -> None:
-    assert spec("tasks.*.weight").task_kinds == ("classification", "tagging")
+    assert spec("tasks.*.weight").task_kinds == tuple(TASK_MODELS)
     assert spec("tasks.*.data.label").task_kinds == ("classification",)
+    assert spec("tasks.*.data.label", "regression").default == "score"
+    assert spec("tasks.*.pair").task_kinds == ("classification", "multilabel", "regression")
     assert spec("tasks.*.metric", "tagging").default == "span_f1"
     assert spec("tasks.*.metric", "classification").choices == ("accuracy", "macro_f1")
 
@@ -44,7 +47,7 @@ def test_task_settings_know_the_kinds_that_have_them() -> None:
 def test_the_kind_of_a_task_is_one_choice_of_all_kinds() -> None:
     (kind,) = field_specs("tasks.question.kind")
 
-    assert kind.choices == ("classification", "tagging")
+    assert kind.choices == tuple(TASK_MODELS)
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_a_backbone_written_as_a_path_is_relative_to_the_preset(tmp_path: Path) 
             "[tasks.third]\nweight = 1.0",
             'Task "third" has no kind.',
             "line 17, [tasks.third]",
-            'kind = "classification" or kind = "tagging"',
+            'add kind = "classification", or ',
         ),
         (
             '[tasks.third]\nkind = "taging"',

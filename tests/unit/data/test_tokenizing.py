@@ -153,7 +153,7 @@ def test_a_text_without_words_has_no_positions() -> None:
 
 def test_a_text_is_tokenised_once_and_labelled_for_each_task() -> None:
     words = Words(((0, 3), (4, 8)), ("B-PER", "O"))
-    split = Split("train", (Example("Ada left", {"mood": "bad", "entity": words}, "a:1"),))
+    split = Split("train", (Example(("Ada left",), {"mood": "bad", "entity": words}, "a:1"),))
     labels = spaces(mood=["bad", "good"], entity=["O", "B-PER"], other=["x", "y"])
 
     encoded = encode_split(split, a_tokenizer(), labels)
@@ -165,11 +165,14 @@ def test_a_text_is_tokenised_once_and_labelled_for_each_task() -> None:
     assert tags.labels.tolist() == [1, 0]
     assert "other" not in example.labels
     assert encoded.cut == {"mood": 0, "entity": 0, "other": 0}
-    assert encoded.lengths.tolist() == [len(example.ids)]
+    assert encoded.lengths.tolist() == [len(example.rows[0].ids)]
 
 
 def test_cut_texts_are_counted_for_each_task_that_labels_them() -> None:
-    texts = (Example("a b c d e f", {"mood": "bad"}, "a:1"), Example("a", {"mood": "bad"}, "a:2"))
+    texts = (
+        Example(("a b c d e f",), {"mood": "bad"}, "a:1"),
+        Example(("a",), {"mood": "bad"}, "a:2"),
+    )
 
     encoded = encode_split(
         Split("train", texts), a_tokenizer(max_length=4), spaces(mood=["bad"], other=["x"])

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import KINDS, TrainedRun, a_model
+from builders import FAMILIES as ALL_FAMILIES
+from builders import KINDS, OPTIONS, TrainedRun, a_model
 
 from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved
 from workbench.export import exporting, verification
 from workbench.export.exporting import FORMATS, export_model
 from workbench.export.sentence_transformers import ACTIVATION_CLASSES, POOLING_FLAGS
-from workbench.inference.kinds import TextScores
+from workbench.export.transformers import PROBLEM_TYPES
+from workbench.inference.kinds import GivenLabels, TextScores
 from workbench.inference.predictor import Predictor
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.folder import LoadedModel, ModelDescription, save_model_folder
@@ -58,13 +60,34 @@ def test_a_sentence_transformers_export_says_the_same(
     assert np.abs(theirs.encode(TEXTS) - ours.encode(TEXTS)).max() < 1e-6
     for one, two in zip(theirs.predict(TEXTS), ours.predict(TEXTS), strict=True):
         assert one.tasks["entity"] == two.tasks["entity"]
-        mine, other = one.tasks["mood"], two.tasks["mood"]
-        assert isinstance(mine, TextScores)
-        assert isinstance(other, TextScores)
-        assert mine.logits == pytest.approx(other.logits, abs=1e-6)
+        for task in ("mood", "topics"):
+            mine, other = one.tasks[task], two.tasks[task]
+            assert isinstance(mine, TextScores | GivenLabels)
+            assert isinstance(other, TextScores | GivenLabels)
+            assert mine.logits == pytest.approx(other.logits, abs=1e-6)
 
 
-@pytest.mark.parametrize("task", KINDS)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
+def test_every_family_goes_into_both_formats_or_says_why_not(
+    family: str, backbones: Callable[[str], Path], tmp_path: Path
+) -> None:
+    loaded = a_model(backbones(family), tasks=("entity",), pooling="last")
+    model = save(loaded, tmp_path / "model")
+
+    done = export_model(model, "sentence-transformers", tmp_path / "vectors", ignore)
+    assert done.largest_difference < 1e-5
+    theirs, ours = Predictor.open(done.folder).encode(TEXTS), Predictor(loaded).encode(TEXTS)
+    assert np.abs(theirs - ours).max() < 1e-6
+
+    if family == "modernbert":
+        with pytest.raises(CheckpointError, match="has no plain linear layer over the pieces"):
+            export_model(model, "transformers", tmp_path / "tags", ignore)
+    else:
+        done = export_model(model, "transformers", tmp_path / "tags", ignore)
+        assert done.largest_difference < 1e-5
+
+
+@pytest.mark.parametrize("task", ["mood", "entity", "topics", "grade"])
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_transformers_export_says_the_same_or_is_refused_with_a_reason(
@@ -88,6 +111,61 @@ def test_a_transformers_export_says_the_same_or_is_refused_with_a_reason(
 
         assert "--format sentence-transformers" in caught.value.next_step
         assert list(tmp_path.iterdir()) == [model]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
+def test_pairs_that_are_read_as_one_are_exported_as_such(
+    family: str, kind: str, backbones: Callable[[str], Path], tmp_path: Path
+) -> None:
+    loaded = a_model(backbones(family))
+    labels = () if kind == "regression" else ("no", "yes")
+    options = {"pair": "joint"} | (OPTIONS["grade"] if kind == "regression" else {})
+    heads = {"pair": HeadSettings(kind, labels, 0.0, options)}
+    pooling = PoolingSettings(("cls",))
+    model = build_model(loaded.backbone, heads, pooling=pooling, seed=1)
+    folder = save(
+        LoadedModel(model, loaded.tokenizer, ModelDescription("try", pooling, 48, heads)),
+        tmp_path / "model",
+    )
+
+    done = export_model(folder, "transformers", tmp_path / "out", ignore)
+
+    assert done.largest_difference < 1e-4
+    card = (done.folder / "pair" / "README.md").read_text()
+    assert 'tokenizer("How are you?", "I am fine."' in card
+    config = json.loads((done.folder / "pair" / "config.json").read_text())
+    assert config["problem_type"] == PROBLEM_TYPES.get(kind)
+
+
+@pytest.mark.parametrize(
+    ("task", "why"),
+    [
+        ("follows", "two texts that are read one by one"),
+        ("alike", "it compares vectors"),
+        ("answer", "it compares vectors"),
+    ],
+)
+def test_what_no_classifier_of_transformers_does_is_refused(
+    task: str, why: str, bert: Path, tmp_path: Path
+) -> None:
+    model = save(a_model(bert, tasks=("mood", task)), tmp_path / "model")
+
+    with pytest.raises(CheckpointError, match=f'head of "{task}" cannot .*{why}'):
+        export_model(model, "transformers", tmp_path / "out", ignore)
+
+    assert list(tmp_path.iterdir()) == [model]
+
+
+def test_the_card_of_a_multilabel_head_tells_its_thresholds(bert: Path, tmp_path: Path) -> None:
+    loaded = a_model(bert, tasks=("topics",), pooling="cls")
+    loaded.model.heads["topics"].set_thresholds([0.25, 0.5, 0.75])
+    model = save(loaded, tmp_path / "model")
+
+    for form in FORMATS:
+        done = export_model(model, form, tmp_path / form, ignore)
+        card = next(done.folder.rglob("README.md")).read_text()
+        assert "from these probabilities on: france 0.250, love 0.500, time 0.750." in card
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -157,7 +235,7 @@ def test_a_stranger_opens_the_transformers_export_of_a_trained_run(
 
 
 def test_an_export_does_not_change_the_model_that_is_exported(bert: Path, tmp_path: Path) -> None:
-    loaded = a_model(bert, tasks=tuple(KINDS))
+    loaded = a_model(bert, tasks=("mood", "entity", "topics", "grade"))
     before = json.dumps(loaded.model.backbone.config.to_dict(), default=str)
     vectors = Predictor(loaded).encode(TEXTS)
 

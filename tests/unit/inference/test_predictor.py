@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import HIDDEN, TrainedRun, a_model
+from builders import HIDDEN, PAIRS, TrainedRun, a_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.data.schemes import spans
 from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved
-from workbench.inference.kinds import TextScores, WordTags
+from workbench.inference.kinds import Answer, TextScores, WordTags
 from workbench.inference.predictor import Predictor, as_json
 
 ODD_TEXTS = {
@@ -73,6 +73,61 @@ def test_any_text_has_a_vector_and_a_prediction_of_every_task(
     assert np.isfinite(vectors).all()
     assert found.text == text
     assert list(found.tasks) == ["mood", "length", "entity"]
+
+
+@pytest.fixture(scope="module")
+def of_pairs(bert: Path) -> Predictor:
+    """Of every kind that reads two texts, and one that reads one."""
+    loaded = a_model(bert, tasks=("mood", *PAIRS))
+    return Predictor(loaded)
+
+
+ODD = st.sampled_from([*ODD_TEXTS.values(), "Ada.", "Ada left Paris."])
+
+
+@settings(max_examples=15)
+@given(given_texts=st.lists(ODD | st.tuples(ODD, ODD), min_size=1, max_size=5))
+def test_a_pair_is_answered_by_tasks_of_pairs_whatever_is_beside_it(
+    given_texts: list[str | tuple[str, str]], of_pairs: Predictor
+) -> None:
+    found = of_pairs.predict(given_texts)
+
+    for one, beside in zip(given_texts, found, strict=True):
+        alone = of_pairs.predict([one])[0]
+        is_pair = isinstance(one, tuple)
+        assert list(beside.tasks) == (list(PAIRS) if is_pair else ["mood"])
+        assert beside.texts == (one if is_pair else (one,))
+        for task, answer in beside.tasks.items():
+            assert numbers_of(answer) == pytest.approx(numbers_of(alone.tasks[task]), abs=1e-4)
+
+
+def numbers_of(answer: Answer) -> list[float]:
+    """Every number of an answer."""
+    flat: list[float] = []
+    waiting: list[object] = [answer.plain()]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, float):
+            flat.append(value)
+    return flat
+
+
+def test_two_equal_texts_are_as_alike_as_can_be(of_pairs: Predictor) -> None:
+    (found,) = of_pairs.predict([("Ada left.", "Ada left.")])
+
+    for task in ("alike", "answer"):
+        assert found.tasks[task].plain() == {"similarity": pytest.approx(1.0, abs=1e-5)}
+
+
+def test_a_model_that_reads_pairs_only_says_nothing_of_a_text(bert: Path) -> None:
+    predictor = Predictor(a_model(bert, tasks=("alike",)))
+
+    one, pair = predictor.predict(["Ada left.", ("Ada left.", "Kurt left.")])
+
+    assert one.tasks == {}
+    assert as_json(pair).keys() == {"text", "text_b", "tasks"}
 
 
 def test_no_texts_have_no_vectors_and_no_predictions(untrained: Predictor) -> None:

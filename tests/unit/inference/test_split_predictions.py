@@ -30,23 +30,31 @@ def test_batches_hold_every_text_once_within_the_budget(lengths: np.ndarray, bud
     assert all(len(batch) == 1 or len(batch) * lengths[batch].max() <= budget for batch in batches)
 
 
-def test_predictions_and_loss_do_not_depend_on_the_batches(
-    bert: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = a_model(bert, tasks=TASKS).model
-    split = a_split(*some_encoded_examples(12))
+def same(one: object, other: object) -> bool:
+    """Equal names; equal numbers up to the rounding of float32 sums."""
+    if isinstance(one, np.ndarray | float):
+        return np.allclose(one, other, atol=1e-5)  # type: ignore[arg-type]  # of the same type
+    return one == other
 
-    together = predict_split(model, split, LABELS, pad_id=0, arithmetic=CPU)
+
+@pytest.mark.parametrize("task", LABELS)
+def test_predictions_and_loss_do_not_depend_on_the_batches(
+    task: str, bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The loss of a task that compares examples would, if it were that of these batches.
+    model = a_model(bert, tasks=(task,)).model
+    split = a_split(*some_encoded_examples(12, tasks=(task,)))
+
+    together = predict_split(model, split, LABELS, pad_id=0, arithmetic=CPU)[task]
     monkeypatch.setattr(
         "workbench.inference.evaluation.length_sorted_batches",
         lambda lengths: [np.array([at]) for at in range(len(lengths))],
     )
-    alone = predict_split(model, split, LABELS, pad_id=0, arithmetic=CPU)
+    alone = predict_split(model, split, LABELS, pad_id=0, arithmetic=CPU)[task]
 
-    for task in TASKS:
-        assert together[task].predicted == alone[task].predicted
-        assert together[task].expected == alone[task].expected
-        assert together[task].loss == pytest.approx(alone[task].loss, rel=1e-5)
+    assert all(map(same, together.predicted, alone.predicted))
+    assert all(map(same, together.expected, alone.expected))
+    assert together.loss == pytest.approx(alone.loss, rel=1e-4)
 
 
 def test_labels_are_expected_in_the_order_of_the_split(bert: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from builders import KINDS, LABELS, a_model, an_encoded_example, some_encoded_examples
 from torch import nn
 
-from workbench.data.batching import Batch, TextTargets, WordTargets, collate
+from workbench.data.batching import Batch, collate
+from workbench.inference.evaluation import share_out
 from workbench.model.backbone import Backbone
 from workbench.model.building import HeadSettings, build_model
 from workbench.model.heads import HEADS
@@ -17,15 +19,16 @@ from workbench.model.multitask import MultiTaskModel
 from workbench.model.pooling import PoolingSettings
 
 TASKS = tuple(KINDS)
+COSINES = ("alike", "answer", "named")
 
 
 def a_batch() -> Batch:
-    return collate(some_encoded_examples(), range(6), pad_id=0)
+    return collate(some_encoded_examples(tasks=TASKS), range(6), pad_id=0)
 
 
 def loss_of(model: MultiTaskModel, batch: Batch, task: str) -> torch.Tensor:
-    logits = model(batch)[task]
-    return model.heads[task].loss_sum(logits, batch.targets[task]) / len(logits)
+    targets = batch.targets[task]
+    return model.heads[task].loss_sum(model(batch)[task], targets) / targets.count
 
 
 def moved(part: nn.Module) -> bool:
@@ -42,7 +45,10 @@ def test_a_tasks_loss_moves_only_its_head_and_the_backbone(task: str, bert: Path
 
     loss_of(model, a_batch(), task).backward()
 
-    assert {name for name, head in model.heads.items() if moved(head)} == {task}
+    has_layers = any(True for _ in model.heads[task].parameters())
+    assert {name for name, head in model.heads.items() if moved(head)} == (
+        {task} if has_layers else set()
+    )
     assert moved(model.backbone)
 
 
@@ -52,6 +58,8 @@ def test_one_batch_can_be_overfitted(task: str, frozen: bool, bert: Path) -> Non
     model = a_model(bert, tasks=TASKS).model
     model.backbone.requires_grad_(not frozen)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if frozen and all(parameter.ndim == 0 for parameter in model.heads[task].parameters()):
+        return  # it trains the backbone alone, and perhaps a scale
     optimizer = torch.optim.AdamW(trained, lr=0.1 if frozen else 5e-3, weight_decay=0.0)
     batch = a_batch()
 
@@ -72,27 +80,47 @@ def test_the_loss_is_in_float32_under_autocast(task: str, bert: Path) -> None:
         logits = model(batch)[task]
         loss = model.heads[task].loss_sum(logits, batch.targets[task])
 
-    assert logits.dtype == torch.bfloat16
+    assert logits.dtype == (torch.float32 if task in COSINES else torch.bfloat16)
     assert loss.dtype == torch.float32
 
 
-@pytest.mark.parametrize("kind", HEADS)
-def test_the_loss_is_a_sum_so_that_halves_of_a_batch_add_up(kind: str) -> None:
-    # Means of means are wrong, sums and counts are not.
-    head = HEADS[kind](4, labels=("O", "B-X", "I-X"), dropout=0.0)
-    rows, labels = torch.arange(6), torch.tensor([0, 1, 2, 0, 1, 2])
-    logits = head(torch.randn(6, 4))
+@pytest.mark.parametrize("task", TASKS)
+def test_a_batch_in_parts_teaches_what_it_teaches_as_a_whole(task: str, bert: Path) -> None:
+    # Means of means are wrong, sums and counts are not: the parts are of unequal size.
+    model = a_model(bert, tasks=TASKS).model
+    if model.heads[task].compares_examples:
+        return  # micro-batches are other batches to it
+    examples = some_encoded_examples(8, tasks=(task,))
+    whole = collate(examples, range(8), pad_id=0)
+    parts = [
+        collate(examples[begin:end], range(begin, end), pad_id=0)
+        for begin, end in ((0, 1), (1, 4), (4, 6), (6, 8))
+    ]
 
-    def targets(part: slice) -> TextTargets | WordTargets:
-        if kind == "classification":
-            return TextTargets(rows[part], labels[part])
-        size = len(rows[part])
-        return WordTargets(rows[part], rows[part], rows[part], labels[part], (1,) * size, size)
+    loss_of(model, whole, task).backward()
+    gradients = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+    model.zero_grad(set_to_none=True)
+    labels = sum(part.targets[task].count for part in parts)
+    for part in parts:
+        (loss_of(model, part, task) * part.targets[task].count / labels).backward()
 
-    whole = head.loss_sum(logits, targets(slice(0, 6)))
-    parts = [head.loss_sum(logits[part], targets(part)) for part in (slice(0, 2), slice(2, 6))]
+    assert labels == whole.targets[task].count
+    for one, other in zip(gradients, model.parameters(), strict=True):
+        assert (one is None) == (other.grad is None)
+        assert one is None or torch.allclose(one, other.grad, rtol=1e-3, atol=1e-5)
 
-    assert torch.allclose(whole, parts[0] + parts[1])
+
+@pytest.mark.parametrize("task", TASKS)
+def test_padding_and_batch_mates_change_no_score(task: str, bert: Path) -> None:
+    model = a_model(bert, tasks=TASKS).model
+    examples = some_encoded_examples(tasks=(task,))
+
+    beside = model(collate(examples, range(6), pad_id=0))[task]
+
+    shares = share_out(KINDS[task], task, examples, beside.detach().numpy())
+    for row, example in enumerate(examples):
+        alone = model(collate([example], [0], pad_id=0))[task].detach().numpy()
+        assert np.abs(alone - shares[row]).max() < 1e-4
 
 
 def test_adding_a_task_leaves_the_first_weights_of_the_others(bert: Path) -> None:
@@ -124,7 +152,22 @@ def test_the_backbone_sees_each_text_once_for_all_tasks(bert: Path) -> None:
         "mood": (6, 3),
         "length": (6, 2),
         "entity": (12, 5),
+        "topics": (6, 3),
+        "grade": (6, 1),
+        "follows": (6, 2),
+        "alike": (6,),
+        "answer": (6, 2, 8),
+        "named": (6, 3),
     }
+
+
+def test_a_text_of_several_pairs_and_tasks_is_one_row() -> None:
+    batch = a_batch()
+
+    assert batch.texts == 6
+    assert len(batch.ids) == 6 + 3  # neighbours have their second text in common
+    assert batch.targets["mood"].rows.tolist() == [0, 2, 3, 5, 6, 8]
+    assert batch.targets["alike"].rows.tolist() == [[0, 1], [2, 1], [3, 4], [5, 4], [6, 7], [8, 7]]
 
 
 def test_each_head_gets_the_rows_and_words_that_are_its_own(bert: Path) -> None:

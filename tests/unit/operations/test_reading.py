@@ -16,8 +16,8 @@ from workbench.events import CheckpointSaved, EvaluationFinished, RunStarted, St
 from workbench.operations import lifecycle, reading
 from workbench.operations.workspace import Workspace, open_workspace
 from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, RunRecord
+from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, Batch
 from workbench.worker.liveness import RunState, current_identity
-from workbench.worker.recorder import UNSENT_NAME, Batch
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -147,7 +147,7 @@ def test_rows_that_a_dead_worker_left_are_taken_in(ws: Workspace) -> None:
         folder = ws.location.run_folder(run_id)
         folder.mkdir(parents=True)
         batch = Batch(NOW, (a_step(1),), ExitRecord("finished", NOW))
-        (folder / UNSENT_NAME).write_text(batch.to_line())
+        (folder / (JOURNAL_NAME if run_id == "abc" else UNSENT_NAME)).write_text(batch.to_line())
 
     assert reading.summarize(ws, "abc").state is RunState.FINISHED
     assert [summary.state for summary in reading.list_runs(ws)] == [RunState.FINISHED] * 2
@@ -167,12 +167,12 @@ def test_rows_that_cannot_be_taken_in_do_not_hide_the_runs(
         ws.store.claim(run_id, ProcessIdentity(me.pid, 0.0, me.boot_id, me.host))
     folder = ws.location.run_folder("abc")
     folder.mkdir(parents=True)
-    (folder / UNSENT_NAME).write_text(Batch(NOW, (a_step(1),)).to_line())
-    monkeypatch.setattr(reading.Unsent, "send", fail)
+    (folder / JOURNAL_NAME).write_text(Batch(NOW, (a_step(1),)).to_line())
+    monkeypatch.setattr(reading, "send_journal", fail)
 
     assert {summary.state for summary in reading.list_runs(ws)} == {RunState.CRASHED}
     assert reading.summarize(ws, "abc").state is RunState.CRASHED
-    assert (folder / UNSENT_NAME).exists()
+    assert ws.store.latest_step("abc") == 0
 
 
 def test_the_list_takes_the_same_number_of_queries_for_any_number_of_runs(ws: Workspace) -> None:

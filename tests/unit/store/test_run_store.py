@@ -8,14 +8,18 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import event
+from postgresql_server import PostgresqlServer
+from schemas import FIRST_DAY, rows_of, write_schema_1
+from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import SetWeight, Stop, StopNow
 from workbench.errors import NotFoundError, StoreError
 from workbench.events import (
     CheckpointRemoved,
@@ -109,13 +113,31 @@ def a_checkpoint(step: int, *, is_best: bool) -> CheckpointSaved:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'experiments.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, sqlite_url: str) -> str:
+    """A database of either kind, empty."""
+    if request.param == "sqlite":
+        return sqlite_url
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    server.empty()
+    return server.url
 
 
 @pytest.fixture
 def store(url: str) -> Iterator[RunStore]:
     store = RunStore.open(url)
+    store.add_run(a_run())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url: str) -> Iterator[RunStore]:
+    store = RunStore.open(sqlite_url)
     store.add_run(a_run())
     yield store
     store.close()
@@ -147,7 +169,7 @@ def test_an_unknown_run_is_not_found(store: RunStore) -> None:
 def test_a_deleted_run_leaves_nothing_behind(store: RunStore) -> None:
     store.append("abc", [STARTED, a_step(1), an_evaluation(1, 0.5), a_checkpoint(1, is_best=True)])
     store.claim("abc", ALICE)
-    store.send("abc", "stop")
+    store.send("abc", Stop())
 
     store.delete_run("abc")
 
@@ -243,13 +265,27 @@ def test_a_moment_without_a_time_zone_is_refused(store: RunStore) -> None:
 
 
 def test_each_command_is_handed_out_once_and_in_order(url: str, store: RunStore) -> None:
-    store.send("abc", "stop")
-    store.send("abc", "stop now")
+    store.send("abc", Stop())
+    store.send("abc", StopNow())
     other = RunStore.open(url)
 
-    assert store.take_commands("abc") == ["stop", "stop now"]
+    assert store.take_commands("abc") == [Stop(), StopNow()]
     assert other.take_commands("abc") == store.take_commands("abc") == []
     other.close()
+
+
+def test_a_request_keeps_its_values(store: RunStore) -> None:
+    store.send("abc", SetWeight("question", 0.25), Stop())
+
+    assert store.take_commands("abc") == [SetWeight("question", 0.25), Stop()]
+
+
+def test_a_request_of_a_newer_program_is_passed_over(store: RunStore) -> None:
+    store.send("abc", Stop(), StopNow())
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE commands SET kind = 'sing' WHERE kind = 'stop'")
+
+    assert store.take_commands("abc") == [StopNow()]
 
 
 # Events
@@ -477,13 +513,15 @@ def test_writers_in_several_threads_lose_nothing(url: str, store: RunStore) -> N
         opened.close()
 
 
-def test_writing_steps_keeps_up_with_fifty_thousand_points_a_second(store: RunStore) -> None:
+def test_writing_steps_keeps_up_with_fifty_thousand_points_a_second(
+    sqlite_store: RunStore,
+) -> None:
     events = [a_step(step) for step in range(1, 2001)]
-    store.append("abc", events[:200])
+    sqlite_store.append("abc", events[:200])
 
     start = datetime.now(UTC)
     for begin in range(0, len(events), 200):
-        store.append("abc", events[begin : begin + 200])
+        sqlite_store.append("abc", events[begin : begin + 200])
     seconds = (datetime.now(UTC) - start).total_seconds()
 
     # A third of the goal: the machine may be busy with other things.
@@ -493,8 +531,8 @@ def test_writing_steps_keeps_up_with_fifty_thousand_points_a_second(store: RunSt
 # Connections
 
 
-def test_every_connection_waits_and_checks_foreign_keys(store: RunStore) -> None:
-    with store.engine.connect() as connection:
+def test_every_connection_waits_and_checks_foreign_keys(sqlite_store: RunStore) -> None:
+    with sqlite_store.engine.connect() as connection:
 
         def pragma(name: str) -> object:
             return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -504,18 +542,18 @@ def test_every_connection_waits_and_checks_foreign_keys(store: RunStore) -> None
     assert found == [30_000, "wal", 1, 1]
 
 
-def test_every_write_begins_immediately(store: RunStore) -> None:
+def test_every_write_begins_immediately(sqlite_store: RunStore) -> None:
     begun: list[str] = []
 
-    @event.listens_for(store.engine, "before_cursor_execute")
+    @event.listens_for(sqlite_store.engine, "before_cursor_execute")
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         if statement.startswith("BEGIN"):
             begun.append(statement)
 
-    store.append("abc", [a_step(1)])
-    store.send("abc", "stop")
-    store.claim("abc", ALICE)
-    store.curves("abc")
+    sqlite_store.append("abc", [a_step(1)])
+    sqlite_store.send("abc", Stop())
+    sqlite_store.claim("abc", ALICE)
+    sqlite_store.curves("abc")
 
     assert begun == ["BEGIN IMMEDIATE"] * 3 + ["BEGIN"]
 
@@ -523,8 +561,8 @@ def test_every_write_begins_immediately(store: RunStore) -> None:
 # Opening
 
 
-def test_opening_twice_finds_what_is_there(url: str, store: RunStore) -> None:
-    again = RunStore.open(url)
+def test_opening_twice_finds_what_is_there(sqlite_url: str, sqlite_store: RunStore) -> None:
+    again = RunStore.open(sqlite_url)
 
     assert again.run("abc") == a_run()
     again.close()
@@ -578,51 +616,79 @@ def test_a_url_without_its_driver_is_an_error_of_ours() -> None:
         RunStore.open("nonsense://somewhere/x")
 
 
-def test_a_newer_schema_is_refused_with_what_to_do(url: str, tmp_path: Path) -> None:
-    RunStore.open(url).close()
+def test_a_newer_schema_is_refused_with_what_to_do(sqlite_url: str, tmp_path: Path) -> None:
+    RunStore.open(sqlite_url).close()
     connection = sqlite3.connect(tmp_path / "experiments.db")
     connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.commit()
     connection.close()
 
     with pytest.raises(StoreError, match="schema 9999") as caught:
-        RunStore.open(url)
+        RunStore.open(sqlite_url)
 
     assert "upgrade the program" in caught.value.next_step
 
 
-def test_a_run_that_another_version_wrote_says_so(store: RunStore) -> None:
-    with store.engine.begin() as connection:
+def test_a_run_that_another_version_wrote_says_so(sqlite_store: RunStore) -> None:
+    with sqlite_store.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE runs SET config = '{\"new\": 1}'")
-    again = RunStore.open(store.url)
+    again = RunStore.open(sqlite_store.url)
 
-    with pytest.raises(StoreError, match="settings of run abc"):
-        again.run("abc")
+    record = again.run("abc")
     again.close()
+
+    assert (record.name, [one.id for one in [record]]) == ("two tasks", ["abc"])
+    assert "another version of the program wrote them" in record.unreadable
 
 
 # Migrations
 
 
-def _schema_of(file: Path) -> set[tuple[str, str]]:
-    connection = sqlite3.connect(file)
-    rows = connection.execute(
-        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-    ).fetchall()
-    connection.close()
-    return {(name, "".join(sql.split())) for name, sql in rows}
+def _schema_of(url: str) -> dict[str, Any]:
+    """What the tables are, in whatever words and order they were made."""
+    engine = create_engine(url)
+    looked_at = inspect(engine)
+    found = {
+        table: (
+            {
+                column["name"]: (str(column["type"]), column["nullable"], column["default"])
+                for column in looked_at.get_columns(table)
+            },
+            looked_at.get_pk_constraint(table),
+            sorted(map(str, looked_at.get_foreign_keys(table))),
+            sorted(map(str, looked_at.get_indexes(table))),
+            sorted(map(str, looked_at.get_unique_constraints(table))),
+        )
+        for table in looked_at.get_table_names()
+        if table != "alembic_version"
+    }
+    engine.dispose()
+    return found
 
 
-def test_making_the_tables_and_migrating_from_nothing_agree(tmp_path: Path, url: str) -> None:
-    from workbench.store.migrations import upgrade
+@pytest.mark.parametrize("first", [None, "0001"])
+def test_making_the_tables_and_migrating_to_them_agree(url: str, first: str | None) -> None:
+    from alembic import command
+
+    from workbench.store.migrations import configuration, upgrade
 
     RunStore.open(url).close()
-    migrated = Database(f"sqlite:///{tmp_path / 'migrated.db'}")
-    with migrated.write() as connection:
-        upgrade(connection)
-    migrated.close()
+    made = _schema_of(url)
+    database = Database(url)
+    with database.write() as connection:
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    with database.write() as connection:
+        if first is None:
+            upgrade(connection)
+        else:
+            command.upgrade(configuration(connection), first)
+    database.close()
 
-    assert _schema_of(tmp_path / "migrated.db") == _schema_of(tmp_path / "experiments.db")
+    RunStore.open(url).close()
+
+    assert _schema_of(url) == made
+    assert len(made) == len(metadata.tables)
 
 
 def test_the_known_revisions_are_those_of_the_scripts() -> None:
@@ -636,27 +702,35 @@ def test_the_known_revisions_are_those_of_the_scripts() -> None:
     assert tuple(reversed(revisions)) == schema.REVISIONS
 
 
-def test_an_older_database_is_backed_up_and_migrated(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+def test_a_database_of_the_first_schema_opens_with_all_that_is_in_it(
+    tmp_path: Path, sqlite_url: str
 ) -> None:
-    RunStore.open(url).close()
-    connection = sqlite3.connect(tmp_path / "experiments.db")
-    for name, _sql in _schema_of(tmp_path / "experiments.db"):
-        if name not in ("alembic_version", "sqlite_sequence") and not name.startswith("ix_"):
-            connection.execute(f'DROP TABLE "{name}"')
-    connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    connection.commit()
-    connection.close()
-    monkeypatch.setattr(schema, "REVISIONS", ("0000", "0001"))
-    migrated: list[str] = []
-    monkeypatch.setattr(
-        "workbench.store.migrations.upgrade", lambda connection: migrated.append("done")
-    )
+    write_schema_1(tmp_path / "experiments.db")
 
-    RunStore.open(url).close()
+    sqlite_store = RunStore.open(sqlite_url)
 
-    assert migrated == ["done"]
-    assert (tmp_path / "experiments.db.before-0000.bak").stat().st_size > 0
+    assert [record.id for record in sqlite_store.runs()] == ["old22222"]
+    assert sqlite_store.facts("old22222").exit == ExitRecord("stopped", FIRST_DAY)
+    assert sqlite_store.curves("old22222")[TOTAL].values.tolist() == [0.5]
+    assert sqlite_store.take_commands("old22222") == [Stop()]
+    sqlite_store.enqueue("old22222", "box")
+    assert sqlite_store.run("old22222").parent_id is None
+    sqlite_store.close()
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    RunStore.open(other).close()
+    assert _schema_of(sqlite_url) == _schema_of(other)
+
+
+def test_a_database_is_copied_before_its_schema_changes(tmp_path: Path, sqlite_url: str) -> None:
+    write_schema_1(tmp_path / "experiments.db")
+    before = rows_of(tmp_path / "experiments.db", "runs")
+
+    RunStore.open(sqlite_url).close()
+
+    copy = tmp_path / "experiments.db.before-0001.bak"
+    assert rows_of(copy, "runs") == before
+    assert rows_of(copy, "alembic_version") == [("0001",)]
+    assert rows_of(tmp_path / "experiments.db", "alembic_version") == [(schema.REVISIONS[-1],)]
 
 
 def test_the_tables_can_be_made_on_postgresql() -> None:

@@ -4,6 +4,7 @@ import itertools
 import math
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,17 +12,17 @@ import pytest
 import torch
 from builders import (
     POSITIONS,
+    Script,
     TrainedRun,
     a_task,
     an_experiment,
     events_of,
     sentences,
-    some_encoded_examples,
     write_corpus,
     write_jsonl,
 )
 
-from workbench.data.batching import collate
+from workbench.control import Request, Stop, StopNow
 from workbench.data.examples import read_corpus
 from workbench.data.tokenizing import encode_split
 from workbench.errors import DataError, WorkerError
@@ -43,9 +44,10 @@ from workbench.model.folder import load_model_folder
 from workbench.model.heads import ClassificationHead
 from workbench.schedules import RateSchedule
 from workbench.training.blocks import BlockReader
-from workbench.training.checkpoint import check_checkpoint, checkpoint_name
 from workbench.training.evaluation import evaluate
 from workbench.training.loop import train
+from workbench.training.manifest import check_checkpoint, checkpoint_name, resumable_steps
+from workbench.training.requests import Requests
 from workbench.training.update import Update
 
 E = TypeVar("E")
@@ -300,15 +302,29 @@ def test_weights_that_overflow_in_the_last_update_are_not_kept(
 # --- Checkpoints and selection ------------------------------------------------------------------
 
 
-def test_best_and_last_are_kept_and_the_others_removed(trained: TrainedRun) -> None:
+def test_the_best_of_the_run_and_of_each_task_and_the_last_are_kept(trained: TrainedRun) -> None:
     saved, removed = (of(kind, trained.events) for kind in (CheckpointSaved, CheckpointRemoved))
     best = [one for one in saved if one.is_best][-1]
+    best_for = {task: one.step for one in saved for task in one.best_for}
+    evaluations = {one.step: one.metrics for one in of(EvaluationFinished, trained.events)}
 
-    kept = {best.folder, saved[-1].folder}
-    assert {f"checkpoints/{name}" for name in checkpoints_in(trained.folder)} == kept
-    assert {one.step for one in saved} - {one.step for one in removed} == {best.step, 18}
-    for folder in kept:
-        check_checkpoint(trained.folder / folder)
+    kept = {best.step, *best_for.values(), 18}
+    assert checkpoints_in(trained.folder) == [f"step-{step:08d}" for step in sorted(kept)]
+    assert {one.step for one in saved} - {one.step for one in removed} == kept
+    for task, metric in (("mood", "accuracy"), ("entity", "span_f1")):
+        highest = max(metrics[task][metric] for metrics in evaluations.values())
+        first = min(s for s, metrics in evaluations.items() if metrics[task][metric] == highest)
+        assert best_for[task] == first
+    for step in kept:
+        check_checkpoint(trained.folder / checkpoint_name(step))
+
+
+def test_only_the_last_checkpoint_has_what_a_run_needs_to_go_on(trained: TrainedRun) -> None:
+    assert resumable_steps(trained.folder) == [18]
+    assert len(checkpoints_in(trained.folder)) > 1
+    last = of(CheckpointSaved, trained.events)[-1]
+    training = trained.folder / last.folder / "training"
+    assert last.training_bytes == sum(file.stat().st_size for file in training.iterdir())
 
 
 def test_of_two_equal_checkpoints_the_earlier_is_the_best(trained: TrainedRun) -> None:
@@ -549,14 +565,13 @@ def test_other_optimizers_train_and_save_what_was_evaluated(
 # --- Stopping -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("wish", "evaluations"), [("stop", 1), ("stop now", 0)])
+@pytest.mark.parametrize(("wish", "evaluations"), [(Stop(), 1), (StopNow(), 0)])
 def test_a_run_that_is_asked_to_stop_leaves_at_the_next_update(
-    wish: str, evaluations: int, bert: Path, corpus: Path, tmp_path: Path
+    wish: Request, evaluations: int, bert: Path, corpus: Path, tmp_path: Path
 ) -> None:
-    answers = iter([None, wish])
     config = an_experiment(backbone=bert, folder=corpus, showcase={"texts": ["Ada."]})
 
-    events = events_of(config, tmp_path, should_stop=lambda: next(answers))
+    events = events_of(config, tmp_path, Script((2, wish)))
 
     finished = events[-1]
     assert isinstance(finished, RunFinished)
@@ -570,9 +585,8 @@ def test_who_asks_to_stop_at_the_last_update_gets_a_whole_run(
     bert: Path, corpus: Path, tmp_path: Path
 ) -> None:
     config = an_experiment(backbone=bert, folder=corpus, training=QUICK)
-    answers = iter([None, None, "stop"])
 
-    events = events_of(config, tmp_path, should_stop=lambda: next(answers))
+    events = events_of(config, tmp_path, Script((3, Stop())))
 
     assert of(RunFinished, events)[0].stopped is False
     assert len(of(CheckpointSaved, events)) == 1
@@ -583,20 +597,19 @@ def test_updates_that_are_read_together_share_the_time_until_they_were_read(
 ) -> None:
     # A GPU is told of an update in no time; what it takes shows when its numbers are fetched.
     numbers = torch.zeros(())
-    batch = collate(some_encoded_examples(2), [0, 1], pad_id=0)
     reader = BlockReader(block=20)
     begin = time.perf_counter()
     for step in (1, 2):
-        reader.add(Update(step, {}, numbers, numbers, {}, batch), 0.0, begin - 0.3)
+        reader.add(Update(step, {}, numbers, numbers, {}, (0, 1), 2, 9), 0.0, begin - 0.3)
     is_full_at_once = reader.is_full
-    run: Any = None  # looked at only if a number is not finite
+    run: Any = SimpleNamespace(total_steps=9, requests=Requests(), scaler=None)
 
     told = list(reader.read(run))
 
     assert sum(event.seconds for event in of(StepFinished, told)) == pytest.approx(0.3, abs=0.2)
     assert told[0].seconds == told[1].seconds  # type: ignore[union-attr]
     assert not is_full_at_once
-    reader.add(Update(3, {}, numbers, numbers, {}, batch), 0.0, begin - 5.0)
+    reader.add(Update(3, {}, numbers, numbers, {}, (0, 1), 2, 9), 0.0, begin - 5.0)
     assert reader.is_full
 
 
@@ -708,3 +721,47 @@ def test_bf16_learns_as_well(bert: Path, corpus: Path, tmp_path: Path) -> None:
     steps = of(StepFinished, events_of(config, tmp_path))
 
     assert steps[-1].losses["entity"] < 0.8 * steps[0].losses["entity"]
+
+
+# --- Sampling -----------------------------------------------------------------------------------
+
+
+def test_shares_are_told_where_texts_are_drawn_for_tasks(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    few = write_jsonl(tmp_path / "few.jsonl", sentences(6, first=200))
+    tasks = {
+        "mood": a_task(corpus),
+        "entity": a_task(corpus, "tagging", data={"train": str(few)}),
+    }
+    config = an_experiment(
+        backbone=bert,
+        tasks=tasks,
+        training=QUICK | {"epochs": 2},
+        sampling={"strategy": "uniform", "epoch": "largest"},
+    )
+
+    steps = of(StepFinished, events_of(config, tmp_path))
+
+    assert [step.texts for step in steps] == [8] * 12
+    assert all(step.shares == {"mood": 0.5, "entity": 0.5} for step in steps)
+    assert all(step.planned_shares == {"mood": 0.5, "entity": 0.5} for step in steps)
+
+
+def test_texts_that_are_not_drawn_for_tasks_tell_no_shares(trained: TrainedRun) -> None:
+    assert not any(step.shares for step in of(StepFinished, trained.events))
+
+
+def test_batches_by_a_budget_train_as_many_updates_as_were_told(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = an_experiment(
+        backbone=bert, folder=corpus, training=QUICK | {"epochs": 3}, sampling={"token_budget": 90}
+    )
+
+    events = events_of(config, tmp_path)
+
+    steps, started = of(StepFinished, events), of(RunStarted, events)[0]
+    assert [step.step for step in steps] == list(range(1, started.total_steps + 1))
+    assert sum(step.texts for step in steps) == 3 * 24
+    assert steps[-1].epoch == pytest.approx(3.0)

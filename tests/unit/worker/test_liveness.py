@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import signal
@@ -8,9 +9,17 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
-from workbench.store.records import ExitRecord, Heartbeat, Outcome, ProcessIdentity, RunFacts
+from workbench.store.records import (
+    ExitRecord,
+    Heartbeat,
+    Outcome,
+    ProcessIdentity,
+    QueueEntry,
+    RunFacts,
+)
 from workbench.worker import liveness
 from workbench.worker.liveness import RunState, Sighting, compute_state
 
@@ -139,3 +148,60 @@ def test_a_held_lock_proves_life_when_the_clock_was_set(tmp_path: Path) -> None:
         assert liveness.see(moved, lock=lock) is Sighting.ALIVE
 
     assert liveness.see(moved, lock=lock) is Sighting.GONE
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("jump", [-86400.0, -3600.0, 3600.0, 86400.0])
+def test_setting_the_clock_makes_no_live_run_silent_and_no_silent_one_alive(jump: float) -> None:
+    # The heartbeat was written before the clock was set.
+    for seconds_ago, state in ((2.0, RunState.RUNNING), (500.0, RunState.SILENT)):
+        beat = Heartbeat(NOW - timedelta(seconds=jump + seconds_ago), "training", 7, 30.0, 1000.0)
+        known = dataclasses.replace(facts(claimed=999), heartbeat=beat)
+
+        found, _why = compute_state(
+            known, created_at=NOW, now=NOW, sighting=ALIVE, monotonic=1000.0 + seconds_ago
+        )
+
+        assert found is state
+
+
+def test_the_clock_of_another_machine_is_not_compared_with_ours() -> None:
+    beat = Heartbeat(NOW - timedelta(seconds=5), "training", 7, 30.0, 1e6)
+    known = dataclasses.replace(facts(claimed=999), heartbeat=beat)
+
+    found, _why = compute_state(
+        known, created_at=NOW, now=NOW, sighting=Sighting.ELSEWHERE, monotonic=10.0
+    )
+
+    assert found is RunState.RUNNING
+
+
+def test_a_process_is_known_by_its_start_whatever_the_clock_says() -> None:
+    me = liveness.current_identity()
+    earlier_schema = me._replace(started_at=psutil.Process().create_time())
+
+    assert me.started_at < 1e9  # since the machine's start: no setting of the clock moves it
+    assert me == liveness.identity_of(os.getpid())
+    assert liveness.is_alive(earlier_schema)
+    assert not liveness.is_alive(earlier_schema._replace(started_at=me.started_at + 1e9))
+    assert not liveness.is_alive(me._replace(started_at=me.started_at + 0.01))
+
+
+def test_a_run_that_waits_in_the_queue_is_queued_however_long() -> None:
+    entry = QueueEntry("a", "box", 0, 1.0, NOW, None, None)
+    known = dataclasses.replace(facts(), queued=entry)
+
+    found, why = compute_state(known, created_at=NOW - timedelta(days=3), now=NOW, sighting=None)
+
+    assert (found, why) == (RunState.QUEUED, "It waits in the queue of box.")
+
+
+def test_a_run_that_is_started_again_is_starting_until_the_new_process_claims_it() -> None:
+    again = WORKER._replace(pid=4712)
+    known = dataclasses.replace(facts(claimed=500), launched=again, launched_at=NOW)
+
+    assert liveness.process_to_see(known) == again
+    assert compute_state(known, created_at=NOW, now=NOW, sighting=ALIVE)[0] is RunState.STARTING
+    assert compute_state(known, created_at=NOW, now=NOW, sighting=GONE)[0] is RunState.CRASHED

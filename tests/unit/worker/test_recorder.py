@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import resource
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,13 +13,15 @@ from typing import Any
 import pytest
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import SaveCheckpoint, SetWeight, StopNow
 from workbench.errors import StoreError
-from workbench.events import PhaseStarted, StepFinished, Warned
+from workbench.events import PAUSED, PhaseStarted, StepFinished, Warned
 from workbench.store.records import ExitRecord, RunRecord
 from workbench.store.run_store import RunStore
 from workbench.worker import recorder as recorder_module
-from workbench.worker.recorder import UNSENT_NAME, Batch, Recorder, Unsent
-from workbench.worker.stopping import StopRequest
+from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, Batch, Journal, send_journal
+from workbench.worker.recorder import Recorder
+from workbench.worker.wishes import Wishes
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DONE = ExitRecord("finished", NOW)
@@ -27,6 +33,7 @@ class FlakyStore:
     def __init__(self, store: RunStore) -> None:
         self.store = store
         self.is_down = False
+        self.fails_afterwards = False
         self.batches: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -37,6 +44,8 @@ class FlakyStore:
             raise StoreError("The database said: disk I/O error.")
         self.batches.append(len(events))
         self.store.append(run_id, events, **kwargs)
+        if self.fails_afterwards:
+            raise StoreError("The database said: server closed the connection.")
 
 
 @pytest.fixture
@@ -68,11 +77,11 @@ def wait_until(claim: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def a_recorder(store: Any, tmp_path: Path) -> tuple[Recorder, StopRequest]:
-    stop = StopRequest()
-    recorder = Recorder(store, "abc", tmp_path, stop)
+def a_recorder(store: Any, tmp_path: Path) -> tuple[Recorder, Wishes]:
+    wishes = Wishes()
+    recorder = Recorder(store, "abc", tmp_path, wishes)
     recorder.start()
-    return recorder, stop
+    return recorder, wishes
 
 
 def test_events_are_written_in_batches_of_two_hundred_at_most(store: Any, tmp_path: Path) -> None:
@@ -113,82 +122,215 @@ def test_no_heartbeat_covers_up_a_loop_that_overstays(store: Any, tmp_path: Path
     recorder.close(DONE)
 
 
-def test_a_command_reaches_the_loop(store: Any, tmp_path: Path) -> None:
-    recorder, stop = a_recorder(store, tmp_path)
-    assert stop() is None
+def test_a_run_that_waits_goes_on_beating(store: Any, tmp_path: Path) -> None:
+    recorder, _wishes = a_recorder(store, tmp_path)
+    recorder.put(PhaseStarted(PAUSED, 0.1))
+    time.sleep(0.4)
 
-    store.send("abc", "stop")
-    wait_until(lambda: stop() == "stop")
-    store.send("abc", "stop now")
-    wait_until(lambda: stop() == "stop now")
-    stop.ask("stop")
+    before = store.facts("abc").heartbeat.at
 
-    assert stop() == "stop now"
+    wait_until(lambda: store.facts("abc").heartbeat.at > before)
+    assert store.facts("abc").heartbeat.phase == PAUSED
     recorder.close(DONE)
 
 
-def test_rows_wait_in_a_file_while_the_database_is_away(store: Any, tmp_path: Path) -> None:
-    recorder, _stop = a_recorder(store, tmp_path)
+def test_requests_reach_the_loop_once_and_in_order(store: Any, tmp_path: Path) -> None:
+    recorder, wishes = a_recorder(store, tmp_path)
+    assert wishes.take() == ()
+
+    store.send("abc", SaveCheckpoint(), SetWeight("q", 0.5))
+    taken: list[object] = []
+    wait_until(lambda: (taken.extend(wishes.take()), len(taken) == 2)[1])
+
+    assert taken == [SaveCheckpoint(), SetWeight("q", 0.5)]
+    assert not wishes.is_stopping
+    store.send("abc", StopNow())
+    assert wishes.wait_for_now(10)
+    assert wishes.is_stopping
+    recorder.close(DONE)
+
+
+def test_rows_wait_in_the_journal_while_the_database_is_away(store: Any, tmp_path: Path) -> None:
+    recorder, _wishes = a_recorder(store, tmp_path)
     store.is_down = True
     for step in range(1, 301):
         recorder.put(a_step(step))
     recorder.put(Warned("still here"))
-    wait_until(lambda: (tmp_path / UNSENT_NAME).exists())
-    time.sleep(0.3)
+    assert recorder.flush(10)
+    assert (tmp_path / JOURNAL_NAME).read_bytes().count(b"StepFinished") == 300
+    assert store.latest_step("abc") == 0
 
     store.is_down = False
-    wait_until(lambda: not (tmp_path / UNSENT_NAME).exists())
+    wait_until(lambda: store.latest_step("abc") == 300)
     recorder.close(DONE)
 
     assert store.steps("abc").steps.tolist() == list(range(1, 301))
     assert [message.kind for message in store.messages("abc")] == ["Warned"]
 
 
-def test_rows_that_were_left_by_a_worker_go_in_later(store: Any, tmp_path: Path) -> None:
-    recorder, _stop = a_recorder(store, tmp_path)
+def test_rows_that_the_database_took_before_it_failed_are_not_there_twice(
+    store: Any, tmp_path: Path
+) -> None:
+    recorder, _wishes = a_recorder(store, tmp_path)
+    store.fails_afterwards = True
+    for number in range(5):
+        recorder.put(Warned(str(number)))
+        recorder.flush(10)
+    time.sleep(0.2)
+    store.fails_afterwards = False
+    recorder.close(DONE)
+
+    told = [message.body["message"] for message in store.messages("abc")]
+    assert told == ["0", "1", "2", "3", "4"]
+
+
+def test_what_a_dead_worker_left_goes_in_once_however_many_send_it(
+    store: Any, tmp_path: Path
+) -> None:
+    recorder, _wishes = a_recorder(store, tmp_path)
     store.is_down = True
-    recorder.put(a_step(1))
+    for number in range(60):
+        recorder.put(Warned(str(number)))
+        if number % 3 == 0:
+            recorder.flush(10)
     recorder.close(DONE)
     assert store.facts("abc").exit is None
     store.is_down = False
+    stores = [RunStore.open(store.url) for _ in range(4)]
 
-    Unsent(tmp_path / UNSENT_NAME).send(store, "abc")
+    def send(opened: RunStore) -> None:
+        # One that meets another in the middle may be told so; the next look sends the rest.
+        for _attempt in range(3):
+            with suppress(StoreError):
+                send_journal(tmp_path / JOURNAL_NAME, opened, "abc")
 
+    threads = [threading.Thread(target=send, args=(opened,)) for opened in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for opened in stores:
+        opened.close()
+
+    told = [message.body["message"] for message in store.messages("abc")]
+    assert told == [str(number) for number in range(60)]
     assert store.facts("abc").exit == DONE
-    assert store.latest_step("abc") == 1
-    assert not (tmp_path / UNSENT_NAME).exists()
 
 
-def test_rows_wait_in_memory_if_the_file_cannot_be_written_either(
+def test_rows_wait_in_memory_if_neither_disk_nor_database_takes_them(
     store: Any, tmp_path: Path
 ) -> None:
-    unsent = Unsent(tmp_path / "not a folder" / UNSENT_NAME)
+    folder = tmp_path / "run"
+    recorder = Recorder(store, "abc", folder, Wishes())
+    recorder.start()
+    store.is_down = True
+    recorder.put(a_step(1))
+    time.sleep(0.2)
+    assert store.latest_step("abc") == 0
 
-    unsent.add(Batch(NOW, (a_step(1),)))
-    unsent.add(Batch(NOW, (a_step(2),)))
+    store.is_down = False
 
-    assert unsent
-    unsent.send(store, "abc")
-    assert store.latest_step("abc") == 2
-    assert not unsent
+    wait_until(lambda: store.latest_step("abc") == 1)
+    assert recorder.close(DONE)
+    assert store.facts("abc").exit == DONE
 
 
-def test_half_a_line_and_nonsense_are_left_out(store: Any, tmp_path: Path) -> None:
-    file = tmp_path / UNSENT_NAME
+def test_a_database_on_another_disk_takes_what_the_full_disk_does_not(
+    store: Any, tmp_path: Path
+) -> None:
+    recorder = Recorder(store, "abc", tmp_path / "not there", Wishes())
+    recorder.start()
+
+    recorder.put(a_step(1))
+    recorder.put(a_step(2))
+    recorder.close(DONE)
+
+    assert store.steps("abc").steps.tolist() == [1, 2]
+
+
+def test_a_full_disk_leaves_no_half_line(store: Any, tmp_path: Path) -> None:
+    recorder, _wishes = a_recorder(store, tmp_path)
+    recorder.put(Warned("before"))
+    recorder.flush(10)
+    size = (tmp_path / JOURNAL_NAME).stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    store.is_down = True
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 40, hard))
+    try:
+        recorder.put(Warned("x" * 500))
+        recorder.flush(10)
+        is_whole = (tmp_path / JOURNAL_NAME).stat().st_size == size
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+        store.is_down = False
+    recorder.close(DONE)
+
+    assert is_whole
+    told = [message.body["message"] for message in store.messages("abc")]
+    assert told == ["before", "x" * 500]
+
+
+def test_half_a_line_is_cut_off_and_nonsense_left_out(store: Any, tmp_path: Path) -> None:
+    file = tmp_path / JOURNAL_NAME
     good = Batch(NOW, (a_step(1),)).to_line()
     file.write_text("{}\n" + good + good[:40])
 
-    Unsent(file).send(store, "abc")
+    journal = Journal(file, "abc")
+    journal.open(store)
+    journal.add(Batch(NOW, (a_step(2),)))
+    journal.send(store)
+
+    assert store.steps("abc").steps.tolist() == [1, 2]
+    assert not journal.has_unsent
+
+
+def test_what_the_first_version_left_beside_the_store_goes_in(store: Any, tmp_path: Path) -> None:
+    (tmp_path / UNSENT_NAME).write_text(Batch(NOW, (a_step(1),), DONE).to_line())
+
+    Journal(tmp_path / JOURNAL_NAME, "abc").open(store)
+
+    assert store.latest_step("abc") == 1
+    assert store.facts("abc").exit == DONE
+    assert not (tmp_path / UNSENT_NAME).exists()
+
+
+def test_a_journal_that_was_lost_does_not_hide_what_comes(store: Any, tmp_path: Path) -> None:
+    store.set_journal_bytes("abc", 10_000)
+    recorder, _wishes = a_recorder(store, tmp_path)
+
+    recorder.put(a_step(1))
+    recorder.close(DONE)
 
     assert store.latest_step("abc") == 1
 
 
 def test_the_worker_of_a_deleted_run_is_told_to_leave(store: Any, tmp_path: Path) -> None:
-    recorder, stop = a_recorder(store, tmp_path)
+    recorder, wishes = a_recorder(store, tmp_path)
     store.delete_run("abc")
 
     recorder.put(a_step(1))
 
-    wait_until(lambda: stop() == "stop now")
-    assert recorder.close(DONE)
-    assert not (tmp_path / UNSENT_NAME).exists()
+    assert wishes.wait_for_now(10)
+    assert recorder.close(DONE, timeout_seconds=10)
+
+
+def test_a_database_that_was_put_in_place_of_the_runs_does_not_end_it(
+    store: Any, tmp_path: Path
+) -> None:
+    recorder, wishes = a_recorder(store, tmp_path)
+    recorder.put(a_step(1))
+    wait_until(lambda: store.latest_step("abc") == 1)
+    for file in tmp_path.glob("x.db*"):
+        file.rename(file.with_name(f"away-{file.name}"))
+    recorder.put(a_step(2))
+    time.sleep(0.3)
+    RunStore.open(f"sqlite:///{tmp_path / 'x.db'}").close()
+    recorder.put(a_step(3))
+    time.sleep(0.3)
+
+    recorder.close(DONE)
+
+    assert not wishes.is_stopping
+    assert (tmp_path / JOURNAL_NAME).read_bytes().count(b"StepFinished") == 3

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from workbench.data.kinds.classification import ClassificationKind
+from workbench.data.kinds.contrastive import ContrastiveKind, TextKeys
+from workbench.data.kinds.few_shot import FewShotKind
 from workbench.data.kinds.kind import AnyKind, DataKind, Labelled
+from workbench.data.kinds.multilabel import LabelFlags, LabelSet, MultilabelKind
+from workbench.data.kinds.regression import RegressionKind
+from workbench.data.kinds.similarity import SimilarityKind
 from workbench.data.kinds.tagging import TaggingKind
 from workbench.data.pieces import WordLabels
 from workbench.data.words import Words
 
-Label = str | Words
+Label = str | Words | LabelSet | float | TextKeys
 """Of one example, as a person gave it."""
 
-EncodedLabel = int | WordLabels
+EncodedLabel = int | WordLabels | LabelFlags | float | TextKeys
 """Of one example, in numbers."""
 
 KINDS: dict[str, AnyKind] = {
     "classification": ClassificationKind(),
+    "few_shot": FewShotKind(),
     "tagging": TaggingKind(),
+    "multilabel": MultilabelKind(),
+    "regression": RegressionKind(),
+    "similarity": SimilarityKind(),
+    "contrastive": ContrastiveKind(),
 }
 """By name, as in the config."""
 
-__all__ = ["KINDS", "AnyKind", "DataKind", "EncodedLabel", "Label", "Labelled"]
+__all__ = [
+    "KINDS",
+    "AnyKind",
+    "DataKind",
+    "EncodedLabel",
+    "Label",
+    "LabelFlags",
+    "LabelSet",
+    "Labelled",
+    "TextKeys",
+]

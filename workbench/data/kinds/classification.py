@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workbench.config.task import ClassificationTask
-from workbench.data.kinds.kind import DataKind, Labelled, text_of
+from workbench.data.kinds.kind import DataKind, Labelled, is_joint, texts_of
 from workbench.data.labels import LabelSpace, class_labels
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
+from workbench.data.splits import draw_of_each
 from workbench.errors import DataError, nearest
 
 
@@ -25,19 +26,22 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
                 f'Task "{name}": the label is a {type(label).__name__}, where one value is '
                 f"expected.",
                 where=row.place,
-                next_step='name another column, or use kind = "tagging" for a list of tags',
+                next_step='name another column, or use kind = "tagging" for a list of tags, '
+                '"multilabel" for a list of labels',
             )
-        return Labelled(row, text_of(name, column(row, task.data.text), row), str(label))
+        return Labelled(row, self.texts(name, task, row), str(label), self.reads_two_as_one(task))
+
+    def texts(self, name: str, task: ClassificationTask, row: Row) -> tuple[str, ...]:
+        """What is labelled: a text, or two."""
+        return texts_of(name, task.data, row)
+
+    def reads_two_as_one(self, task: ClassificationTask) -> bool:
+        """Whether two texts go through the backbone as one."""
+        return is_joint(task)
 
     def label_space(self, name: str, task: ClassificationTask, labels: Sequence[str]) -> LabelSpace:
         """The classes of train, sorted; at least two."""
-        space = class_labels(name, labels)
-        if len(space.names) < 2:
-            raise DataError(
-                f'Task "{name}": train has only the label "{space.names[0]}".',
-                where=task.data.train,
-                next_step="a classification needs two labels or more",
-            )
+        space = self.classes(name, task.data.train, labels)
         for label in task.label_weights:
             if label not in space.names:
                 raise DataError(
@@ -46,6 +50,32 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
                     next_step=nearest(label, space.names),
                 )
         return space
+
+    def classes(self, name: str, train: str, labels: Sequence[str]) -> LabelSpace:
+        """The classes of train, sorted.
+
+        Raises:
+            DataError: There is only one.
+        """
+        space = class_labels(name, labels)
+        if len(space.names) < 2:
+            raise DataError(
+                f'Task "{name}": train has only the label "{space.names[0]}".',
+                where=train,
+                next_step="a classification needs two labels or more",
+            )
+        return space
+
+    def drawn(
+        self, task: ClassificationTask, labelled: list[Labelled[str]], seed: int
+    ) -> list[Labelled[str]]:
+        """So many of each class, then so many in all."""
+        count = task.data.examples_per_class
+        if count is not None:
+            keys = [item.key for item in labelled]
+            numbers = draw_of_each(keys, [item.label for item in labelled], count, seed)
+            labelled = [labelled[number] for number in numbers]
+        return super().drawn(task, labelled, seed)
 
     def check(self, space: LabelSpace, label: str, row: Row) -> None:
         """The class has to occur in train."""
@@ -59,6 +89,6 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
         """The place of the class."""
         return space.index(label, place)
 
-    def unlabelled(self, text: str, pieces: Pieces) -> int:
+    def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> int:
         """Any class."""
         return 0

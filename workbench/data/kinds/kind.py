@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from workbench.config.task import DataConfig
+import numpy as np
+
+from workbench.config.task import DataConfig, TextData, TextTask
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
-from workbench.data.reading import Row
+from workbench.data.reading import Row, column
+from workbench.data.splits import draw
 from workbench.errors import DataError
 
 TaskT = TypeVar("TaskT")
@@ -23,8 +28,16 @@ class Labelled(Generic[LabelT]):
     """What one row says to one task."""
 
     row: Row
-    text: str
+    texts: tuple[str, ...]
+    """One, or several that are labelled together."""
     label: LabelT
+    joint: bool = False
+    """Whether the backbone reads two texts as one."""
+
+    @property
+    def key(self) -> str:
+        """The texts in one, for drawing and splitting."""
+        return "\t".join(self.texts)
 
 
 class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
@@ -52,6 +65,15 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
             DataError: The row is malformed.
         """
 
+    def drawn(
+        self, task: TaskT, labelled: list[Labelled[LabelT]], seed: int
+    ) -> list[Labelled[LabelT]]:
+        """The examples of train that are used, by the settings of its data."""
+        count = task.data.max_examples  # type: ignore[attr-defined]  # every task has data
+        if count is None:
+            return labelled
+        return [labelled[number] for number in draw([item.key for item in labelled], count, seed)]
+
     def adapt(
         self,
         task: TaskT,
@@ -77,25 +99,42 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
             DataError: Nothing can be learned from them.
         """
 
-    @abstractmethod
     def check(self, space: LabelSpace, label: LabelT, row: Row) -> None:
-        """Make sure that a label is in the label space.
+        """Make sure that a label is in the label space; any is, by default.
 
         Raises:
             DataError: It does not occur in train.
         """
+        return
 
     def stratum(self, label: LabelT) -> str:
         """What a split by ratio draws from alike; one and the same for all by default."""
         return ""
 
-    @abstractmethod
-    def number(self, space: LabelSpace, label: LabelT, pieces: Pieces, place: str) -> EncodedT:
-        """The label as batches take it."""
+    def tally(self, labels: Sequence[LabelT]) -> dict[str, int]:
+        """How often each label occurs, for whoever judges the balance; by stratum by default."""
+        return dict(Counter(filter(None, map(self.stratum, labels))))
 
     @abstractmethod
-    def unlabelled(self, text: str, pieces: Pieces) -> EncodedT:
-        """What stands for the label of a new text, so that a batch can be made of it."""
+    def number(self, space: LabelSpace, label: LabelT, pieces: Pieces, place: str) -> EncodedT:
+        """The label as batches take it.
+
+        Args:
+            space: Of the task.
+            label: Of one example.
+            pieces: Of its first text, or of two that are read as one.
+            place: Where it was read, for messages.
+        """
+
+    @abstractmethod
+    def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> EncodedT:
+        """What stands for the label of a new text, so that a batch can be made of it.
+
+        Args:
+            texts: The text, or two.
+            labels: How many labels the task has.
+            pieces: As for `number`.
+        """
 
 
 AnyKind = DataKind[Any, Any, Any]
@@ -121,3 +160,60 @@ def text_of(name: str, value: Any, row: Row) -> str:
             next_step="give the row a text, or remove it",
         )
     return value
+
+
+def texts_of(name: str, data: TextData, row: Row) -> tuple[str, ...]:
+    """The text of a row, or its two.
+
+    Args:
+        name: Of the task.
+        data: Names the columns.
+        row: With these columns.
+
+    Raises:
+        DataError: A column is absent, or a text is empty.
+    """
+    columns = (data.text,) if data.text_b is None else (data.text, data.text_b)
+    return tuple(text_of(name, column(row, one), row) for one in columns)
+
+
+def number_in(name: str, value: Any, row: Row) -> float | None:
+    """A column's value, which has to be a number; None where there is none.
+
+    Args:
+        name: Of the task.
+        value: A number, or a text that is one, as in CSV.
+        row: For the message.
+
+    Raises:
+        DataError: It is no finite number.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(
+            f'Task "{name}": the score is {str(value)[:40]!r}, which is no number.',
+            where=row.place,
+            next_step="write a number such as 3.5, or leave it empty where there is none",
+        )
+    return number
+
+
+def statistics_of(scores: Sequence[float]) -> dict[str, float]:
+    """Mean, standard deviation, lowest and highest."""
+    values = np.asarray(scores, dtype=np.float64)
+    return {
+        "mean": float(values.mean()),
+        "std": float(values.std()),
+        "lowest": float(values.min()),
+        "highest": float(values.max()),
+    }
+
+
+def is_joint(task: TextTask) -> bool:
+    """Whether a task reads two texts as one."""
+    return task.data.text_b is not None and task.pair == "joint"

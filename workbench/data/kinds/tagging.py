@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
@@ -105,6 +106,17 @@ class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
                 continue
             space.index(tag, row.word_places[number] if row.word_places else row.place)
 
+    def tally(self, labels: Sequence[Words]) -> dict[str, int]:
+        """Spans by type; tags where they write no spans."""
+        tags = Counter(tag for label in labels for tag in label.tags if tag != UNANNOTATED)
+        begins = {tag: count for tag, count in tags.items() if tag[:2] in ("B-", "S-")}
+        if not begins:
+            return dict(tags)
+        spans: Counter[str] = Counter()
+        for tag, count in begins.items():
+            spans[tag[2:]] += count
+        return dict(spans)
+
     def number(self, space: LabelSpace, label: Words, pieces: Pieces, place: str) -> WordLabels:
         """Where the words are among the pieces, and the places of their tags."""
         firsts = first_pieces(pieces.offsets, label.spans)
@@ -117,9 +129,9 @@ class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
             labels=np.array(numbers, dtype=np.int64),
         )
 
-    def unlabelled(self, text: str, pieces: Pieces) -> WordLabels:
+    def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> WordLabels:
         """The words that the text is cut into, each with any tag."""
-        cuts = word_spans(text)
+        cuts = word_spans(texts[0])
         firsts = first_pieces(pieces.offsets, cuts)
         return WordLabels(firsts, last_pieces(pieces.offsets, cuts, firsts), np.zeros_like(firsts))
 
@@ -161,7 +173,7 @@ def _parse_spans(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | No
                 next_step="keep one of them: a word has one tag",
             )
         tags[first : last + 1] = [f"B-{label}"] + [f"I-{label}"] * (last - first)
-    return Labelled(row, text, Words(tuple(words), tuple(tags)))
+    return Labelled(row, (text,), Words(tuple(words), tuple(tags)))
 
 
 def _parse_words(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | None:
@@ -191,7 +203,7 @@ def _parse_words(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | No
         )
     given = row.values.get(task.data.text)
     text = text_of(name, given, row) if given is not None else " ".join(tokens)
-    return Labelled(row, text, Words(_locate(name, text, tokens, row), tuple(tags)))
+    return Labelled(row, (text,), Words(_locate(name, text, tokens, row), tuple(tags)))
 
 
 def _locate(name: str, text: str, tokens: Sequence[str], row: Row) -> tuple[tuple[int, int], ...]:

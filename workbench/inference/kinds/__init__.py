@@ -1,4 +1,4 @@
-"""What each kind of task says, one file a kind."""
+"""What each kind of task says of a text or a pair."""
 
 from __future__ import annotations
 
@@ -6,12 +6,35 @@ from typing import Any
 
 from workbench.inference.kinds.classification import ClassificationAnswers, TextScores
 from workbench.inference.kinds.kind import Answer, AnswerKind
+from workbench.inference.kinds.multilabel import GivenLabels, MultilabelAnswers
+from workbench.inference.kinds.numbers import (
+    ContrastiveAnswers,
+    RegressionAnswers,
+    Similarity,
+    SimilarityAnswers,
+    Value,
+)
 from workbench.inference.kinds.tagging import Entity, TaggingAnswers, WordTags
 
 ANSWERS: dict[str, AnswerKind[Any]] = {
     "classification": ClassificationAnswers(),
+    "few_shot": ClassificationAnswers(),
     "tagging": TaggingAnswers(),
+    "multilabel": MultilabelAnswers(),
+    "regression": RegressionAnswers(),
+    "similarity": SimilarityAnswers(),
+    "contrastive": ContrastiveAnswers(),
 }
 """By task kind."""
 
-__all__ = ["ANSWERS", "Answer", "AnswerKind", "Entity", "TextScores", "WordTags"]
+__all__ = [
+    "ANSWERS",
+    "Answer",
+    "AnswerKind",
+    "Entity",
+    "GivenLabels",
+    "Similarity",
+    "TextScores",
+    "Value",
+    "WordTags",
+]

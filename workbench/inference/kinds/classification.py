@@ -42,7 +42,7 @@ class ClassificationAnswers(AnswerKind[int]):
 
     def answer(
         self,
-        text: str,
+        texts: Sequence[str],
         labels: Sequence[str],
         encoded: int,
         scores: NDArray[Any],

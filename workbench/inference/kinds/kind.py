@@ -44,7 +44,7 @@ class AnswerKind(ABC, Generic[EncodedT]):
     @abstractmethod
     def answer(
         self,
-        text: str,
+        texts: Sequence[str],
         labels: Sequence[str],
         encoded: EncodedT,
         scores: NDArray[Any],
@@ -53,7 +53,7 @@ class AnswerKind(ABC, Generic[EncodedT]):
         """What is said of a new text.
 
         Args:
-            text: The text.
+            texts: The text, or the two that belong together.
             labels: Of the task.
             encoded: What `DataKind.unlabelled` gave for it.
             scores: Of the head, in float32, one row for each of `rows_of`.

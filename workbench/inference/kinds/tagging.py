@@ -64,13 +64,14 @@ class TaggingAnswers(AnswerKind[WordLabels]):
 
     def answer(
         self,
-        text: str,
+        texts: Sequence[str],
         labels: Sequence[str],
         encoded: WordLabels,
         scores: NDArray[Any],
         decoded: NDArray[Any],
     ) -> WordTags:
         """The words that the text is cut into, their tags and spans."""
+        text = texts[0]
         tags, cuts = _tags(labels, encoded, decoded), word_spans(text)
         scheme = scheme_of_names(labels)
         entities = tuple(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from workbench.data.batching import Targets, TextTargets
-from workbench.model.heads.head import Head
+from workbench.model.heads.text_head import TextHead
 
 
-class ClassificationHead(Head):
-    """Dropout, perhaps a hidden layer, and a linear layer over the pooled vector."""
+class ClassificationHead(TextHead):
+    """Logits of each class."""
 
     class_weights: Tensor | None
 
@@ -24,34 +24,22 @@ class ClassificationHead(Head):
         labels: Sequence[str],
         dropout: float,
         hidden_size: int = 0,
+        pair: str | None = None,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
         focal_gamma: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            vector_size,
+            outputs=len(labels),
+            dropout=dropout,
+            hidden_size=hidden_size,
+            pair=pair,
+        )
         self.label_smoothing = label_smoothing
         self.focal_gamma = focal_gamma
-        self.dropout = nn.Dropout(dropout)
-        self.hidden = nn.Linear(vector_size, hidden_size) if hidden_size else None
-        self.linear = nn.Linear(hidden_size or vector_size, len(labels))
         weights = None if class_weights is None else torch.tensor(list(class_weights))
         self.register_buffer("class_weights", weights, persistent=False)
-
-    def forward(self, vectors: Tensor, targets: Targets | None = None) -> Tensor:
-        """Logits of each class.
-
-        Args:
-            vectors: Pooled vectors of the labelled texts, `(texts, hidden)`.
-            targets: Not needed here.
-
-        Returns:
-            `(texts, classes)`.
-        """
-        vectors = self.dropout(vectors)
-        if self.hidden is not None:
-            vectors = self.dropout(functional.gelu(self.hidden(vectors)))
-        logits: Tensor = self.linear(vectors)
-        return logits
 
     def loss_sum(self, logits: Tensor, targets: Targets) -> Tensor:
         """Cross-entropy, summed over the texts; in float32 whatever the logits are.

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor, nn
 
 from workbench.data.batching import Targets, WordTargets
+from workbench.data.tokenizing import AnyTokenizer
 
 
 class Head(nn.Module, ABC):
     """A task's own layers: from vectors to scores, to a loss, to what is said."""
 
+    compares_examples = False
+    """Whether the loss of an example depends on the others of its batch. Such a loss is measured
+    in batches of a fixed size, and micro-batches are other batches."""
+
     @abstractmethod
     def forward(self, vectors: Tensor, targets: Targets | None = None) -> Tensor:
         """Scores, one row for each text or word that the targets are of."""
+
+    def attach(self, tokenizer: AnyTokenizer) -> None:
+        """Take what is needed of the tokenizer, when the model is put together; most need none."""
+
+    def extra_rows(self) -> tuple[Tensor, Tensor] | None:
+        """Texts of its own, which go through the backbone with each batch; most have none.
+
+        Their pooled vectors come as the argument `extra` of `forward`.
+
+        Returns:
+            Pieces and mask, both `(texts, seq)`.
+        """
+        return None
 
     @abstractmethod
     def loss_sum(self, logits: Tensor, targets: Targets) -> Tensor:
@@ -27,7 +46,16 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, logits: Tensor, targets: Targets) -> Tensor:
-        """What is predicted, one row for each row of the scores; the labels are not looked at."""
+        """What is predicted, one row for each row of the scores.
+
+        Args:
+            logits: What `forward` gave.
+            targets: Tell a word head the sentences; the labels are not looked at.
+        """
+
+    def told(self) -> dict[str, Any]:
+        """Options that training changed, for the description that is saved; none by default."""
+        return {}
 
 
 class WordHead(Head):

@@ -36,6 +36,7 @@ class HelpScreen(ModalScreen[None]):
             border-title-color: $text-primary; border-title-style: bold;
             border-subtitle-color: $text-muted;
         }
+        #help-here { margin-bottom: 1; padding: 0 1; background: $panel; }
     }
     """
 
@@ -43,13 +44,16 @@ class HelpScreen(ModalScreen[None]):
         super().__init__()
         self._place = PLACES.get(place, "")
         self._purpose = str(getattr(about, "PURPOSE", ""))
+        self._here: Content = getattr(about, "help_here", Content())
         self._keys = key_lines(list(about.active_bindings.values()))
 
     def compose(self) -> ComposeResult:
-        """Purpose first, then this screen's keys, then those that work everywhere."""
+        """What is in focus first, then the purpose, this screen's keys, those of everywhere."""
         with VerticalScroll() as box:
             box.border_title = f" {self._place or 'Help'} "
             box.border_subtitle = " escape closes "
+            if self._here.cell_length:
+                yield Static(self._here, id="help-here")
             yield Static(Content(self._purpose))
             yield Static(self._keys)
 

@@ -15,6 +15,7 @@ from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
 from workbench.tui.messages import (
     CheckpointsWanted,
+    CloneWanted,
     ComparisonWanted,
     RunsRead,
     RunWanted,
@@ -47,6 +48,8 @@ class HomeScreen(LiveScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", id="home.open", tooltip="Watch the run live"),
         Binding("n", "new", "New", id="home.new", tooltip="Describe a new experiment"),
+        Binding("N", "clone", "New from it", show=False, id="home.clone",
+                tooltip="Describe a new experiment, beginning with the settings of this run"),
         Binding("space", "mark", "Mark", id="home.mark", tooltip="Mark the run for comparing"),
         Binding("c", "compare", "Compare", id="home.compare", tooltip="Compare the marked runs"),
         Binding(
@@ -169,6 +172,11 @@ class HomeScreen(LiveScreen):
     def action_new(self) -> None:
         """Go to the form."""
         self.post_message(ScreenWanted("new"))
+
+    def action_clone(self) -> None:
+        """Go to the form, filled with the settings of the run under the cursor."""
+        if self.chosen_run is not None:
+            self.post_message(CloneWanted(self.chosen_run))
 
     def action_mark(self) -> None:
         """Mark the run under the cursor, or take its mark away, and go on to the next."""

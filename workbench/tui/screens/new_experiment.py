@@ -1,58 +1,77 @@
-"""New experiment: a form made from the config schema, checked while one types."""
+"""New experiment: a form made from the config schema, checked and planned while one types."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Input, Label, Select, Static
+from textual.widgets import Input, Label, Select
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.meanings import lead, meanings
 from workbench.config.presets import PresetInfo, list_presets
 from workbench.operations import lifecycle
 from workbench.operations.workspace import Workspace
+from workbench.store.records import RunRecord
+from workbench.tui import clipboard
 from workbench.tui.form import (
     FormDraft,
+    clone_draft,
     empty_draft,
     judge,
     load_draft,
+    peek_at_files,
+    task_specs,
 )
 from workbench.tui.messages import (
     DraftLoaded,
+    FilesPeeked,
     FormChecked,
+    PlanMade,
+    PlanProgressed,
     PresetsRead,
     RunStarted,
     ScreenWanted,
+    UpdatesMeasured,
     WorkFailed,
 )
+from workbench.tui.plan_desk import PlanDesk
+from workbench.tui.plan_lines import short_lines
+from workbench.tui.screens.choose import ChooseScreen
 from workbench.tui.screens.live import problems_of
+from workbench.tui.screens.save_preset import SavePresetDialog
 from workbench.tui.visible import visible
+from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.field_row import FieldRow
 from workbench.tui.widgets.form_fields import FormFields, count_by_section, section_titles
 from workbench.tui.widgets.form_foot import FormFoot
 from workbench.tui.widgets.jump_bar import JumpBar
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.notice import Notice
-from workbench.tui.widgets.rate_preview import RateChart
+from workbench.tui.widgets.outlook import Outlook, styled
 from workbench.tui.widgets.section_rail import SectionRail
 from workbench.tui.widgets.task_editor import NAME, TaskEditor
 
 FIRST_PRESET = "quickstart"
 _CHECK_SECONDS = 0.15
+PLAN_SECONDS = 0.5
+"""After so long without a key a plan is asked for."""
 _WIDE = 112
 """Columns from which there is room for a panel at the side."""
 _ABOUT_OTHERS = {
-    "preset": ("preset", "Where to begin: enter shows the list, and a choice fills the form. "
-               "Go on with tab."),
     "root": ("data root", "A folder that is looked in first for the data files below."),
-    "task": ("tasks", "Left and right show another task, ^t adds one, ^r removes the one shown."),
+    "task": ("tasks", "Left and right show another task. a adds one, c copies the one shown, x "
+             "removes it, < and > move it, enter goes to its name."),
 }  # fmt: skip
 """Help for what is no setting, by id."""
 
@@ -61,20 +80,31 @@ class NewExperimentScreen(Screen[None]):
     """Keeps what was typed while one is elsewhere; starts nothing that is not valid."""
 
     PURPOSE = (
-        "Describe an experiment and start it. Begin with a preset, change what you like: every "
-        "field is checked as you type, and the command below does the same from a shell. "
-        "A bold name with a dot is a value that differs from the default."
+        "Describe an experiment and start it. Begin with a preset, or with the settings of a run "
+        "(N on Home), and change what you like: every field is checked as you type, and fields "
+        "that have no effect are hidden. A bold name with a dot is a value that differs from the "
+        "default. The plan says what the run would do before it is started."
     )
 
     AUTO_FOCUS = "#preset"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f5,ctrl+s", "start", "Start", key_display="F5", id="new.start",
+        Binding("f5,ctrl+g", "start", "Start", key_display="F5", id="new.start",
                 tooltip="Start the run and watch it", priority=True),
+        Binding("f2,ctrl+l", "look('plan')", "Plan", key_display="F2", id="new.plan",
+                tooltip="Layers, data, steps, memory and warnings of the run"),
+        Binding("f3", "look('curves')", "Curves", key_display="F3", id="new.curves",
+                tooltip="Learning rates over the run"),
+        Binding("f4", "look('file')", "File", key_display="F4", id="new.file",
+                tooltip="The experiment as a command and as a file, to be copied"),
+        Binding("ctrl+s", "save", "Save", key_display="^s", id="new.save",
+                tooltip="Save the form as a preset"),
         Binding("ctrl+t", "add_task", "Add task", key_display="^t", id="new.add-task",
                 tooltip="Add a task"),
-        Binding("ctrl+r", "remove_task", "Remove task", key_display="^r", id="new.remove-task",
-                tooltip="Remove the task that is shown"),
+        Binding("ctrl+r", "remove_task", "Remove task", show=False, key_display="^r",
+                id="new.remove-task", tooltip="Remove the task that is shown"),
+        Binding("ctrl+z", "restore", "Form before", show=False, key_display="^z",
+                id="new.restore", tooltip="The form as it was before it was filled anew"),
         Binding("pagedown,ctrl+down", "section(1)", "Section", key_display="pgdn",
                 id="new.next-section", tooltip="Go to the next section"),
         Binding("pageup,ctrl+up", "section(-1)", "Section before", show=False,
@@ -83,8 +113,8 @@ class NewExperimentScreen(Screen[None]):
                 tooltip="Go to the next field"),
         Binding("up", "app.focus_previous", "Field before", show=False, id="new.previous-field",
                 tooltip="Go to the field before"),
-        Binding("escape", "home", "Home", id="new.home",
-                tooltip="Back to all runs; what you typed stays"),
+        Binding("escape", "leave", "Back", id="new.home",
+                tooltip="Back to the fields, or to all runs; what you typed stays"),
     ]  # fmt: skip
 
     DEFAULT_CSS = """
@@ -97,12 +127,13 @@ class NewExperimentScreen(Screen[None]):
         #root:focus { background: $primary 15%; }
         #begin .root-label { padding: 0 1 0 2; }
         #middle { height: 1fr; }
-        #side { display: none; width: 40; height: 1fr; padding: 0 1;
-                border-left: solid $border-blurred; }
-        &.-wide #side { display: block; }
-        #toml { height: 1fr; margin-top: 1; border-top: solid $border-blurred; color: $text-muted;
-                border-title-color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
-        #about { height: auto; color: $text-muted; margin: 1 0; }
+        Outlook { display: none; }
+        &.-wide Outlook { display: block; width: 44%; max-width: 90;
+                          border-left: solid $border-blurred; }
+        &.-looking Outlook { display: block; }
+        &.-looking.-narrow SectionRail { display: none; }
+        &.-looking.-narrow FormFields { display: none; }
+        &.-looking.-narrow FormFoot { display: none; }
     }
     """
 
@@ -116,11 +147,18 @@ class NewExperimentScreen(Screen[None]):
         self._verdict: FormChecked | None = None
         self._is_starting = False
         self._start_when_checked = False
+        self._desk = PlanDesk(self)
+        self._plan_timer: Timer | None = None
+        self._before: FormDraft | None = None
+        self._run: RunRecord | None = None
+        self._field: Widget | None = None
 
     # ── layout ────────────────────────────────────────────────────────────────
 
     def compose(self) -> ComposeResult:
         """Where to begin, sections and fields, what it comes to, keys."""
+        # Before the fields are there: afterwards it would style them all anew, twice.
+        self._fit(self.app.size.width)
         yield JumpBar("new", self._workspace.location.url)
         with Horizontal(id="begin"):
             yield Label("preset")
@@ -132,30 +170,37 @@ class NewExperimentScreen(Screen[None]):
         with Horizontal(id="middle"):
             yield SectionRail(section_titles())
             yield FormFields()
-            with Vertical(id="side"):
-                yield Static(id="about")
-                yield RateChart()
-                yield Static(id="toml")
+            yield Outlook()
         yield FormFoot()
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Show an empty form at once; the presets come from a thread."""
-        self.query_one("#toml", Static).border_title = "as a file"
-        self._show_draft()
+        """The presets come from a thread, and the form is filled with the first, or with a run."""
+        self._desk.open()
+        if self._run is not None:
+            self._fill(self._run)
+        self.query_one(FormFoot).show_waiting("reading the presets …")
         self.run_worker(self._read_presets, group="presets", thread=True, exclusive=True,
                         exit_on_error=False)  # fmt: skip
 
+    def on_unmount(self) -> None:
+        """Leave no helper behind."""
+        self._desk.close()
+
     def on_resize(self) -> None:
-        """The side panel only where there is room."""
-        self.set_class(self.size.width >= _WIDE, "-wide")
+        """What the form comes to is beside it only where there is room."""
+        self._fit(self.size.width)
+
+    def _fit(self, width: int) -> None:
+        self.set_class(width >= _WIDE, "-wide")
+        self.set_class(width < _WIDE, "-narrow")
 
     # ── presets ───────────────────────────────────────────────────────────────
 
     def _read_presets(self) -> None:
         """In a thread: list the presets and load the first."""
         try:
-            presets = tuple(list_presets())
+            presets = (*list_presets(), *own_presets(self._workspace.location.runs.parent))
         except Exception as error:  # Said on the screen: nobody sees a thread die.
             self.post_message(WorkFailed("reading the presets", problems_of(error)))
             return
@@ -166,15 +211,24 @@ class NewExperimentScreen(Screen[None]):
         self._presets = message.presets
         names = [preset.name for preset in self._presets]
         picker = self.query_one("#preset", Select)
-        picker.set_options((Content(visible(name)), name) for name in names)
+        with self.prevent(Select.Changed):
+            picker.set_options((Content(visible(name)), name) for name in names)
+            if self._draft.source in names:
+                picker.value = self._draft.source
+        if self._verdict is not None or self._run is not None:
+            return  # read anew after one was saved, or a run fills the form
         if FIRST_PRESET in names:
             picker.value = FIRST_PRESET
+        else:
+            self._show_draft()
 
     @on(Select.Changed, "#preset")
     def _preset_chosen(self, message: Select.Changed) -> None:
         if not isinstance(message.value, str) or message.value == self._draft.source:
             return
-        source = message.value
+        self._read(message.value)
+
+    def _read(self, source: str) -> None:
         self.run_worker(lambda: self._load(source), group="load", thread=True, exclusive=True,
                         exit_on_error=False)  # fmt: skip
 
@@ -187,10 +241,42 @@ class NewExperimentScreen(Screen[None]):
             return
         self.post_message(DraftLoaded(draft))
 
+    def fill(self, record: RunRecord) -> None:
+        """Begin with the settings of a run; before the form is there, as soon as it is."""
+        self._run = record
+        if self.is_mounted:
+            self._fill(record)
+
+    def _fill(self, record: RunRecord) -> None:
+        def load() -> None:
+            draft = clone_draft(record.config, record.source)
+            self.post_message(DraftLoaded(draft))
+
+        self.run_worker(load, group="load", thread=True, exclusive=True, exit_on_error=False)
+        self.notify(f'Filled with the settings of "{visible(record.name)}".', markup=False)
+
     @on(DraftLoaded)
     def _draft_loaded(self, message: DraftLoaded) -> None:
+        if self._draft.tasks:
+            self._before = self._draft
         self._draft = message.draft
         self._draft.data_root = self.query_one("#root", Input).value
+        self._take_draft()
+
+    def action_restore(self) -> None:
+        """Bring back the form as it was before it was filled; once more undoes that."""
+        if self._before is not None:
+            self._draft, self._before = self._before, self._draft
+            self._take_draft()
+
+    def _take_draft(self) -> None:
+        picker = self.query_one("#preset", Select)
+        known = self._draft.source in [preset.name for preset in self._presets]
+        with self.prevent(Select.Changed):
+            if known:
+                picker.value = self._draft.source
+            else:
+                picker.clear()
         self.query_one(Notice).tell(())
         self._show_draft()
 
@@ -216,20 +302,47 @@ class NewExperimentScreen(Screen[None]):
 
     def _show_draft(self) -> None:
         self._fields.show(self._draft)
-        about = next((one for one in self._presets if one.name == self._draft.source), None)
-        self.query_one("#about", Static).update(Content(visible_lines(about.header))
-                                                if about else Content())  # fmt: skip
+        self._explain()
         self._check_soon(0)
 
     # ── editing ───────────────────────────────────────────────────────────────
 
     @on(FormFields.Edited)
     def _edited(self) -> None:
+        self._explain()
         self._check_soon()
 
     @on(TaskEditor.Shown)
     def _task_shown(self) -> None:
         self._show_problems()
+        self._explain()
+
+    @on(TaskEditor.NewTaskWanted)
+    def _new_task_wanted(self) -> None:
+        self.action_add_task()
+
+    @on(TaskEditor.Removed)
+    def _task_removed(self, message: TaskEditor.Removed) -> None:
+        self.notify(f'Task "{visible(message.name)}" is removed.', markup=False)
+
+    @on(Choice.ExplainWanted)
+    def _explain_wanted(self, message: Choice.ExplainWanted) -> None:
+        """List the words of a choice with all that is said of them."""
+        row = _row_around(message.choice)
+        if row is None:
+            return
+        told = {one.word: one.sentence for one in meanings(row.spec)}
+        words = {word: told.get(word, "") for word in message.choice.words}
+
+        def chosen(word: str | None) -> None:
+            if word is not None:
+                message.choice.take(word)
+
+        task = self._fields.task_editor.shown_task
+        name = row.spec.in_task(task.name) if task is not None else row.spec.path
+        self.app.push_screen(
+            ChooseScreen(name, words, value=message.choice.value, intro=lead(row.spec)), chosen
+        )
 
     @on(Input.Changed, "#root")
     def _root_changed(self, message: Input.Changed) -> None:
@@ -241,21 +354,29 @@ class NewExperimentScreen(Screen[None]):
         self.focus_next()
 
     def action_add_task(self) -> None:
-        """Add a task and go to its name."""
-        self._fields.task_editor.add()
+        """Ask which kind of task to add, add it, and go to its name."""
+        spec = next(one for one in task_specs() if one.path == "tasks.*.kind")
+        kinds = {one.word: one.sentence for one in meanings(spec)}
+
+        def chosen(kind: str | None) -> None:
+            if kind is not None:
+                self._fields.task_editor.add(kind)
+
+        self.app.push_screen(ChooseScreen("Add a task of which kind?", kinds), chosen)
 
     def action_remove_task(self) -> None:
         """Remove the task that is shown."""
-        removed = self._fields.task_editor.remove_task()
-        if removed is not None:
-            self.notify(f'Task "{visible(removed)}" is removed.', markup=False)
+        if self._draft.tasks:
+            self._fields.task_editor.do("remove")
 
     # ── checking ──────────────────────────────────────────────────────────────
 
     def _check_soon(self, seconds: float = _CHECK_SECONDS) -> None:
         self._serial += 1
-        if self._timer is not None:
-            self._timer.stop()
+        self.query_one(Outlook).wait("")  # what it shows is of an earlier form from now on
+        for timer in (self._timer, self._plan_timer):
+            if timer is not None:
+                timer.stop()
         self._timer = self.set_timer(seconds or 0.001, self._check)
 
     def _check(self) -> None:
@@ -270,6 +391,7 @@ class NewExperimentScreen(Screen[None]):
             self.post_message(
                 FormChecked(serial, verdict.config, verdict.problems, verdict.command, verdict.toml)
             )
+            self.post_message(FilesPeeked(serial, peek_at_files(entries)))
 
         self.run_worker(check, group="check", thread=True, exclusive=True, exit_on_error=False)
 
@@ -282,12 +404,109 @@ class NewExperimentScreen(Screen[None]):
         self.query_one(FormFoot).show_outcome(message)
         settings = message.config.optimization if message.config is not None else None
         self._fields.show_rates(settings)
-        self.query_one(RateChart).show_settings(settings)
-        if message.toml:
-            self.query_one("#toml", Static).update(Content(visible_lines(message.toml)))
+        self.query_one(Outlook).show_form(message.config, message.command, message.toml)
+        self._show_plan()
+        self._plan_timer = self.set_timer(PLAN_SECONDS, self._plan)
         if self._start_when_checked:
             self._start_when_checked = False
             self.action_start()
+
+    @on(FilesPeeked)
+    def _peeked(self, message: FilesPeeked) -> None:
+        if message.serial == self._serial:
+            self._fields.show_peeks(message.peeks)
+
+    # ── the plan ──────────────────────────────────────────────────────────────
+
+    @property
+    def _config(self) -> ExperimentConfig | None:
+        """What the form says, if it is valid and was checked as it is now."""
+        verdict = self._verdict
+        is_of_now = verdict is not None and verdict.serial == self._serial
+        return verdict.config if verdict is not None and is_of_now else None
+
+    def _plan(self) -> None:
+        """Ask for a plan of the form as it is, unless nobody can see it."""
+        self._desk.want(self._config if self.is_current else None)
+        self._show_plan()
+
+    def _show_plan(self) -> None:
+        """Show the plan of the form as it is, or say that there is none yet."""
+        outlook, rail = self.query_one(Outlook), self.query_one(SectionRail)
+        config = self._config
+        found = self._desk.answer(config) if config is not None else None
+        if found is not None:
+            outlook.show_plan(*found)
+            rail.show_plan(styled(short_lines(*found)))
+        elif config is None:
+            outlook.spoil()
+            rail.show_plan(Content())
+        else:
+            outlook.wait("planning …" if self._desk.is_busy else "")
+            rail.show_plan(Content.styled("planning …", "$foreground 65%"))
+
+    @on(PlanProgressed)
+    def _plan_progressed(self, message: PlanProgressed) -> None:
+        if self._config is not None and self._desk.answer(self._config) is None:
+            self.query_one(Outlook).wait(f"{message.line} …")
+        elif self._desk.is_busy:
+            self.query_one(Outlook).measuring(f"{message.line} …")
+
+    @on(PlanMade)
+    def _plan_made(self, message: PlanMade) -> None:
+        self._desk.made(message)
+        self._show_plan()
+
+    @on(UpdatesMeasured)
+    def _updates_measured(self, message: UpdatesMeasured) -> None:
+        self._desk.measured(message)
+        self._show_plan()
+
+    @on(Outlook.MeasureWanted)
+    def _measure_wanted(self) -> None:
+        config = self._config
+        if config is None:
+            self.notify("The form has problems: there is nothing to measure.", markup=False)
+        elif self._desk.measure(config):
+            self.query_one(Outlook).measuring("measuring …")
+        else:
+            self.notify("The plan is being made; press m once more when it is there.",
+                        markup=False)  # fmt: skip
+
+    @on(Outlook.CopyWanted)
+    def _copy_wanted(self, message: Outlook.CopyWanted) -> None:
+        if self._verdict is None or self._verdict.config is None:
+            self.notify("The form has problems: there is nothing to copy.", markup=False)
+            return
+        is_command = message.what == "command"
+        text = self._verdict.command if is_command else self._verdict.toml
+        self.app.notify(
+            copied(self.app, text, "command.sh" if is_command else "experiment.toml"), markup=False
+        )
+
+    @on(Outlook.PageWanted)
+    def _page_wanted(self, message: Outlook.PageWanted) -> None:
+        self.action_look(message.page)
+
+    @property
+    def _is_looking(self) -> bool:
+        """Whether the focus is in the outlook, not in the form."""
+        focused = self.focused
+        return focused is not None and self.query_one(Outlook) in focused.ancestors
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the form rest while one looks at what it comes to."""
+        of_form = ("add_task", "remove_task", "section", "restore", "save")
+        return not (action in of_form and self._is_looking)
+
+    def action_look(self, page: str) -> None:
+        """Go to a page of what the form comes to."""
+        outlook = self.query_one(Outlook)
+        if not self._is_looking:
+            self._field = self.focused
+        self.add_class("-looking")
+        outlook.show_page(page)
+        outlook.focus_page()
 
     def _show_problems(self) -> None:
         """Put each problem beside its field, and count them by section."""
@@ -303,15 +522,22 @@ class NewExperimentScreen(Screen[None]):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Explain the field that was entered."""
+        self._explain()
+        self._show_rail()
+
+    def _explain(self) -> None:
+        """Say what the field in focus is for, and what the word that is chosen there does."""
         row = _row_around(self.focused)
         foot = self.query_one(FormFoot)
-        about = _ABOUT_OTHERS.get(self.focused.id or "") if self.focused is not None else None
-        if about is not None:
-            foot.show_words(*about)
+        place = self.focused.id or "" if self.focused is not None else ""
+        if place == "preset":
+            foot.show_words("preset", self._about_preset())
+        elif place in _ABOUT_OTHERS:
+            foot.show_words(*_ABOUT_OTHERS[place])
         if row is not None:
             task = self._fields.task_editor.shown_task
-            foot.show_help(row.spec, task.name if task is not None and row.key != NAME else "")
-        self._show_rail()
+            name = task.name if task is not None and row.key != NAME else ""
+            foot.show_help(row.spec, name, row.chosen_word)
 
     def _section_in_focus(self) -> str:
         return self._fields.section_around(self.focused)
@@ -326,9 +552,63 @@ class NewExperimentScreen(Screen[None]):
     def _section_wanted(self, message: SectionRail.Wanted) -> None:
         self._fields.go_to(message.section)
 
-    def action_home(self) -> None:
-        """Back to the runs."""
+    @property
+    def help_here(self) -> Content:
+        """All that is to be said of the field in focus, for the help."""
+        row = _row_around(self.focused)
+        if row is None:
+            return Content()
+        lines = [Content.styled(row.spec.path.replace("*", "NAME"), "bold $text-accent")]
+        told = [one for one in meanings(row.spec) if one.text]
+        if about := (lead(row.spec) if told else row.spec.help):
+            lines.append(Content(about))
+        lines += [Content.assemble((f"{one.word}  ", "bold"), one.sentence) for one in told]
+        return Content("\n").join(lines)
+
+    def _about_preset(self) -> str:
+        """What the preset is for, or what presets are."""
+        known = next((one for one in self._presets if one.name == self._draft.source), None)
+        how = "Enter shows the list of presets, and a choice fills the form. Go on with tab."
+        about = " ".join(known.header.split()) if known is not None else ""
+        return visible(f"{how} {about}")
+
+    def action_leave(self) -> None:
+        """Back to the fields from what one looked at; else to the runs."""
+        if self._is_looking:
+            self.remove_class("-looking")
+            if self._field is not None and self._field.is_attached:
+                self._field.focus()
+            else:
+                self.focus_next()
+            return
         self.post_message(ScreenWanted("home"))
+
+    # ── saving ────────────────────────────────────────────────────────────────
+
+    def action_save(self) -> None:
+        """Ask where to save the form."""
+        config = self._config
+        if config is None:
+            self.notify("Not saved: mend the problems of the form first.", severity="warning",
+                        markup=False)  # fmt: skip
+            return
+        known = next((one for one in self._presets if one.name == self._draft.source), None)
+        file = self._draft.source
+        if not file.endswith(".toml"):
+            stem = re.sub(r"[^\w-]+", "-", config.name).strip("-") or "experiment"
+            folder = self._workspace.location.runs.parent / "presets"
+            file = shown_path(folder / f"{stem}.toml")
+
+        def saved(name: str | None) -> None:
+            if name is not None:
+                # Read again: its data files may be written in another way than in the form.
+                self._read(name)
+                self.notify(f"Saved as {visible(name)}.", markup=False)
+                self.run_worker(self._read_presets, group="presets", thread=True,
+                                exclusive=True, exit_on_error=False)  # fmt: skip
+
+        dialog = SavePresetDialog(config, file=file, about=known.summary if known else "")
+        self.app.push_screen(dialog, saved)
 
     # ── starting ──────────────────────────────────────────────────────────────
 
@@ -376,9 +656,44 @@ class NewExperimentScreen(Screen[None]):
             self.query_one(FormFoot).show_outcome(self._verdict)
 
 
-def visible_lines(text: str) -> str:
-    """Several lines, each made safe."""
-    return "\n".join(visible(line) for line in text.splitlines())
+def own_presets(folder: Path) -> list[PresetInfo]:
+    """Presets beside the database and in the current folder, named by their paths."""
+    shipped = {preset.path.resolve() for preset in list_presets()}
+    found: dict[Path, PresetInfo] = {}
+    for place in (folder / "presets", Path.cwd() / "presets", Path.cwd()):
+        for preset in list_presets(place):
+            file = preset.path.resolve()
+            if file not in shipped and _looks_like_a_preset(file):
+                found.setdefault(file, replace(preset, name=shown_path(file)))
+    return list(found.values())
+
+
+def _looks_like_a_preset(file: Path) -> bool:
+    """Whether it speaks of tasks: a project has other TOML files, too."""
+    try:
+        return bool(re.search(r"^\[tasks\.", file.read_text(encoding="utf-8"), re.MULTILINE))
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def shown_path(path: Path) -> str:
+    """A path from the current folder if it is below it, else as it is."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def copied(app: App[object], text: str, name: str) -> str:
+    """Copy a text and say what came of it."""
+    sent = clipboard.sequence(text)
+    if sent and app._driver is not None:
+        app._driver.write(sent)
+    try:
+        where = f"in {clipboard.keep(text, name)}"
+    except OSError:
+        where = "nowhere else: no folder can be written to"
+    if not sent:
+        return f"Too long for the clipboard; it is {where}."
+    return f"Copied {len(text)} characters. If your terminal does not take them, they are {where}."
 
 
 def _row_around(widget: Widget | None) -> FieldRow | None:

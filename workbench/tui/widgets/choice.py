@@ -24,6 +24,8 @@ class Choice(Widget, can_focus=True):
                 tooltip="Take the next word"),
         Binding("left", "step(-1)", "Previous", show=False, id="choice.previous",
                 tooltip="Take the word before"),
+        Binding("enter", "explain", "All words", id="choice.explain",
+                tooltip="All words with what they do"),
     ]  # fmt: skip
 
     DEFAULT_CSS = """
@@ -41,6 +43,17 @@ class Choice(Widget, can_focus=True):
 
         choice: Choice
         value: str
+
+        @property
+        def control(self) -> Choice:
+            """The choice, so that `@on` can select by it."""
+            return self.choice
+
+    @dataclass(eq=False)
+    class ExplainWanted(FrozenMessage):
+        """A person wants to see all words with what they mean."""
+
+        choice: Choice
 
         @property
         def control(self) -> Choice:
@@ -103,6 +116,15 @@ class Choice(Widget, can_focus=True):
     def action_step(self, places: int) -> None:
         """The same, by key."""
         self.step(places)
+
+    def action_explain(self) -> None:
+        """Ask for the list of the words."""
+        self.post_message(self.ExplainWanted(self))
+
+    def take(self, word: str) -> None:
+        """Take a word as if by hand."""
+        if word in self._words:
+            self._take(word)
 
     def on_click(self, event: events.Click) -> None:
         """Take the word under the mouse."""

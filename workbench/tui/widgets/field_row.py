@@ -1,12 +1,16 @@
-"""One setting in one row: its name, the place to type or choose, and beneath it what is wrong."""
+"""One setting in one row: its name, the place to type or choose, and beneath it what is wrong.
+
+While the field is in focus a line beneath it says what it may be completed to, and what is known
+of the file that it names.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
@@ -17,9 +21,15 @@ from workbench.tui.form import shown
 from workbench.tui.messages import FrozenMessage
 from workbench.tui.visible import visible
 from workbench.tui.widgets.choice import Choice
+from workbench.tui.widgets.completing_input import CompletingInput
+from workbench.tui.widgets.list_area import ListArea
+from workbench.tui.widgets.many_choice import ManyChoice
 
+EDITORS = "Input, Choice, ManyChoice, TextArea"
+"""What a row may have to type or choose in."""
 _SWITCH_WORDS = {"on": "true", "off": "false"}
-_TEXT_KINDS = ("text", "number", "integer", "table")
+Completer = Callable[["FieldRow", str], Sequence[str]]
+"""From a row and what is typed in it to what that may become; called in a thread."""
 
 
 def label_of(key: str) -> str:
@@ -34,16 +44,17 @@ class FieldRow(Widget):
     FieldRow {
         height: auto;
         layout: vertical;
-        & > Horizontal { height: auto; }
-        .name { width: 24; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
+        .name { dock: left; width: 24; height: 1; color: $text-muted; text-wrap: nowrap;
+                text-overflow: ellipsis; }
         .name.-changed { color: $foreground; text-style: bold; }
-        &:focus-within .name { color: $text-accent; }
+        &.-entered .name { color: $text-accent; }
         Input { width: 1fr; background: $surface; color: $foreground; }
         Input:focus { background: $primary 15%; }
-        TextArea { width: 1fr; height: 5; padding: 0; border: none; background: $surface; }
-        TextArea:focus { background: $primary 12%; border: none; }
-        .problem { display: none; height: auto; margin-left: 24; color: $text-error; }
+        .problem { display: none; height: auto; color: $text-error; }
         &.-wrong .problem { display: block; }
+        .hint { display: none; height: 1; color: $text-muted; text-wrap: nowrap;
+                text-overflow: ellipsis; }
+        &.-hinted.-entered .hint { display: block; }
     }
     """
 
@@ -59,26 +70,34 @@ class FieldRow(Widget):
             """The row, so that `@on` can select by it."""
             return self.row
 
-    def __init__(self, spec: FieldSpec, *, key: str, label: str) -> None:
+    def __init__(
+        self, spec: FieldSpec, *, key: str, label: str, complete: Completer | None = None
+    ) -> None:
         """Make an empty row.
 
         Args:
             spec: What the schema says of the field.
             key: Names the field in the draft: its path, or its key within a task.
             label: What to call it.
+            complete: Finds what the field may be completed to.
         """
         super().__init__()
         self.spec = spec
         self.key = key
         self._label = label
+        self._complete = complete
         self._raw = ""
+        self._differs = False
+        self._candidates: tuple[str, ...] = ()
+        self._known = ""
 
     def compose(self) -> ComposeResult:
-        """Name, editor, problem."""
-        with Horizontal():
-            yield Static(Content(f"  {self._label}"), classes="name")
-            yield self._editor()
-        yield Static(classes="problem")
+        """Name and editor; a line beneath them is mounted when there is something to say.
+
+        Few widgets a row: a form of eighty rows has to be there at once.
+        """
+        yield Static(Content(f"  {self._label}"), classes="name")
+        yield self._editor()
 
     def _editor(self) -> Widget:
         spec = self.spec
@@ -86,15 +105,24 @@ class FieldRow(Widget):
             return Choice(spec.choices, value=shown(spec, spec.default))
         if spec.kind == "switch":
             return Choice(tuple(_SWITCH_WORDS))
-        if spec.kind == "list":
-            return TextArea(self._raw, tab_behavior="focus", compact=True)
-        return Input(placeholder=self._hint(), compact=True)
+        if spec.entries:
+            return ManyChoice(spec.entries)
+        if spec.kind == "list" and not spec.has_numbers:
+            return ListArea()
+        complete = self._complete
+        if spec.names and complete is not None:
+            return CompletingInput(
+                lambda typed: complete(self, typed), self._show_candidates, self._placeholder()
+            )
+        return Input(placeholder=self._placeholder(), compact=True)
 
-    def _hint(self) -> str:
+    def _placeholder(self) -> str:
         if self.spec.required:
             return "required"
         default = shown(self.spec, self.spec.default)
-        return f"default {default}" if default else "not set"
+        if default:
+            return f"default {default}"
+        return "not set" if self.spec.kind != "table" else "name = 1.0, other = 0.5"
 
     @property
     def raw(self) -> str:
@@ -105,43 +133,103 @@ class FieldRow(Widget):
     def raw(self, raw: str) -> None:
         """Show a value without posting anything."""
         self._raw = raw
-        if self.spec.kind in _TEXT_KINDS:
-            field = self.query_one(Input)
-            if field.value != raw:
+        editor = self.editor
+        if isinstance(editor, Input):
+            if editor.value != raw:
                 with self.prevent(Input.Changed):
-                    field.value = raw
-                field.cursor_position = len(raw) if len(raw) <= field.size.width else 0
-        elif self.spec.kind == "list":
-            with self.prevent(TextArea.Changed):
-                self.query_one(TextArea).load_text(raw)
-        else:
+                    editor.value = raw
+                editor.cursor_position = len(raw) if len(raw) <= editor.size.width else 0
+        elif isinstance(editor, TextArea):
+            if editor.text != raw:
+                with self.prevent(TextArea.Changed):
+                    editor.load_text(raw)
+        elif isinstance(editor, ManyChoice):
+            editor.taken = raw.splitlines()
+        elif isinstance(editor, Choice):
             words = {text: word for word, text in _SWITCH_WORDS.items()}
-            self.query_one(Choice).value = words.get(raw, raw)
+            editor.value = words.get(raw, raw)
         self._show_difference()
+
+    @property
+    def editor(self) -> Widget:
+        """Where one types or chooses."""
+        return self.children[1]
+
+    @property
+    def chosen_word(self) -> str:
+        """The word that is chosen; empty for a field that has none to choose from."""
+        editor = self.editor
+        return editor.value if isinstance(editor, Choice) else ""
+
+    def know(self, words: str) -> None:
+        """Say what is known of what the field names, such as the rows of a file."""
+        if words != self._known:
+            self._known = words
+            self._show_hint()
+
+    def _show_candidates(self, found: Sequence[str]) -> None:
+        self._candidates = tuple(found)
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        said = visible(self._known)
+        offered = "  ".join(visible(_last_part(one)) for one in self._candidates)
+        if offered and (self._raw or not said):
+            said = f"{said}  " if said else ""
+            said += f"→ {offered}" if self._raw else offered
+        self.set_class(bool(said), "-hinted")
+        if said:
+            self._say("hint", Content(said))
 
     def tell(self, problem: Problem | None) -> None:
         """Show what is wrong with the field, or nothing."""
+        if problem is None and not self.has_class("-wrong"):
+            return
         self.set_class(problem is not None, "-wrong")
         if problem is not None:
             next_step = f" {problem.next_step}" if problem.next_step else ""
-            self.query_one(".problem", Static).update(
+            self._say(
+                "problem",
                 Content.assemble(
                     ("✗ ", "bold"),
                     visible(problem.what),
                     (visible(next_step), "$foreground 75%"),
-                )
+                ),
             )
+
+    def _say(self, what: str, content: Content) -> None:
+        """Put a text into the line of that name beneath the field."""
+        line = next((one for one in self.query_children(Static) if one.has_class(what)), None)
+        if line is None:
+            self.mount(Static(content, classes=what))
+        else:
+            line.update(content)
+
+    def appear(self, is_there: bool) -> None:
+        """Show the row or hide it; setting `display` alone would style it anew each time."""
+        if bool(self.display) != is_there:
+            self.display = is_there
 
     def focus_editor(self) -> None:
         """Put the cursor into the field."""
-        self.query("Input, Choice, TextArea").first(Widget).focus()
+        self.editor.focus()
 
     def _show_difference(self) -> None:
         default = shown(self.spec, self.spec.default)
         differs = bool(self._raw) and self._raw != default
-        name = self.query_one(".name", Static)
-        name.set_class(differs, "-changed")
-        name.update(Content(f"{'•' if differs else ' '} {self._label}"))
+        if differs != self._differs:
+            self._differs = differs
+            name = self.query_children(Static).first()
+            name.set_class(differs, "-changed")
+            name.update(Content(f"{'•' if differs else ' '} {self._label}"))
+
+    def on_descendant_focus(self) -> None:
+        """Set the row off."""
+        self.add_class("-entered")
+
+    def on_descendant_blur(self) -> None:
+        """And no longer."""
+        self.remove_class("-entered")
 
     def _edited(self, raw: str) -> None:
         if raw != self._raw:
@@ -159,7 +247,21 @@ class FieldRow(Widget):
         message.stop()
         self._edited(message.text_area.text)
 
+    @on(ManyChoice.Changed)
+    def _many_changed(self, message: ManyChoice.Changed) -> None:
+        message.stop()
+        self._edited("\n".join(message.taken))
+
     @on(Choice.Changed)
     def _choice_changed(self, message: Choice.Changed) -> None:
         message.stop()
         self._edited(_SWITCH_WORDS.get(message.value, message.value))
+
+
+def _last_part(path: str) -> str:
+    """The end of a path, by which candidates of one folder differ."""
+    return (
+        path
+        if not path.startswith((".", "/", "~"))
+        else path.rstrip("/").rpartition("/")[2] + ("/" if path.endswith("/") else "")
+    )

@@ -1,9 +1,13 @@
-"""The fields of the form by section: shows a draft, takes what is typed, says what is wrong."""
+"""The fields of the form by section: shows a draft, takes what is typed, says what is wrong.
+
+Which fields there are is the schema's affair, and so is when a field applies: one that does not
+is hidden, and keeps what was typed until it does again.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,11 +16,14 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from workbench.config.fields import experiment_fields
 from workbench.config.optimization import OptimizationConfig
+from workbench.data.peeking import Peek
 from workbench.errors import Problem
-from workbench.tui.form import SECTION_TITLES, FormDraft, plain_specs, section_of
+from workbench.tui.completion import Surroundings, candidates
+from workbench.tui.form import SECTION_TITLES, FormDraft, data_folders, plain_specs, section_of
 from workbench.tui.messages import FrozenMessage
-from workbench.tui.widgets.field_row import FieldRow, label_of
+from workbench.tui.widgets.field_row import EDITORS, FieldRow, label_of
 from workbench.tui.widgets.rate_preview import RateLine
 from workbench.tui.widgets.task_editor import TaskEditor
 
@@ -41,6 +48,7 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
     def __init__(self) -> None:
         super().__init__()
         self._draft = FormDraft()
+        self._peeks: Mapping[str, Mapping[str, Peek]] = {}
 
     def compose(self) -> ComposeResult:
         """A heading and the rows of each section."""
@@ -48,11 +56,11 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
             with Vertical(classes="section", name=section):
                 yield Static(Content(title), classes="heading")
                 if section == "tasks":
-                    yield TaskEditor()
+                    yield TaskEditor(self._candidates)
                 for spec in plain_specs():
                     if section_of(spec.path) == section:
-                        label = label_of(spec.path.rpartition(".")[2])
-                        yield FieldRow(spec, key=spec.path, label=label)
+                        label = label_of(spec.path.partition(".")[2] or spec.path)
+                        yield FieldRow(spec, key=spec.path, label=label, complete=self._candidates)
                 if section == "optimization":
                     yield RateLine()
 
@@ -64,31 +72,65 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
         return self.query_one(TaskEditor)
 
     def row(self, key: str) -> FieldRow:
-        """The row of a field that applies: by path, or by key within the task shown."""
-        return next(row for row in self.query(FieldRow) if row.key == key and row.display)
+        """The row of a field that applies: by path, else by key within the task shown."""
+        rows = [*self._plain_rows(), *self.task_editor.rows()]
+        return next(row for row in rows if row.key == key and row.display)
 
     def show(self, draft: FormDraft) -> None:
         """Show a draft and write into it from now on."""
         self._draft = draft
-        for row in self.query(FieldRow):
-            if row.spec.path in draft.values:
-                row.raw = draft.values[row.spec.path]
+        for row in self._plain_rows():
+            row.raw = draft.values.get(row.spec.path, "")
+        self._show_what_applies()
         self.task_editor.show(draft)
 
     def show_rates(self, settings: OptimizationConfig | None) -> None:
         """Sketch the learning rate; nothing while the form is not valid."""
         self.query_one(RateLine).show_settings(settings)
 
+    def show_peeks(self, peeks: Mapping[str, Mapping[str, Peek]]) -> None:
+        """Say what is in the data files, by task and by the key of the field that names one."""
+        self._peeks = peeks
+        task = self.task_editor.shown_task
+        if task is not None:
+            known = peeks.get(task.name, {})
+            for row in self.task_editor.rows():
+                if row.spec.names == "file":
+                    row.know(known[row.key].words if row.key in known else "")
+
+    def _plain_rows(self) -> list[FieldRow]:
+        of_tasks = set(self.task_editor.query(FieldRow))
+        return [row for row in self.query(FieldRow) if row not in of_tasks]
+
+    def _show_what_applies(self) -> None:
+        for row in self._plain_rows():
+            row.appear(self._draft.has(row.spec))
+
+    def _candidates(self, row: FieldRow, typed: str) -> Sequence[str]:
+        """In a thread: what a field may be completed to. Reads the draft, changes nothing."""
+        task = self.task_editor.shown_task
+        around = Surroundings(
+            folders=tuple(data_folders(self._draft.data_root, self._draft.source)),
+            tasks=tuple(one.name for one in self._draft.tasks),
+            peeks=self._peeks.get(task.name) if task is not None else None,
+        )
+        return candidates(row.spec.names, typed, around)
+
     @on(FieldRow.Edited)
     def _edited(self, message: FieldRow.Edited) -> None:
         message.stop()
         self._draft.values[message.row.key] = message.raw
+        self._show_what_applies()
         self.post_message(self.Edited())
 
     @on(TaskEditor.Edited)
     def _tasks_edited(self, message: TaskEditor.Edited) -> None:
         message.stop()
         self.post_message(self.Edited())
+
+    @on(TaskEditor.Shown)
+    def _task_shown(self) -> None:
+        self.show_peeks(self._peeks)
 
     # ── what is wrong ─────────────────────────────────────────────────────────
 
@@ -102,7 +144,7 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
         of_tasks = set(tasks.query(FieldRow))
         placed: set[str] = set()
         for row in self.query(FieldRow):
-            path = tasks.path_of(row) if row in of_tasks else row.key
+            path = tasks.path_of(row) if row in of_tasks else row.key if row.display else ""
             found = next((one for one in problems if one.where == path), None) if path else None
             row.tell(found)
             if found is not None:
@@ -137,18 +179,21 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
         """Go to the first field of a section."""
         for box in self.query(".section"):
             if box.name == section:
-                editors = [one for one in box.query("Input, Choice, TextArea") if one.focusable]
+                editors = [one for one in box.query(EDITORS) if one.focusable]
                 if editors:
                     editors[0].focus(scroll_visible=False)
                 self.scroll_to_widget(box, top=True, animate=False)
 
 
 def section_titles() -> dict[str, str]:
-    """Sections in the order of the form; those the schema has and the form does not name last."""
-    sections = {section_of(spec.path) for spec in plain_specs()} | {"tasks"}
-    named = {section: title for section, title in SECTION_TITLES.items() if section in sections}
-    rest = sorted(sections - set(named))
-    return named | {section: section.capitalize() for section in rest}
+    """Sections in the order of the form; each that has no place there after its neighbour."""
+    in_schema = list(dict.fromkeys(section_of(spec.path) for spec in experiment_fields()))
+    order = [section for section in SECTION_TITLES if section in in_schema]
+    for at, section in enumerate(in_schema):
+        if section not in order:
+            before = [one for one in in_schema[:at] if one in order]
+            order.insert(order.index(before[-1]) + 1 if before else 0, section)
+    return {one: SECTION_TITLES.get(one, label_of(one).capitalize()) for one in order}
 
 
 def count_by_section(problems: Sequence[Problem]) -> Counter[str]:

@@ -5,24 +5,27 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.markup import escape
 from textual.widgets import Static
 
 from workbench.config.fields import FieldSpec
+from workbench.config.meanings import lead, meanings
 from workbench.tui.form import shown
 from workbench.tui.messages import FormChecked
 from workbench.tui.visible import visible
 
 
 class FormFoot(Vertical):
-    """Two lines of help, then the state of the form with its command."""
+    """The field's name and default, three lines of help, the state of the form, its command."""
 
     DEFAULT_CSS = """
     FormFoot {
         height: auto;
         padding: 0 1;
         border-top: solid $border-blurred;
-        #help { height: 2; color: $text-muted; }
-        #outcome { height: auto; min-height: 1; max-height: 3; }
+        border-title-color: $text-accent;
+        #help { height: 3; color: $foreground; text-overflow: ellipsis; }
+        #outcome { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
 
@@ -31,22 +34,37 @@ class FormFoot(Vertical):
         yield Static(id="help")
         yield Static(id="outcome")
 
-    def show_help(self, spec: FieldSpec, task: str) -> None:
-        """Explain a setting, in the task of that name if it is one of a task."""
+    def show_help(self, spec: FieldSpec, task: str, word: str = "") -> None:
+        """Explain a setting.
+
+        Args:
+            spec: The setting.
+            task: The task that it is one of, if of any.
+            word: The word that is chosen: of a choice only this one is explained.
+        """
         path = spec.in_task(task) if task else spec.path
         default = shown(spec, spec.default).replace("\n", " ")
-        rest = f"  default {default}" if default else "" if spec.required else "  default: not set"
-        self.query_one("#help", Static).update(
-            Content.assemble(
-                (visible(path), "$text-accent"), f"{visible(rest)}  ", (spec.help, "$foreground")
-            )
+        about = f"default {default}" if default else "required" if spec.required else "may be empty"
+        told = {one.word: one.sentence for one in meanings(spec) if one.text}
+        if told:
+            about = f"{about} · enter explains all"
+        self._title(path, about)
+        text = f"{told[word]} {lead(spec)}" if word in told else lead(spec)
+        self._help(
+            Content.assemble((visible(word), "bold"), f"  {text}") if word else Content(spec.help)
         )
 
     def show_words(self, name: str, words: str) -> None:
         """Explain something that is no setting."""
-        self.query_one("#help", Static).update(
-            Content.assemble((name, "$text-accent"), "  ", (words, "$foreground"))
-        )
+        self._title(name, "")
+        self._help(Content(words))
+
+    def _title(self, name: str, about: str) -> None:
+        rest = f" · {about}" if about else ""
+        self.border_title = f" {escape(visible(name + rest))} "
+
+    def _help(self, content: Content) -> None:
+        self.query_one("#help", Static).update(content)
 
     def show_outcome(self, checked: FormChecked) -> None:
         """Say whether the form is valid, and how to start it from a shell."""

@@ -9,6 +9,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.config.optimization import OptimizationConfig
+from workbench.plan import Plan
 from workbench.schedules import layer_factors, warmup_steps
 from workbench.tui import figures
 from workbench.tui.charts.series import ChartSeries, SeriesRole
@@ -18,6 +19,7 @@ from workbench.tui.widgets.chart import Chart
 _POINTS = 200
 """Steps that stand for the whole run, whose length is not known before data are read."""
 _SPARK_CELLS = 24
+_MOST_LINES = 6
 
 
 def rate_curve(settings: OptimizationConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -104,14 +106,18 @@ class RateLine(Static):
 
 
 class RateChart(Widget):
-    """The rate of each parameter group as curves, for the side of a wide screen."""
+    """The rate of each part that has one of its own, as curves."""
 
     DEFAULT_CSS = """
     RateChart { height: 12; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._words = ""
+
     def compose(self) -> ComposeResult:
-        """One chart."""
+        """One chart; of what its axis is, is known when there is a plan."""
         yield Chart("learning rate", x_label="% of the run",
                     empty_text="shown when the form is valid")  # fmt: skip
 
@@ -119,16 +125,62 @@ class RateChart(Widget):
         """Only to be looked at: the way through the form does not lead here."""
         self.query_one(Chart).can_focus = False
 
-    def show_settings(self, settings: OptimizationConfig | None) -> None:
-        """Draw these settings; nothing while they are not valid."""
+    @property
+    def words(self) -> str:
+        """The same in words."""
+        return self._words
+
+    def show_settings(self, settings: OptimizationConfig | None, plan: Plan | None = None) -> None:
+        """Draw these settings; nothing while they are not valid.
+
+        Args:
+            settings: The rates and their schedule.
+            plan: Of the same form: with it the parts are those of the model, thawing included.
+        """
         if settings is None:
+            self._words = ""
             self.query_one(Chart).show([])
             return
-        x, factors = rate_curve(settings)
-        groups = rate_groups(settings)
+        self._words = rate_words(settings)
+        lines = planned_rates(settings, plan) if plan is not None else expected_rates(settings)
         self.query_one(Chart).show(
             [
-                ChartSeries(label, x, factors * highest, SeriesRole.LINE, slot)
-                for slot, (label, highest) in enumerate(groups)
+                ChartSeries(label, x, y, SeriesRole.LINE, slot)
+                for slot, (label, x, y) in enumerate(lines)
             ]
         )
+
+
+Line = tuple[str, np.ndarray, np.ndarray]
+"""Name, share of the run in percent, rate there."""
+
+
+def expected_rates(settings: OptimizationConfig) -> list[Line]:
+    """The rates as far as they are known without the model."""
+    x, factors = rate_curve(settings)
+    return [(label, x, factors * highest) for label, highest in rate_groups(settings)]
+
+
+def planned_rates(settings: OptimizationConfig, plan: Plan) -> list[Line]:
+    """The rate of each part of the model; parts that are treated alike are one line."""
+    if not plan.total_steps:
+        return []
+    steps = np.unique(np.linspace(0, plan.total_steps - 1, _POINTS * 2).astype(int))
+    schedule = settings.rate_schedule
+    factors = np.array([schedule.factor(int(step), plan.total_steps) for step in steps])
+    alike: dict[tuple[float, int], list[str]] = {}
+    for part in reversed(plan.parts):
+        if part.trained:
+            alike.setdefault((part.rate, part.first_step), []).append(part.name)
+    groups = list(alike.items())
+    if len(groups) > _MOST_LINES:  # the ends and some between tell as much, and can be told apart
+        places = np.linspace(0, len(groups) - 1, _MOST_LINES).round().astype(int)
+        groups = [groups[place] for place in places]
+    return [
+        (
+            names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}",
+            steps * 100.0 / plan.total_steps,
+            np.where(steps + 1 < first_step, 0.0, factors * rate),
+        )
+        for (rate, first_step), names in groups
+    ]

@@ -94,7 +94,7 @@ def _settings(run: RunSummary) -> Content:
     )
     pooling = "+".join(config.pooling.parts)
     facts = (
-        f"{visible(config.backbone.model)}, {pooling} pooling, {trained}",
+        f"{visible(config.backbone.words_for_it)}, {pooling} pooling, {trained}",
         f"{rate}, {optimization.schedule}",
         f"{training.epochs} epochs of batches of {training.batch_size}",
         f"seed {config.seed}",

@@ -36,6 +36,13 @@ class SectionRail(Widget):
         self._titles = dict(titles)
         self._here = ""
         self._problems: dict[str, int] = {}
+        self._plan = Content()
+
+    def show_plan(self, plan: Content) -> None:
+        """Say in a few words what the plan is, beneath the sections."""
+        if plan != self._plan:
+            self._plan = plan
+            self.refresh()
 
     def show(self, here: str, problems: Mapping[str, int]) -> None:
         """Set off the section `here`; count problems by section."""
@@ -56,6 +63,8 @@ class SectionRail(Widget):
                     (f"✗{count}" if count else "", "bold $text-error"),
                 )
             )
+        if self._plan.cell_length:
+            lines += [Content(), *(Content(" ") + line for line in self._plan.split("\n"))]
         return Content("\n").join(lines)
 
     def on_click(self, event: events.Click) -> None:

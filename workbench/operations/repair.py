@@ -1,0 +1,210 @@
+"""Mend what an accident left: a lost database, runs that it does not know, rows that wait in files.
+
+A run's folder has what its rows were made of (see `run_folder`), so the database can be made anew
+from the folders: the runs with their settings, all that they said, their checkpoints. Exports and
+evaluations that were made later, and the queue, are only in the database.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from workbench.errors import CheckpointError, NotFoundError, StoreError, WorkbenchError
+from workbench.events import CheckpointRemoved, CheckpointSaved, PhaseStarted, StepFinished
+from workbench.operations.reading import facts_and_state, find_run, send_left_rows
+from workbench.operations.run_folder import is_run_id, read_run_file
+from workbench.operations.workspace import Workspace
+from workbench.paths import Location
+from workbench.store.health import look_at_file
+from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, RunRecord
+from workbench.store.run_store import RunStore
+from workbench.training.manifest import check_checkpoint
+from workbench.worker.journal import JOURNAL_NAME, Batch
+from workbench.worker.liveness import LOCK_NAME, here
+from workbench.worker.resumption import checkpoints_on_disk
+from workbench.worker.supervisor import ensure_supervisor
+
+_BESIDE = ("-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True)
+class Mended:
+    """One thing that was done, or could not be."""
+
+    what: str
+    is_trouble: bool = False
+
+
+def repair(location: Location) -> list[Mended]:
+    """Mend all that can be mended.
+
+    Returns:
+        What was done, in order; empty if nothing was wrong.
+
+    Raises:
+        StoreError: The database cannot be written.
+    """
+    done: list[Mended] = []
+    file = location.database_file
+    damaged = _put_damaged_file_away(file, done) if file is not None else None
+    with Workspace(location, RunStore.open(location.url)) as ws:
+        if damaged is not None:
+            _salvage(ws, damaged, done)
+        for folder in _run_folders(location):
+            _mend_run(ws, folder, done)
+        with suppress(WorkbenchError):
+            ensure_supervisor(ws.store, location)
+    return done
+
+
+def close(ws: Workspace, ref: str) -> RunRecord:
+    """Note that a run is over whose process nobody here can see, as its machine is gone.
+
+    Raises:
+        NotFoundError: Nothing goes by `ref`.
+        WorkbenchError: The run is over, or on this machine, where its end can be seen.
+    """
+    record = find_run(ws, ref)
+    facts, state, why = facts_and_state(ws, record)
+    process = facts.process or facts.launched
+    if state.is_over or process is None or process.host == here().host:
+        raise WorkbenchError(
+            f"Run {record.id} ({record.name}) is {state.value}. {why}",
+            next_step="only a run of another machine has to be closed by hand; stop others: "
+            f"mtl-workbench stop {record.id}",
+        )
+    what = f"It was closed by hand on {here().host}: {why}"
+    ws.store.record_exit(record.id, ExitRecord("failed", datetime.now(UTC), what))
+    return record
+
+
+def _run_folders(location: Location) -> list[Path]:
+    try:
+        return sorted(f for f in location.runs.iterdir() if is_run_id(f.name) and f.is_dir())
+    except OSError:
+        return []
+
+
+# The database
+
+
+def _put_damaged_file_away(file: Path, done: list[Mended]) -> Path | None:
+    health = look_at_file(file)
+    if not health.is_damaged:
+        return None
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    away = file.with_name(f"{file.name}.damaged-{stamp}")
+    try:
+        file.rename(away)
+        for ending in _BESIDE:
+            with suppress(FileNotFoundError):
+                file.with_name(file.name + ending).rename(away.with_name(away.name + ending))
+    except OSError as error:
+        raise StoreError(
+            f"The damaged database cannot be moved away: {error.strerror}.",
+            where=str(file),
+            next_step="make its folder writable",
+        ) from error
+    done.append(Mended(f"The database was damaged; it is now {away.name}, and a new one is made."))
+    return away
+
+
+def _salvage(ws: Workspace, damaged: Path, done: list[Mended]) -> None:
+    saved = ws.store.salvage(damaged)
+    told = ", ".join(f"{count} {table}" for table, count in saved.items() if count)
+    done.append(Mended(f"Read from the damaged one: {told or 'nothing'}."))
+    # What a run said is whole in its journal; of what was salvaged nobody knows.
+    for folder in _run_folders(ws.location):
+        if (folder / JOURNAL_NAME).is_file():
+            with suppress(NotFoundError):
+                ws.store.delete_run(folder.name)
+
+
+# Runs
+
+
+def _mend_run(ws: Workspace, folder: Path, done: list[Mended]) -> None:
+    record = read_run_file(folder)
+    if record is None:
+        return
+    known = {one.id for one in ws.store.runs()}
+    name = f"run {record.id} ({record.name})"
+    try:
+        if record.id not in known:
+            _adopt(ws, record, folder)
+            done.append(Mended(f"Took in {name} from its folder."))
+        before = ws.store.journal_bytes(record.id)
+        send_left_rows(ws, record.id)
+        if record.id in known and ws.store.journal_bytes(record.id) > before:
+            done.append(Mended(f"Sent rows of {name} that the database lacked."))
+        if record.id not in known:
+            _note_last_sign(ws, record, folder)
+        _compare_checkpoints(ws, record, folder, done)
+    except (WorkbenchError, OSError) as error:
+        done.append(Mended(f"{name[0].upper()}{name[1:]} could not be mended: {error}", True))
+
+
+def _adopt(ws: Workspace, record: RunRecord, folder: Path) -> None:
+    ws.store.add_run(record)
+    process = _process_of(folder)
+    if process is not None:
+        first = next(iter(_batches(folder)), None)
+        ws.store.note_claim(record.id, process, at=first.at if first else record.created_at)
+
+
+def _process_of(folder: Path) -> ProcessIdentity | None:
+    """The worker that took the lock last."""
+    try:
+        return ProcessIdentity(**json.loads((folder / LOCK_NAME).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _note_last_sign(ws: Workspace, record: RunRecord, folder: Path) -> None:
+    """A run that has not told its end was alive when it last said something."""
+    step, phase, last = 0, "training", None
+    for last in _batches(folder):
+        for event in last.events:
+            if isinstance(event, StepFinished):
+                step = event.step
+            elif isinstance(event, PhaseStarted):
+                phase = event.phase
+    if last is None:
+        if ws.store.facts(record.id).process is None:
+            what = "Its folder tells nothing of how it ended."
+            ws.store.record_exit(record.id, ExitRecord("stopped", record.created_at, what))
+    elif ws.store.facts(record.id).exit is None:
+        ws.store.beat(record.id, Heartbeat(last.at, phase, step, 60.0))
+
+
+def _batches(folder: Path) -> list[Batch]:
+    found = []
+    with suppress(OSError), (folder / JOURNAL_NAME).open("rb") as file:
+        for line in file:
+            with suppress(ValueError, KeyError, TypeError):
+                found.append(Batch.from_line(line))
+    return found
+
+
+def _compare_checkpoints(
+    ws: Workspace, record: RunRecord, folder: Path, done: list[Mended]
+) -> None:
+    """List the checkpoints that are there and whole, and no others."""
+    if not facts_and_state(ws, record)[1].is_over:
+        return  # its worker is about to tell of them, or has just removed one
+    on_disk = checkpoints_on_disk(folder)
+    listed = {one.step: folder / one.folder for one in ws.store.checkpoints(record.id)}
+    for step in [step for step, path in listed.items() if not path.is_dir()]:
+        ws.store.append(record.id, [CheckpointRemoved(step)])
+        done.append(Mended(f"The checkpoint of step {step} of run {record.id} is not there."))
+    for step in sorted(on_disk.keys() - listed.keys()):
+        with suppress(CheckpointError):
+            check_checkpoint(on_disk[step])
+            size = sum(file.stat().st_size for file in on_disk[step].rglob("*"))
+            name = str(on_disk[step].relative_to(folder))
+            ws.store.append(record.id, [CheckpointSaved(step, name, False, None, size)])
+            done.append(Mended(f"Listed the checkpoint of step {step} of run {record.id}."))

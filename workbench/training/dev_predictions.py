@@ -1,0 +1,130 @@
+"""What the best checkpoint says of dev, kept beside the run: for intervals and comparisons.
+
+    predictions/dev-best.jsonl.gz    one line of JSON for each task
+
+Texts are there as fingerprints only: two runs that read them in another order can be laid side by
+side, text by text, and the file tells nobody what they say.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.data.examples import Split
+from workbench.data.labels import LabelSpace
+from workbench.errors import CheckpointError
+from workbench.inference.evaluation import TaskPredictions
+
+BEST_ON_DEV = Path("predictions") / "dev-best.jsonl.gz"
+"""Relative to the run's folder."""
+LARGEST = 1000
+"""Numbers that a text may have; what says more, as vectors that are compared, is not kept."""
+
+
+@dataclass(frozen=True)
+class KeptPredictions:
+    """What a task's head said of dev."""
+
+    task: str
+    kind: str
+    step: int
+    labels: tuple[str, ...]
+    texts: tuple[str, ...]
+    """Fingerprint of each text; the k-th occurrence of a text has a fingerprint of its own."""
+    expected: tuple[Any, ...]
+    """As the metrics take it, text by text."""
+    predicted: tuple[Any, ...]
+
+
+def keep_predictions(
+    run_folder: Path,
+    step: int,
+    predictions: Mapping[str, TaskPredictions],
+    split: Split,
+    labels: Mapping[str, LabelSpace],
+) -> None:
+    """Write down what was said of dev, in place of what was there.
+
+    Args:
+        run_folder: The run's folder.
+        step: Of the checkpoint.
+        predictions: By task, in the order of the split.
+        split: Dev, with its texts.
+        labels: Label space of every task.
+    """
+    file = run_folder / BEST_ON_DEV
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.writing")
+    with aside.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as stream:
+        for task, found in predictions.items():
+            if np.size(found.predicted[0]) > LARGEST:
+                continue
+            kept = KeptPredictions(
+                task=task,
+                kind=labels[task].kind,
+                step=step,
+                labels=labels[task].names,
+                texts=_fingerprints(
+                    ["\0".join(e.texts) for e in split.examples if task in e.labels]
+                ),
+                expected=tuple(found.expected),
+                predicted=tuple(found.predicted),
+            )
+            line = json.dumps(asdict(kept), ensure_ascii=False, default=_plain)
+            stream.write(line.encode("utf-8", "surrogatepass") + b"\n")
+    os.replace(aside, file)
+
+
+def read_predictions(file: Path) -> dict[str, KeptPredictions]:
+    """What was kept, by task.
+
+    Raises:
+        CheckpointError: The file is absent or damaged.
+    """
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            found = [json.loads(line) for line in lines]
+        kept = [
+            KeptPredictions(
+                task=one["task"],
+                kind=one["kind"],
+                step=one["step"],
+                labels=tuple(one["labels"]),
+                texts=tuple(one["texts"]),
+                expected=tuple(one["expected"]),
+                predicted=tuple(one["predicted"]),
+            )
+            for one in found
+        ]
+    except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"The kept predictions cannot be read: {error}",
+            where=str(file),
+            next_step="evaluate the run again, or leave it out of the comparison",
+        ) from error
+    return {one.task: one for one in kept}
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's as one of Python's."""
+    return value.tolist()
+
+
+def _fingerprints(texts: Sequence[str]) -> tuple[str, ...]:
+    seen: Counter[str] = Counter()
+    marks = []
+    for text in texts:
+        mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        marks.append(f"{mark}-{seen[mark]}" if seen[mark] else mark)
+        seen[mark] += 1
+    return tuple(marks)

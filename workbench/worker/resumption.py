@@ -1,0 +1,124 @@
+"""Where a run goes on after its process ended: at the last good checkpoint that the store knows.
+
+The worker makes sure that all that was said up to a checkpoint is on the disk before the engine
+goes on (and removes older ones). So the history before the checkpoint that is found here is whole.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.control import Request, Setting, from_json
+from workbench.errors import WorkbenchError
+from workbench.events import RequestObeyed
+from workbench.store.records import RunFacts, RunRecord
+from workbench.store.run_store import RunStore
+from workbench.worker.log import say
+
+ORIGIN_NAME = "origin"
+"""In the folder of a forked run, the checkpoint that it began with."""
+KEEP_OPTIMIZER_NAME = "origin-with-optimizer"
+"""Beside it, an empty file if the moments of its optimizer are taken over, too."""
+_CHECKPOINT_NAME = re.compile(r"step-(\d{8,})")
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """What the engine begins with."""
+
+    step: int
+    """The last one that is made; 0 at the beginning."""
+    checkpoint: Path | None
+    """What the run goes on from; None at its beginning."""
+    origin: Path | None = None
+    """At the beginning of a fork, the checkpoint of its parent whose model it begins with."""
+    keeps_optimizer: bool = False
+    """Whether it takes over the moments of its parent's optimizer, too."""
+
+
+def starting_point(record: RunRecord, folder: Path) -> ResumePoint:
+    """Where a run begins that has not begun: with its parent's model if it is a fork."""
+    origin = folder / ORIGIN_NAME
+    if record.parent_id is None or not origin.is_dir():
+        return ResumePoint(0, None)
+    return ResumePoint(0, None, origin, (folder / KEEP_OPTIMIZER_NAME).exists())
+
+
+def resume_point(
+    store: RunStore, record: RunRecord, folder: Path, check: Callable[[Path], None]
+) -> ResumePoint:
+    """Where a run goes on that has begun before.
+
+    Args:
+        store: Has the run's whole history, what was left in its journal included.
+        record: The run.
+        folder: Its folder.
+        check: Raises a `WorkbenchError` if the files of a checkpoint are not as they were written.
+
+    Returns:
+        The newest good checkpoint that the store knows. If it knows none: the newest good one on
+        the disk (the last rows went with the machine's power); else the run's beginning.
+    """
+    known = {one.step: folder / one.folder for one in store.checkpoints(record.id)}
+    on_disk = checkpoints_on_disk(folder)
+    for candidates in (known, on_disk):
+        for step in sorted(candidates, reverse=True):
+            if _is_good(candidates[step], check):
+                _discard_later(on_disk, step)
+                return ResumePoint(step, candidates[step])
+    return starting_point(record, folder)
+
+
+def settings_made_by_hand(store: RunStore, run_id: str) -> list[tuple[int, Request]]:
+    """What people set of a run while it was at work, with the step after which it took effect.
+
+    A process that repeated what the one before had been asked told of it again: that counts once.
+    """
+    found: dict[tuple[int, str, str], Request] = {}
+    for message in store.messages(run_id):
+        if message.kind != RequestObeyed.__name__:
+            continue
+        step, kind, body = (message.body[key] for key in ("step", "kind", "body"))
+        with suppress(KeyError, TypeError, ValueError):
+            request = from_json(str(kind), str(body))
+            if isinstance(request, Setting):
+                found[int(str(step)), str(kind), str(body)] = request
+    return [(step, request) for (step, _, _), request in found.items()]
+
+
+def end_in_words(facts: RunFacts) -> str:
+    """How the process before ended."""
+    if facts.exit is None:
+        return "its process ended without a word" if facts.process else "it had not begun"
+    return f"{facts.exit.outcome}: {facts.exit.what}" if facts.exit.what else facts.exit.outcome
+
+
+def checkpoints_on_disk(folder: Path) -> dict[int, Path]:
+    """The checkpoints in a run's folder by step, whole ones by their names."""
+    try:
+        found = list((folder / "checkpoints").iterdir())
+    except OSError:
+        return {}
+    matches = ((_CHECKPOINT_NAME.fullmatch(path.name), path) for path in found)
+    return {int(match[1]): path for match, path in matches if match}
+
+
+def _is_good(folder: Path, check: Callable[[Path], None]) -> bool:
+    try:
+        check(folder)
+    except WorkbenchError as error:
+        say(f"{folder} is passed over: {error.what}")
+        return False
+    return True
+
+
+def _discard_later(on_disk: dict[int, Path], step: int) -> None:
+    """Delete checkpoints of steps that are made anew: nothing will ever list them."""
+    for later, path in on_disk.items():
+        if later > step:
+            shutil.rmtree(path, ignore_errors=True)
