@@ -23,7 +23,12 @@ from collections.abc import Sequence  # noqa: E402
 
 from workbench.config.loading import load_experiment  # noqa: E402
 from workbench.control import Request, StopNow  # noqa: E402
-from workbench.events import EvaluationFinished, FeaturesReady, StepFinished  # noqa: E402
+from workbench.events import (  # noqa: E402
+    EvaluationFinished,
+    FeaturesReady,
+    PhaseStarted,
+    StepFinished,
+)
 
 WARM_UP = 5
 """Updates that are left out of a rate: the first pay for what is loaded late."""
@@ -64,7 +69,7 @@ def main() -> None:
     steps: list[StepFinished] = []
     losses: dict[str, list[float]] = defaultdict(list)
     result: dict[str, object] = {}
-    cpu = begin = 0.0
+    wall = spent = last = last_cpu = 0.0
     profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
     with tempfile.TemporaryDirectory() as folder:
         for event in train(
@@ -84,18 +89,22 @@ def main() -> None:
                     task: round(values.get("span_f1", values.get("accuracy", 0.0)), 3)
                     for task, values in event.metrics.items()
                 }
+            if isinstance(event, PhaseStarted):
+                # Evaluations and checkpoints are not what the peers' rates hold.
+                last, last_cpu = time.perf_counter(), time.process_time()
             if not isinstance(event, StepFinished):
                 continue
             steps.append(event)
+            now, now_cpu = time.perf_counter(), time.process_time()
+            if len(steps) > arguments.skip:
+                wall, spent = wall + now - last, spent + now_cpu - last_cpu
+            last, last_cpu = now, now_cpu
             for task, loss in event.losses.items():
                 losses[task].append(loss)
             if len(steps) == 1:
                 result["first_step_seconds"] = round(time.perf_counter() - START, 2)
-            if len(steps) == arguments.skip:
-                begin, cpu = time.perf_counter(), time.process_time()
-                if arguments.profile:
-                    profiler.start()
-        wall, spent = time.perf_counter() - begin, time.process_time() - cpu
+            if len(steps) == arguments.skip and arguments.profile:
+                profiler.start()
     counted = steps[arguments.skip :]
     texts = sum(step.texts for step in counted)
     result |= {
