@@ -16,8 +16,11 @@ PRESETS = [preset.name for preset in list_presets()]
 NEED_CORPORA = {
     "emotions": ["goemotions"],
     "few-shot": ["snips"],
+    "intent-slots": ["snips"],
     "pairs": ["sick"],
+    "sentiment-pos": ["sentence_polarity", "ud_ewt"],
     "tutorial-ner-trec": ["trec", "wnut17"],
+    "tutorial-two-ner": ["wikigold", "wnut17"],
 }
 """Presets that read corpora which are not shipped, and their folders."""
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -30,6 +30,7 @@ from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.export_dialog import ExportDialog
 from workbench.tui.screens.new_experiment import NewExperimentScreen
 from workbench.tui.screens.run import RunScreen
+from workbench.tui.widgets.outlook import Outlook
 
 ROOT = Path(__file__).resolve().parent.parent
 SCREENS = ROOT / "docs" / "screens"
@@ -41,7 +42,7 @@ TEXT = re.compile(
     r'textLength="(?P<length>[\d.]+)" (?P<clip>[^>]*)>(?P<content>.*?)</text>'
 )
 """One text of Textual's export."""
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 
 
 async def take_all(workspace: Workspace) -> None:
@@ -81,7 +82,7 @@ async def take_all(workspace: Workspace) -> None:
         await take(pilot, "export")
 
         await pilot.press("escape", "2")
-        await _until(pilot, lambda: _is_valid(app))
+        await _until(pilot, lambda: _is_planned(app))
         await take(pilot, "new")
 
 
@@ -140,10 +141,9 @@ def _chosen_step(app: WorkbenchApp) -> int | None:
     return chosen.step if chosen is not None else None
 
 
-def _is_valid(app: WorkbenchApp) -> bool:
+def _is_planned(app: WorkbenchApp) -> bool:
     screen = app.screen
-    verdict = screen.verdict if isinstance(screen, NewExperimentScreen) else None
-    return verdict is not None and verdict.config is not None
+    return isinstance(screen, NewExperimentScreen) and screen.query_one(Outlook).is_fresh
 
 
 async def _until(pilot: Pilot[None], condition: Callable[[], object]) -> None:

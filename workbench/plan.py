@@ -66,6 +66,11 @@ class PlannedTask:
     type. Empty where the labels are no names."""
     truncated: Mapping[str, int]
     """Texts that are longer than the maximum length, by split."""
+    scores: tuple[int, ...]
+    """Examples of train by score, from the lowest to the highest in even bars; empty where the
+    labels are no numbers."""
+    score_range: tuple[float, float]
+    """The lowest and the highest score."""
     lengths: tuple[int, ...]
     """Texts of train by length: one number for each of `Plan.length_steps`."""
 
@@ -151,13 +156,17 @@ class Check:
 
 def _plan(values: Mapping[str, Any]) -> Plan:
     memory = {name: size for name, size in values["memory"].items() if name != "total"}
-    tasks = (dict(one) | {"lengths": tuple(one["lengths"])} for one in values["tasks"])
-    return Plan(
-        **dict(values)
-        | {
-            "parts": tuple(PlannedPart(**one) for one in values["parts"]),
-            "tasks": tuple(PlannedTask(**one) for one in tasks),
-            "length_steps": tuple(values["length_steps"]),
-            "memory": Memory(**memory),
-        }
-    )
+    inner: dict[str, Any] = {
+        "parts": tuple(PlannedPart(**one) for one in values["parts"]),
+        "tasks": tuple(_task(one) for one in values["tasks"]),
+        "length_steps": tuple(values["length_steps"]),
+        "memory": Memory(**memory),
+    }
+    return Plan(**(dict(values) | inner))
+
+
+def _task(values: Mapping[str, Any]) -> PlannedTask:
+    rows: dict[str, Any] = {
+        name: tuple(values[name]) for name in ("scores", "score_range", "lengths")
+    }
+    return PlannedTask(**(dict(values) | rows))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from builders import an_experiment, events_of
 from safetensors.torch import load_file
 
 from workbench.events import StepFinished
+from workbench.model.arithmetic import choose_matrix_backend, use_matrix_backend
 from workbench.operations.workspace import Workspace
 from workbench.paths import Location
 from workbench.store.event_rows import GRADIENT_NORM, TOTAL_LOSS
@@ -25,16 +29,22 @@ from workbench.worker import launcher
 UPDATES = 120
 
 
+@contextmanager
+def multiplying_as(name: str) -> Iterator[None]:
+    """Multiply matrices as another process chose to: it is measured, and may come out so or so."""
+    before = choose_matrix_backend()
+    assert use_matrix_backend(name)
+    try:
+        yield
+    finally:
+        use_matrix_backend(before)
+
+
 def test_a_worker_that_is_killed_loses_nothing_that_is_learned(
     bert: Path, corpus: Path, tmp_path: Path
 ) -> None:
     training = {"epochs": UPDATES // 6, "batch_size": 4, "checkpoint_minutes": 1e-9}
     config = an_experiment(backbone=bert, folder=corpus, training=training)
-    whole = {
-        one.step: one
-        for one in events_of(config, tmp_path / "whole")
-        if isinstance(one, StepFinished)
-    }
     url = f"sqlite:///{tmp_path / 'experiments.db'}"
     with Workspace(Location(url, tmp_path / "runs"), RunStore.open(url)) as ws:
         folder = ws.location.run_folder("abc")
@@ -56,6 +66,11 @@ def test_a_worker_that_is_killed_loses_nothing_that_is_learned(
 
         assert seen < UPDATES
         curves = ws.store.curves("abc")
+    state = folder / checkpoint_name(UPDATES) / "training" / "state.json"
+    computed = json.loads(state.read_text())["origin"]["arithmetic"]
+    with multiplying_as(computed["matrix products"]):
+        events = events_of(config, tmp_path / "whole")
+    whole = {one.step: one for one in events if isinstance(one, StepFinished)}
     expected = {
         TOTAL_LOSS: [one.total_loss for one in whole.values()],
         GRADIENT_NORM: [one.gradient_norm for one in whole.values()],

@@ -11,7 +11,7 @@ import signal
 import struct
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyte
@@ -33,8 +33,16 @@ class Terminal:
     """Runs a program in a terminal of a given size and says what is on its screen."""
 
     def __init__(
-        self, command: Sequence[str], *, cwd: Path, columns: int = 120, rows: int = 40
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        columns: int = 120,
+        rows: int = 40,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self.raw = bytearray()
+        """All that the program sent."""
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         size = struct.pack("HHHH", rows, columns, 0, 0)
@@ -45,7 +53,8 @@ class Terminal:
             os.chdir(cwd)
             # The environment is given whole: the test runner's readline puts COLUMNS and LINES
             # into the process's own, and they would be believed before the terminal.
-            environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+            usual = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+            environment = os.environ | (usual if environment is None else environment)
             for name in ("COLUMNS", "LINES"):
                 environment.pop(name, None)
             os.execve(command[0], list(command), environment)
@@ -100,4 +109,5 @@ class Terminal:
                 return
             if not data:
                 return
+            self.raw += data
             self._stream.feed(data)

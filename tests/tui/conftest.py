@@ -20,6 +20,12 @@ from workbench.operations.workspace import Workspace
 Wait = Callable[[Pilot[None], Callable[[], object]], Awaitable[None]]
 
 
+@pytest.fixture(autouse=True)
+def _own_preferences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a person prefers stays as it is, and does not change what is tested."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "preferences"))
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     """A database without a run."""

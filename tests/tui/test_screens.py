@@ -15,6 +15,7 @@ from recorded_runs import a_config, a_run, data_files, evaluation, finish, steps
 from textual.pilot import Pilot
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.task import TASK_MODELS
 from workbench.control import Request, Stop
 from workbench.errors import WorkerError
 from workbench.operations import lifecycle
@@ -530,7 +531,7 @@ async def test_a_task_is_added_renamed_and_removed(
         await wait(pilot, lambda: len(screen.draft.tasks) == 3)
         await pilot.press("b")
         assert [task.name for task in screen.draft.tasks] == ["topic", "entity", "b"]
-        assert screen.draft.tasks[-1].kind == "tagging"
+        assert screen.draft.tasks[-1].kind == list(TASK_MODELS)[1]
         assert screen.query_one("#task", Choice).value == "b"
 
         await pilot.press("ctrl+r")

@@ -20,10 +20,12 @@ from workbench.cli import (
     catalogue,
     checking,
     control,
+    keeping,
     listing,
     machine,
     output,
     queue,
+    serving,
     training,
 )
 from workbench.cli.options import Database, workspace
@@ -43,6 +45,13 @@ COMMANDS = (
     control.fork,
     listing.compare,
     baselines.baselines,
+    keeping.tag,
+    keeping.note,
+    keeping.rename,
+    keeping.star,
+    keeping.archive,
+    keeping.delete,
+    keeping.restore,
     listing.checkpoints,
     artefacts.export,
     artefacts.predict,
@@ -52,6 +61,7 @@ COMMANDS = (
     checking.check,
     catalogue.presets,
     catalogue.schema,
+    serving.serve,
     machine.doctor,
     machine.repair,
 )
@@ -72,6 +82,9 @@ app = typer.Typer(
 def start(
     context: typer.Context,
     db: Database = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Lines of words in place of the interface.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Train, watch, compare and export multi-task text models from a terminal.
@@ -83,7 +96,9 @@ def start(
 
         output.line(f"mtl-workbench {version_of('mtl-workbench')}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is None and plain:
+        listing.print_plainly(workspace(context, db))
+    elif context.invoked_subcommand is None:
         _open_interface(context, db)
 
 
@@ -154,6 +169,6 @@ def _open_interface(context: typer.Context, db: str | None) -> None:
             "The interface needs a terminal, and there is none here.",
             where="standard input or output" if sys.stdin.isatty() else "standard input",
             next_step="use a command: mtl-workbench train quickstart --plain, "
-            "mtl-workbench runs, mtl-workbench --help",
+            "mtl-workbench runs, mtl-workbench --plain, mtl-workbench --help",
         )
     training.open_interface(workspace(context, db))

@@ -119,6 +119,8 @@ def print_transfer(found: list[Transfer]) -> None:
         ]
         columns = ["task", "metric", "together", "alone", "gain", "95 %", "relative"]
         output.table([*columns, "seeds", "texts"], rows, right=(*columns[2:], "seeds", "texts"))
+        reached = ", ".join(f"{gain.task} = {gain.alone:.4f}" for gain in one.gains)
+        output.note(f"To choose checkpoints by it: selection.baselines = {{{reached}}}")
         if one.missing:
             output.note(f"Not run alone: {', '.join(one.missing)} (mtl-workbench baselines)")
         if one.matrix:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.operations.folding import Fold
     from workbench.operations.reading import RunSummary
     from workbench.operations.workspace import Workspace
 
@@ -34,8 +35,30 @@ def run_document(run: RunSummary) -> dict[str, Any]:
         "seconds": run.seconds,
         "eta_seconds": run.eta_seconds,
         "texts_per_second": run.texts_per_second,
+        "starred": run.keeping.starred,
+        "tags": run.keeping.tags,
+        "note": run.keeping.note,
+        "archived": run.keeping.archived_at is not None,
+        "deleted": run.keeping.deleted_at is not None,
         "config": run.record.config,
         "error": error_document(run),
+    }
+
+
+def fold_document(fold: Fold) -> dict[str, Any]:
+    """One configuration of `runs --fold-seeds --json`."""
+    return {
+        "runs": [run.record.id for run in fold.runs],
+        "name": fold.mean.record.name,
+        "seeds": [run.record.config.seed for run in fold.runs],
+        "selection": {"mean": fold.mean.selection, "deviation": fold.selection_spread},
+        "metrics": {
+            task: {
+                metric: {"mean": value, "deviation": fold.spread.get(task, {}).get(metric)}
+                for metric, value in metrics.items()
+            }
+            for task, metrics in in_order(fold.mean.metrics, fold.mean.tasks).items()
+        },
     }
 
 

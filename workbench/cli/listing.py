@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv as csv_format
-import io
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,10 @@ from workbench.cli import output
 from workbench.cli.options import AsJson, Database, Run, workspace
 
 if TYPE_CHECKING:
-    from workbench.operations.reading import Comparison, RunSummary
+    from workbench.operations.comparing import Statistic
+    from workbench.operations.folding import Fold
+    from workbench.operations.reading import Comparison, MetricRow, RunSummary
+    from workbench.operations.workspace import Workspace
 
 _NO_RUNS = "There are no runs yet. Start one: mtl-workbench train PRESET (see: presets)"
 
@@ -24,7 +26,8 @@ def runs(
         str,
         typer.Option(
             metavar="EXPR",
-            help='Only these: a word, or as "state=finished and question.accuracy>0.9".',
+            help='Only these: words, or as "state=finished and question.accuracy>0.9"; '
+            "archived and deleted runs are shown when they are asked for.",
             show_default=False,
         ),
     ] = "",
@@ -37,6 +40,23 @@ def runs(
             show_default=False,
         ),
     ] = "",
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="KEYS",
+            help="As id,name,best,question.accuracy,optimization.learning_rate: any of state, "
+            "name, progress, best, loss, metrics, tasks, tags, note, star, started, took, eta, "
+            "speed, step, source, id, a setting, or a metric.",
+            show_default=False,
+        ),
+    ] = "",
+    fold_seeds: Annotated[
+        bool,
+        typer.Option(
+            "--fold-seeds",
+            help="Seeds of one configuration in one row, with mean and standard deviation.",
+        ),
+    ] = False,
     json: AsJson = False,
     db: Database = None,
 ) -> None:
@@ -45,33 +65,66 @@ def runs(
     With --json a list of objects with the keys id, name, state, why, queue_place (null, or which
     it is of those that wait), source, parent (null, or id and step), unreadable (why its settings
     cannot be read, or empty), created_at, tasks, phase, step, total_steps, best_step, selection,
-    metrics (by task, by metric), seconds, eta_seconds, texts_per_second, config, error.
+    metrics (by task, by metric), seconds, eta_seconds, texts_per_second, starred, tags, note,
+    archived, deleted, config, error; with --fold-seeds runs (their ids), name, seeds, selection
+    and metrics (mean, deviation).
     """
-    from workbench.cli.documents import run_document
+    from workbench.cli.documents import fold_document, run_document
     from workbench.operations import reading
     from workbench.operations.filtering import parse_filter, sort_runs
 
     wanted = parse_filter(filter)
-    every = reading.list_runs(workspace(context, db))
-    found = wanted.apply(every)
+    every = reading.list_runs(workspace(context, db), deleted="deleted" in wanted.scopes)
+    found = wanted.shown(every)
     if sort:
         found = sort_runs(found, sort)
+    if fold_seeds:
+        from workbench.operations.folding import SeedFolder
+
+        folds = SeedFolder().fold(found)
+        if json:
+            output.json_document([fold_document(fold) for fold in folds])
+            return
+        found = [fold.mean for fold in folds]
     if json:
         output.json_document([run_document(run) for run in found])
+        return
+    if columns and found:
+        from workbench.tui import columns as known
+
+        keys = [key.strip() for key in columns.split(",") if key.strip()]
+        known.check_columns(keys, every)
+        output.table(
+            [known.heading(key) for key in keys],
+            [[known.words(run, key) for key in keys] for run in found],
+            right=[known.heading(key) for key in keys if known.is_right(key)],
+            whole=[known.heading(key) for key in keys],
+        )
+        return
+    if fold_seeds and found:
+        _print_folds(folds)
         return
     if not found:
         output.note("No run passes the filter." if every else _NO_RUNS)
         return
-    columns = ["id", "name", "state", "done", "tasks", "best", "started", "took"]
+    headings = ["id", "name", "state", "done", "tasks", "best", "started", "took"]
     output.table(
-        columns,
+        headings,
         [_row(run) for run in found],
         right=("done", "best", "took"),
         whole=("id", "state", "done", "best", "started", "took"),
     )
 
 
-def show(context: typer.Context, run: Run, json: AsJson = False, db: Database = None) -> None:
+def show(
+    context: typer.Context,
+    run: Run,
+    charts: Annotated[
+        bool, typer.Option("--charts", help="Each chart of the run in one line of words.")
+    ] = False,
+    json: AsJson = False,
+    db: Database = None,
+) -> None:
     """Show one run: state and why, metrics, checkpoints.
 
     Also its config, timings, warnings, and the checksum of what is frozen.
@@ -90,6 +143,9 @@ def show(context: typer.Context, run: Run, json: AsJson = False, db: Database = 
 
     space = workspace(context, db)
     summary = reading.summarize(space, run)
+    if charts:
+        _print_charts(space, summary)
+        return
     document = show_document(space, summary)
     if json:
         output.json_document(document)
@@ -138,14 +194,22 @@ def compare(
     json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    statistic: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="What of each dev curve: checkpoint (at the best one), best, last, lowest, "
+            "highest.",
+        ),
+    ] = "checkpoint",
     db: Database = None,
 ) -> None:
     """Lay runs side by side: metrics, the settings that differ.
 
-    With --json an object with the keys runs (as in `runs`), metrics (list of task, metric,
-    values, best: index or null) and settings (list of key, values). With --transfer a list of
-    name, runs (ids), mean_gain, gains (list of task, metric, together, alone, difference, low,
-    high, relative, seeds, texts), matrix (gains by task, by the other of a pair) and missing.
+    With --json an object with the keys runs (as in `runs`), statistic, metrics (list of task,
+    metric, values, best: index or null) and settings (list of key, values). With --transfer a
+    list of name, runs (ids), mean_gain, gains (list of task, metric, together, alone, difference,
+    low, high, relative, seeds, texts), matrix (gains by task, by the other of a pair), missing.
     """
     if transfer:
         if markdown or csv:
@@ -157,34 +221,58 @@ def compare(
     if json + markdown + csv > 1:
         raise typer.BadParameter("choose one of --json, --markdown, --csv")
     from workbench.cli.documents import run_document
-    from workbench.operations import reading
+    from workbench.operations import comparing, reading
 
-    found = reading.compare(workspace(context, db), runs)
+    space = workspace(context, db)
+    found = reading.compare(space, runs)
+    kind = _statistic(statistic)
+    rows = found.metrics
+    if kind != comparing.STATISTICS[0]:
+        rows = comparing.metric_rows(found, reading.dev_curves(space, found.runs), kind)
     if json:
         output.json_document(
             {
                 "runs": [run_document(run) for run in found.runs],
-                "metrics": found.metrics,
+                "statistic": kind,
+                "metrics": rows,
                 "settings": [{"key": key, "values": values} for key, values in found.settings],
             }
         )
         return
-    names = [f"{run.record.name} {run.record.id}" for run in found.runs]
+    names = comparing.run_names(found.runs)
     if csv:
-        _print_csv(found, names)
+        output.line(comparing.as_csv(found, rows).rstrip("\n"))
     elif markdown:
-        _print_markdown(["metric", *names], _metric_rows(found, "**{}**"))
-        if found.settings:
-            output.line()
-            _print_markdown(["setting", *names], _setting_rows(found))
+        output.line(comparing.as_markdown(found, rows, statistic=kind).rstrip("\n"))
     else:
-        output.table(["metric", *names], _metric_rows(found, "{} *"), right=names)
+        output.table(["metric", *names], _metric_rows(rows, "{} *"), right=names)
         output.line()
         if found.settings:
             output.table(["setting", *names], _setting_rows(found))
         else:
             output.note("All settings are the same.")
         output.note("* the best of its row")
+
+
+def _print_folds(folds: Sequence[Fold]) -> None:
+    """A line a configuration: how many seeds, what their mean reached and how far they spread."""
+    from workbench.tui import figures
+
+    def told(value: float | None, spread: float | None) -> str:
+        return figures.metric(value) + ("" if spread is None else f" ±{figures.metric(spread)}")
+
+    rows = []
+    for fold in folds:
+        tasks = [
+            f"{task}={told(fold.mean.metrics[task][config.metric], spread)}"
+            for task, config in fold.mean.record.config.tasks.items()
+            if config.metric in fold.mean.metrics.get(task, {})
+            for spread in [fold.spread.get(task, {}).get(config.metric)]
+        ]
+        best = told(fold.mean.selection, fold.selection_spread)
+        seeds = " ".join(str(run.record.config.seed) for run in fold.runs)
+        rows.append([fold.mean.record.name, seeds, best, "  ".join(tasks)])
+    output.table(["name", "seeds", "best", "tasks"], rows, whole=("seeds", "best"))
 
 
 def _row(run: RunSummary) -> list[str]:
@@ -217,11 +305,11 @@ def _task_cell(run: RunSummary, task: str) -> str:
     return task if value is None else f"{task}={figures.metric(value)}"
 
 
-def _metric_rows(comparison: Comparison, best: str) -> list[list[str]]:
+def _metric_rows(metrics: Sequence[MetricRow], best: str) -> list[list[str]]:
     from workbench.tui import figures
 
     rows = []
-    for row in comparison.metrics:
+    for row in metrics:
         cells = [figures.metric(value) for value in row.values]
         if row.best is not None:
             cells[row.best] = best.format(cells[row.best])
@@ -246,19 +334,59 @@ def _compare_transfer(
         print_transfer(found)
 
 
-def _print_csv(comparison: Comparison, names: list[str]) -> None:
-    buffer = io.StringIO()
-    writer = csv_format.writer(buffer, lineterminator="\n")
-    writer.writerow(["kind", "key", *names])
-    for row in comparison.metrics:
-        values = ["" if value is None else repr(float(value)) for value in row.values]
-        writer.writerow(["metric", f"{row.task}.{row.metric}", *values])
-    for key, settings in comparison.settings:
-        writer.writerow(["setting", key, *settings])
-    output.line(buffer.getvalue().rstrip("\n"))
+def _print_charts(space: Workspace, run: RunSummary) -> None:
+    """What the screen of a run draws, for those who do not see it."""
+    from workbench.operations import reading
+    from workbench.tui.history import CurveHistory
+    from workbench.tui.run_charts import chart_summaries, run_events
+
+    history = CurveHistory()
+    history.add(reading.curves(space, run.record.id))
+    events = run_events(
+        reading.checkpoints(space, run.record.id), space.store.messages(run.record.id), history
+    )
+    for told in chart_summaries(run, history, events):
+        output.line(told)
 
 
-def _print_markdown(columns: list[str], rows: list[list[str]]) -> None:
-    for row in (columns, ["---"] * len(columns), *rows):
-        cells = (cell.replace("|", "\\|").replace("\n", " ") for cell in row)
-        output.line(f"| {' | '.join(cells)} |")
+def print_plainly(space: Workspace) -> None:
+    """What the first screen shows, line by line: for screen readers, and terminals of any kind."""
+    from workbench.operations import reading
+    from workbench.tui import figures
+
+    found = reading.list_runs(space)
+    output.line(f"{len(found)} runs in {space.location.database_file or 'the database'}.")
+    for run in found[:_MOST_LINES]:
+        reached = ", ".join(
+            f"{task} {config.metric} {figures.metric(value)}"
+            for task, config in run.record.config.tasks.items()
+            if (value := run.metrics.get(task, {}).get(config.metric)) is not None
+        )
+        done = figures.percent(figures.share(run.step, run.total_steps))
+        best = "" if run.selection is None else f", best {figures.metric(run.selection)}"
+        tags = f", tagged {' '.join(run.keeping.tags)}" if run.keeping.tags else ""
+        output.line(
+            f"{run.record.name}, {run.record.id}: {run.state.value}, {done} done{best}"
+            f"{'; ' + reached if reached else ''}{tags}."
+        )
+    if len(found) > _MOST_LINES:
+        output.line(f"And {len(found) - _MOST_LINES} older ones: mtl-workbench runs.")
+    output.line(
+        "Next: mtl-workbench show RUN --charts tells a run's curves, watch RUN --plain follows it, "
+        "train PRESET --plain starts one, --help lists all."
+    )
+
+
+_MOST_LINES = 20
+
+
+def _statistic(word: str) -> Statistic:
+    from workbench.operations.comparing import STATISTICS
+
+    word = "at best checkpoint" if word == "checkpoint" else word
+    for known in STATISTICS:
+        if known == word:
+            return known
+    raise typer.BadParameter(
+        "say checkpoint, best, last, lowest or highest", param_hint="--statistic"
+    )

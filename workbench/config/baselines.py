@@ -14,7 +14,7 @@ from itertools import combinations
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.model import PoolingConfig
 from workbench.config.sampling import SamplingConfig
-from workbench.config.task import SelectionConfig, TextTask
+from workbench.config.task import PooledTask, SelectionConfig
 from workbench.config.weighting import WeightingConfig
 
 
@@ -82,7 +82,8 @@ def _with(
     }
     heads = tuple(head for head in config.freezing.heads if head in kept)
     shares_pooling = any(
-        isinstance(one, TextTask) and one.pooling.mode == "as default" for one in settings.values()
+        isinstance(one, PooledTask) and one.pooling.mode == "as default"
+        for one in settings.values()
     )
     changed = config.model_copy(
         update={

@@ -134,19 +134,19 @@ class DocumentRnnConfig(Settings):
         ge=1,
         le=8192,
         description="Size in each direction.",
-        json_schema_extra=applies(unless={"backbone.rnn.cell": "none"}),
+        json_schema_extra=applies(when={"backbone.rnn.cell": ["lstm", "gru"]}),
     )
     layers: int = Field(
         default=1,
         ge=1,
         le=8,
         description="Layers, one on the other; freezing and rates by layer speak of these.",
-        json_schema_extra=applies(unless={"backbone.rnn.cell": "none"}),
+        json_schema_extra=applies(when={"backbone.rnn.cell": ["lstm", "gru"]}),
     )
     bidirectional: bool = Field(
         default=True,
         description="Read in both directions. false: from left to right; pool by last then.",
-        json_schema_extra=applies(unless={"backbone.rnn.cell": "none"}),
+        json_schema_extra=applies(when={"backbone.rnn.cell": ["lstm", "gru"]}),
     )
 
 
@@ -200,27 +200,6 @@ class BackboneConfig(Settings):
         "for the language. stack: embeddings of words and characters and an RNN over them, trained "
         "from scratch without any download; small and quick, for large corpora, odd kinds of text, "
         "small machines, and as a floor to compare with.",
-    )
-    embeddings: tuple[Embedding, ...] = Field(
-        default=("words", "char_lstm"),
-        min_length=1,
-        strict=False,  # TOML and JSON have lists, no tuples
-        description="What a word's vector in a stack is made of, side by side. words: a table "
-        "learned from scratch. word_vectors: those of backbone.words.file. char_lstm: its "
-        "characters read by an LSTM (Lample et al. 2016); knows endings, capitals and unknown "
-        "words. char_cnn: its characters read by a CNN (Ma and Hovy 2016); as good, quicker.",
-        json_schema_extra=applies(when={"backbone.kind": "stack"}),
-    )
-    words: WordsConfig = WordsConfig()
-    characters: CharactersConfig = CharactersConfig()
-    rnn: DocumentRnnConfig = DocumentRnnConfig()
-    lora: LoraConfig = LoraConfig()
-    dropout: float = Field(
-        default=0.3,
-        ge=0.0,
-        lt=1.0,
-        description="Dropout on the embeddings of a stack and after each layer of its RNN.",
-        json_schema_extra=applies(when={"backbone.kind": "stack"}),
     )
     model: str = Field(
         default="minilm",
@@ -276,6 +255,27 @@ class BackboneConfig(Settings):
         description="Take the vectors of this layer, counted from 1, and leave out those above: a "
         "smaller and quicker model, often as good on a task of form. All layers if not set.",
         json_schema_extra=applies(when={"backbone.kind": "transformer"}),
+    )
+    lora: LoraConfig = LoraConfig()
+    embeddings: tuple[Embedding, ...] = Field(
+        default=("words", "char_lstm"),
+        min_length=1,
+        strict=False,  # TOML and JSON have lists, no tuples
+        description="What a word's vector in a stack is made of, side by side. words: a table "
+        "learned from scratch. word_vectors: those of backbone.words.file. char_lstm: its "
+        "characters read by an LSTM (Lample et al. 2016); knows endings, capitals and unknown "
+        "words. char_cnn: its characters read by a CNN (Ma and Hovy 2016); as good, quicker.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
+    )
+    words: WordsConfig = WordsConfig()
+    characters: CharactersConfig = CharactersConfig()
+    rnn: DocumentRnnConfig = DocumentRnnConfig()
+    dropout: float = Field(
+        default=0.3,
+        ge=0.0,
+        lt=1.0,
+        description="Dropout on the embeddings of a stack and after each layer of its RNN.",
+        json_schema_extra=applies(when={"backbone.kind": "stack"}),
     )
 
     @property

@@ -159,7 +159,8 @@ def _beyond(head: Head) -> str:
         if head.pair == "two":
             return "two texts that are read one by one, where theirs read them as one"
         return "a hidden layer, where theirs are linear" if head.hidden is not None else ""
-    assert isinstance(head, TaggingHead)
+    if not isinstance(head, TaggingHead):
+        return "scores that are not those of one linear layer over the text's vector"
     if head.crf is not None:
         return "a CRF, and the scores before it are not the tags"
     if head.rnn is not None:

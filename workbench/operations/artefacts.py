@@ -67,7 +67,7 @@ def export(
     answer = run_errand(
         "export",
         {
-            "model": str(_model_folder(ws, record, chosen)),
+            "model": str(model_folder(ws, record, chosen)),
             "format": format,
             "to": str(folder.expanduser().resolve()),
         },
@@ -167,7 +167,7 @@ def evaluate(
     answer = run_errand(
         "evaluate",
         {
-            "model": str(_model_folder(ws, record, chosen)),
+            "model": str(model_folder(ws, record, chosen)),
             "config": record.config.model_dump(mode="json"),
             "split": split,
         },
@@ -192,7 +192,7 @@ def thresholds(ws: Workspace, ref: str, checkpoint: str = BEST) -> dict[str, dic
     """
     record = find_run(ws, ref)
     try:
-        folder = _model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
+        folder = model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
         heads = json.loads((folder / "model.json").read_text(encoding="utf-8"))["heads"]
     except (NotFoundError, CheckpointError, OSError, ValueError, KeyError):
         return {}
@@ -282,10 +282,10 @@ def _source_folder(ws: Workspace, source: str, checkpoint: str) -> Path:
             f'There is no folder "{source}".',
             next_step="name a run, or a folder that `mtl-workbench export` wrote",
         ) from error
-    return _model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
+    return model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
 
 
-def _model_folder(ws: Workspace, record: RunRecord, checkpoint: CheckpointRecord) -> Path:
+def model_folder(ws: Workspace, record: RunRecord, checkpoint: CheckpointRecord) -> Path:
     """The model of a checkpoint, whose files are as they were written.
 
     Raises:

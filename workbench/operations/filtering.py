@@ -3,10 +3,13 @@
     state=finished and question.accuracy > 0.9
     (trec or wnut) and not optimization.learning_rate >= 1e-4
     name ~ "night run" and training.epochs = 3
+    starred or tag=paper and not note ~ wrong
 
-A word alone is looked for in a run's name, id, state, source and tasks; words side by side must
-all be there. A key is one of `KEYS`, a setting (`optimization.learning_rate`), or the metric of
-a task (`question.accuracy`). `~` means contains; text is compared without regard to case.
+A word alone is looked for in a run's name, id, state, source, tasks and tags; words side by side
+must all be there. `starred`, `archived` and `deleted` alone ask for runs that are so; those in
+the archive or the trash are shown only if they are asked for. A key is one of `KEYS`, a setting
+(`optimization.learning_rate`), or the metric of a task (`question.accuracy`). `~` means contains;
+text is compared without regard to case.
 """
 
 from __future__ import annotations
@@ -14,17 +17,18 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.config.fields import field_specs
+from workbench.config.fields import experiment_fields, field_specs
 from workbench.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from workbench.operations.reading import RunSummary
 
-Value = str | float | bool | None
+Value = str | float | bool | tuple[str, ...] | None
 
 KEYS: dict[str, Callable[[RunSummary], Value]] = {
     "state": lambda run: str(run.state),
@@ -32,14 +36,24 @@ KEYS: dict[str, Callable[[RunSummary], Value]] = {
     "id": lambda run: run.record.id,
     "source": lambda run: run.record.source,
     "task": lambda run: " ".join(run.tasks),
+    "tag": lambda run: run.keeping.tags,
+    "note": lambda run: run.keeping.note,
+    "starred": lambda run: run.keeping.starred,
+    "archived": lambda run: run.keeping.archived_at is not None,
+    "deleted": lambda run: run.keeping.deleted_at is not None,
     "selection": lambda run: run.selection,
     "step": lambda run: float(run.step),
     "best_step": lambda run: None if run.best_step is None else float(run.best_step),
     "seconds": lambda run: run.seconds,
     "started": lambda run: run.record.created_at.timestamp(),
+    "eta": lambda run: run.eta_seconds,
+    "speed": lambda run: run.texts_per_second,
     "progress": lambda run: run.step / run.total_steps if run.total_steps else 0.0,
 }
 """What can be asked of every run, beside its settings and metrics."""
+
+FLAGS = ("starred", "archived", "deleted")
+"""Keys that are a question by themselves."""
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<sign>!=|<=|>=|=|<|>|~|\(|\))|"(?P<quoted>[^"]*)"|(?P<word>[^\s()=<>!~"]+))"""
@@ -54,6 +68,10 @@ _ORDERS: dict[str, Callable[[float, float], bool]] = {
 _MAX_DEPTH = 100
 
 
+class UnfinishedFilter(ConfigError):
+    """It ends where more has to follow: for someone who is typing no mistake yet."""
+
+
 @dataclass(frozen=True)
 class Filter:
     """A filter that was understood."""
@@ -63,6 +81,21 @@ class Filter:
     """Whether it lets a run through."""
     keys: tuple[tuple[str, int], ...] = ()
     """The keys in it that are neither one of `KEYS` nor a setting, with their columns."""
+    scopes: frozenset[str] = frozenset()
+    """Of `archived` and `deleted` those that it asks for."""
+
+    def shown(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
+        """The same as `apply`, without runs that are put away and not asked for.
+
+        Raises:
+            ConfigError: As for `apply`.
+        """
+        return self.apply(
+            run
+            for run in runs
+            if ("archived" in self.scopes or run.keeping.archived_at is None)
+            and ("deleted" in self.scopes or run.keeping.deleted_at is None)
+        )
 
     def apply(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
         """The runs that it lets through, in their order.
@@ -136,6 +169,129 @@ def known_keys(runs: Iterable[RunSummary]) -> list[str]:
     return sorted({*KEYS, *metrics})
 
 
+# What could come next, for someone who types.
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One way to go on."""
+
+    text: str
+    """What the word under the cursor becomes."""
+    start: int
+    """Where that word begins; it ends at the cursor."""
+    words: str
+    """What it means."""
+
+    def applied(self, typed: str, cursor: int) -> tuple[str, int]:
+        """The filter with it, and where the cursor is then."""
+        return typed[: self.start] + self.text + typed[cursor:], self.start + len(self.text)
+
+
+def complete(
+    typed: str, cursor: int, runs: Sequence[RunSummary], most: int = 8
+) -> list[Completion]:
+    """What the word that ends at the cursor could become.
+
+    Args:
+        typed: The filter so far.
+        cursor: Number of characters before the cursor.
+        runs: Whose metrics, settings and values are offered.
+        most: How many are returned at most.
+
+    Returns:
+        After a comparison the values that runs have there; else keys, then the words that join.
+    """
+    match = _LAST_WORD.search(typed[:cursor])
+    assert match is not None  # it matches the empty word, too
+    word, start = match["word"], match.start("word")
+    found = (
+        _values(match["key"], runs) if match["sign"] else [*_keys_to_offer(runs), *_JOINING.items()]
+    )
+    word = word.lstrip('"').lower()
+    first = [pair for pair in found if pair[0].lstrip('"').lower().startswith(word)]
+    others = [pair for pair in found if word and word in pair[0].lower() and pair not in first]
+    offered = [Completion(text, start, words) for text, words in [*first, *others]]
+    if len(offered) == 1 and offered[0].text == typed[start:cursor]:
+        return []
+    return offered[:most]
+
+
+_LAST_WORD = re.compile(
+    r"""(?:(?P<key>[^\s()=<>!~"]+)\s*(?P<sign>!=|<=|>=|=|<|>|~)\s*)?(?P<word>"[^"]*|[^\s()=<>!~"]*)$"""
+)
+_JOINING = {
+    "and": "both have to be so",
+    "or": "one of them has to be so",
+    "not": "the next must not be so",
+}
+_MEANINGS = {
+    "state": "finished, running, failed…",
+    "name": "what the run is called",
+    "id": "eight letters and digits",
+    "source": "the preset or file it came from",
+    "task": "names of its tasks",
+    "tag": "a tag that someone gave it",
+    "note": "words of its note",
+    "starred": "set off with a star",
+    "archived": "kept out of the list",
+    "deleted": "in the trash",
+    "selection": "value of the selection rule at the best checkpoint",
+    "step": "steps made",
+    "best_step": "step of the best checkpoint",
+    "seconds": "how long it took so far",
+    "started": "seconds since 1970; for sorting",
+    "eta": "seconds to go",
+    "speed": "texts per second",
+    "progress": "0 to 1",
+}
+
+
+def _keys_to_offer(runs: Sequence[RunSummary]) -> list[tuple[str, str]]:
+    metrics = dict.fromkeys(
+        f"{task}.{metric}"
+        for run in runs[:_LOOKED_AT]
+        for task, row in run.metrics.items()
+        for metric in row
+    )
+    settings: dict[str, str] = {}
+    for spec in experiment_fields():
+        if not spec.path.startswith("tasks."):
+            settings[spec.path] = spec.help
+    return [
+        *((key, _MEANINGS.get(key, "")) for key in KEYS),
+        *((key, "dev metric at the best checkpoint") for key in metrics),
+        *settings.items(),
+    ]
+
+
+def _values(key: str, runs: Sequence[RunSummary]) -> list[tuple[str, str]]:
+    """The values that runs have, the commonest first; none for what is seldom the same twice."""
+    if key == "state":
+        from workbench.worker.liveness import RunState
+
+        counts = Counter(str(run.state) for run in runs)
+        return [(str(state.value), f"{counts[str(state.value)]} runs") for state in RunState]
+    found: Counter[str] = Counter()
+    for run in runs[:_LOOKED_AT]:
+        value = value_of(run, key)
+        if isinstance(value, tuple):
+            found.update(value)
+        elif isinstance(value, float) and not isinstance(value, bool):
+            found[f"{value:g}"] += 1
+        elif value is not _ABSENT and value is not None:
+            found[str(value).lower() if isinstance(value, bool) else str(value)] += 1
+    return [
+        (f'"{text}"' if re.search(r"[\s()=<>!~]", text) else text, f"{count} runs")
+        for text, count in found.most_common(50)
+        if text
+    ]
+
+
+_LOOKED_AT = 1000
+"""So many runs are enough to know what could be typed."""
+
+
 def _has_field(value: object, name: str) -> bool:
     return name in getattr(type(value), "model_fields", {})
 
@@ -145,12 +301,14 @@ def _is_known(key: str) -> bool:
 
 
 def _is_comparable(value: object) -> bool:
-    if value is _ABSENT or value is None:
+    if value is _ABSENT or value is None or value == () or value == "":
         return False
     return not (isinstance(value, float) and math.isnan(value))
 
 
 def _order(value: Any) -> tuple[int, Any]:
+    if isinstance(value, tuple):
+        value = " ".join(value)
     return (1, value.lower()) if isinstance(value, str) else (0, float(value))
 
 
@@ -173,6 +331,7 @@ class _Parser:
         self._position = 0
         self._depth = 0
         self._keys: list[tuple[str, int]] = []
+        self._scopes: set[str] = set()
 
     def parse(self) -> Filter:
         if not self._tokens:
@@ -180,7 +339,7 @@ class _Parser:
         test = self._any()
         if (token := self._next()) is not None:
             raise self._wrong(token, "this was not expected here")
-        return Filter(self._text, test, tuple(self._keys))
+        return Filter(self._text, test, tuple(self._keys), frozenset(self._scopes))
 
     def _split(self) -> list[_Token]:
         tokens = []
@@ -214,6 +373,7 @@ class _Parser:
                 len(self._text) + 1,
                 "it ends where more is expected",
                 "add a word, a comparison such as state=finished, or a closing parenthesis",
+                kind=UnfinishedFilter,
             )
         self._position += 1
         return token
@@ -266,9 +426,15 @@ class _Parser:
             raise self._wrong(token, "a word, a key or ( is expected here")
         sign = self._next()
         if sign is None or sign.kind != "sign" or sign.text in "()":
+            if token.kind == "word" and token.text.lower() in FLAGS:
+                return self._flag(token.text.lower())
             return _contains(token.text)
         self._take()
         return self._comparison(token, sign.text)
+
+    def _flag(self, name: str) -> Test:
+        self._scopes.add(name)
+        return lambda run: bool(KEYS[name](run))
 
     def _comparison(self, key: _Token, sign: str) -> Test:
         value = self._take()
@@ -276,6 +442,7 @@ class _Parser:
             raise self._wrong(value, f"a value for {key.text} is expected here")
         if key.text == "state" and sign in ("=", "!="):
             self._check_state(value)
+        self._scopes.update({key.text} & {*FLAGS})
         if not _is_known(key.text):
             self._keys.append((key.text, key.column))
         number = None if value.kind == "quoted" else _number(value.text)
@@ -301,9 +468,11 @@ class _Parser:
         )
 
 
-def _error(text: str, column: int, why: str, next_step: str) -> ConfigError:
+def _error(
+    text: str, column: int, why: str, next_step: str, *, kind: type[ConfigError] = ConfigError
+) -> ConfigError:
     shown = text if len(text) <= 80 else text[:77] + "…"
-    return ConfigError(
+    return kind(
         f"The filter cannot be read: {why}.",
         where=f"filter {shown}, column {column}",
         next_step=next_step,
@@ -315,7 +484,9 @@ def _contains(word: str) -> Test:
 
     def test(run: RunSummary) -> bool:
         record = run.record
-        places = (record.name, record.id, str(run.state), record.source, *run.tasks)
+        places = (
+            record.name, record.id, str(run.state), record.source, *run.tasks, *run.keeping.tags
+        )  # fmt: skip
         return any(wanted in place.lower() for place in places)
 
     return test
@@ -333,6 +504,8 @@ def _compare(value: Any, sign: str, text: str, number: float | None) -> bool:
     """Whether a run's value stands to the filter's as the sign says; a missing one only by !=."""
     if value is _ABSENT:
         return sign == "!="
+    if isinstance(value, tuple):
+        return _compare_any(value, sign, text)
     if sign == "~":
         return text.lower() in _as_text(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -344,6 +517,14 @@ def _compare(value: Any, sign: str, text: str, number: float | None) -> bool:
     if not is_number or number is None:
         return False
     return _ORDERS[sign](float(value), number)
+
+
+def _compare_any(values: tuple[str, ...], sign: str, text: str) -> bool:
+    """Several texts: whether any of them is, or has, what was asked for."""
+    wanted = text.lower()
+    if sign == "~":
+        return any(wanted in value.lower() for value in values)
+    return (wanted in (value.lower() for value in values)) == (sign == "=")
 
 
 def _as_text(value: object) -> str:

@@ -1,86 +1,75 @@
-"""What a run's tasks did to one another: its looks at their gradients, ready to be shown."""
+"""How the gradients of a run's tasks stand to one another, from the cosines that it logged."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.conflicts import conflict_rate, pair_name, pairs_of, standing_cosine
-from workbench.operations.reading import find_run
-from workbench.operations.workspace import Workspace
 from workbench.store.records import Curve, SeriesKey
 
-NOTHING = Curve(np.zeros(0, np.int64), np.zeros(0))
+COSINE = "cosine"
+"""Metric of the curves; the task is `a|b`. More may follow a slash: `cosine/layer 3`."""
+RECENT_LOOKS = 20
+"""What a pair is like now is the mean of so many looks."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two tasks of a run."""
+    """Two tasks."""
 
-    one: str
-    other: str
-    history: Curve
-    """The cosine of their gradients on all shared parameters, look by look."""
-    layers: dict[str, Curve]
-    """The same by part of the shared model, from its bottom up."""
-
-    @property
-    def latest(self) -> float | None:
-        """Of the last look."""
-        return float(self.history.values[-1]) if len(self.history.values) else None
+    first: str
+    second: str
+    recent: float
+    """Mean cosine of the last looks; NaN without any."""
+    mean: float
+    """Of all looks."""
+    conflict: float
+    """Share of the looks in which the cosine was below 0, 0 to 1."""
+    looks: int
 
     @property
-    def standing(self) -> float | None:
-        """Mean of the recent looks; None while there are too few."""
-        return standing_cosine(self.history.values.tolist())
-
-    @property
-    def conflict_rate(self) -> float | None:
-        """Share of looks in which the two pulled apart."""
-        return conflict_rate(self.history.values.tolist())
+    def name(self) -> str:
+        """`a|b`, as the curves are called."""
+        return f"{self.first}|{self.second}"
 
 
-@dataclass(frozen=True)
-class Interference:
-    """All looks of a run."""
-
-    tasks: tuple[str, ...]
-    pairs: tuple[Pair, ...]
-    norms: dict[str, Curve]
-    """By task, of its gradient on all shared parameters."""
-    weights: dict[str, Curve]
-    """By task, what its gradient was multiplied with; empty for one that was not looked at."""
-
-    def pair(self, one: str, other: str) -> Pair:
-        """Two tasks, in either order."""
-        return next(pair for pair in self.pairs if {pair.one, pair.other} == {one, other})
+def cosine_keys(keys: Iterable[SeriesKey]) -> list[SeriesKey]:
+    """The curves of cosines among these."""
+    return [key for key in keys if key.metric.split("/")[0] == COSINE and "|" in key.task]
 
 
-def interference(ws: Workspace, ref: str) -> Interference:
-    """The looks of a run, finished or at work; all curves are empty before the first.
+def parts_of(keys: Iterable[SeriesKey]) -> list[str]:
+    """Where cosines were taken: empty for all shared parameters, else a layer or the like."""
+    return list(dict.fromkeys(key.metric.partition("/")[2] for key in cosine_keys(keys)))
 
-    Raises:
-        NotFoundError: Nothing goes by `ref`.
+
+def pairs(curves: Mapping[SeriesKey, Curve], part: str = "") -> list[Pair]:
+    """All pairs of tasks, those that are most at odds first.
+
+    Args:
+        curves: Of a run.
+        part: Of `parts_of`.
     """
-    record = find_run(ws, ref)
-    tasks = tuple(record.config.trained_tasks)
-    curves = ws.store.curves(record.id)
-    return Interference(
-        tasks=tasks,
-        pairs=tuple(
-            Pair(
-                one,
-                other,
-                curves.get(SeriesKey("run", pair_name(one, other), "cosine"), NOTHING),
-                {
-                    key.metric.removeprefix("cosine/"): curve
-                    for key, curve in curves.items()
-                    if key.task == pair_name(one, other) and key.metric.startswith("cosine/")
-                },
-            )
-            for one, other in pairs_of(tasks)
-        ),
-        norms={task: curves.get(SeriesKey("run", task, "shared_norm"), NOTHING) for task in tasks},
-        weights={task: curves.get(SeriesKey("train", task, "weight"), NOTHING) for task in tasks},
+    found = [
+        _pair(key, curves[key])
+        for key in cosine_keys(curves)
+        if key.metric.partition("/")[2] == part
+    ]
+    return sorted(found, key=lambda one: (np.isnan(one.recent), one.recent))
+
+
+def _pair(key: SeriesKey, curve: Curve) -> Pair:
+    first, _, second = key.task.partition("|")
+    known = curve.values[np.isfinite(curve.values)]
+    if not known.size:
+        return Pair(first, second, float("nan"), float("nan"), 0.0, 0)
+    return Pair(
+        first,
+        second,
+        float(known[-RECENT_LOOKS:].mean()),
+        float(known.mean()),
+        float((known < 0).mean()),
+        int(known.size),
     )

@@ -6,17 +6,18 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.errors import NotFoundError, WorkbenchError, nearest
+from workbench.errors import NotFoundError, StoreError, WorkbenchError, nearest
 from workbench.operations.workspace import Workspace
 from workbench.store.records import (
     CheckpointRecord,
     Curve,
     ExitRecord,
+    Keeping,
     QueueEntry,
     RunFacts,
     RunOverview,
@@ -36,6 +37,10 @@ LATEST = "@last"
 ABSENT = "–"
 """Stands for a setting that a run does not have."""
 LOWER_IS_BETTER = frozenset({"loss", "rmse", "mae"})
+_LONG_CURVES = 50_000
+"""So many points take longer to read than a look may."""
+_FEW_RUNS = 200
+"""So many are looked up by their ids."""
 
 
 @dataclass(frozen=True)
@@ -68,22 +73,66 @@ class RunSummary:
     exit: ExitRecord | None
     queue_place: int | None = None
     """Which it is of those that wait on its machine, from 1; None if it does not wait."""
+    steps_per_second: float | None = None
+    """As texts_per_second."""
+    tokens_per_second: float | None = None
+    """As texts_per_second; word pieces, padding left out."""
+    keeping: Keeping = field(default_factory=Keeping)
+    """What people added to it."""
 
 
-def list_runs(ws: Workspace) -> list[RunSummary]:
-    """All runs, newest first. The number of queries does not grow with the number of runs."""
-    records = ws.store.runs()
-    known = states(ws.store, ws.location, records, ws.store.all_facts())
+def list_runs(
+    ws: Workspace, *, known: Sequence[RunSummary] = (), deleted: bool = False
+) -> list[RunSummary]:
+    """All runs, newest first. The number of queries does not grow with the number of runs.
+
+    Args:
+        ws: Where.
+        known: What was read before: of those that are over and have not ended anew only what
+            people added is read again, so that looking once a second costs the same with ten
+            thousand runs as with ten.
+        deleted: Whether the runs in the trash are among them.
+    """
+    records = ws.store.runs(deleted=deleted)
+    keepings = ws.store.keepings()
+    ends = ws.store.exit_times() if known else {}
+    settled = {
+        run.record.id: run
+        for run in known
+        if run.exit is not None and ends.get(run.record.id) == run.exit.at
+    }
+    fresh = {run.record.id: run for run in _read_runs(ws, [
+        record for record in records if record.id not in settled
+    ])}  # fmt: skip
+    return [
+        _kept(settled.get(record.id) or fresh[record.id], record, keepings) for record in records
+    ]
+
+
+def _kept(run: RunSummary, record: RunRecord, keepings: Mapping[str, Keeping]) -> RunSummary:
+    """The run with what people added to it; the very same object if that is as it was."""
+    keeping = keepings.get(record.id, Keeping())
+    if keeping == run.keeping and record.name == run.record.name:
+        return run
+    return replace(run, record=record, keeping=keeping)
+
+
+def _read_runs(ws: Workspace, records: Sequence[RunRecord]) -> list[RunSummary]:
+    if not records:
+        return []
+    # The last of thousands of runs is looked up; of most of them it is quicker to read all.
+    some = [record.id for record in records] if len(records) <= _FEW_RUNS else None
+    known = states(ws.store, ws.location, records, ws.store.all_facts(some))
     left = [record for record in records if _has_left_rows(ws, record, known[record.id])]
     if left:
         for record in left:
             _send_left_rows(ws, record)
-        known = states(ws.store, ws.location, records, ws.store.all_facts())
+        known = states(ws.store, ws.location, records, ws.store.all_facts(some))
     if any(facts.queued is not None for facts, _, _ in known.values()):
         with suppress(OSError, WorkbenchError):  # nobody came here to have it done
             ensure_supervisor(ws.store, ws.location)
     places = _queue_places([facts.queued for facts, _, _ in known.values()])
-    overviews = ws.store.overviews()
+    overviews = ws.store.overviews(some)
     sparks = ws.store.sparks([record.id for record in records])
     return [
         _summary(
@@ -113,9 +162,10 @@ def summarize(ws: Workspace, ref: str) -> RunSummary:
     place = None
     if facts.queued is not None:
         place = _queue_places(ws.store.queue(facts.queued.host)).get(record.id)
-    return _summary(
+    summary = _summary(
         record, facts, state, why, overview, () if spark is None else tuple(spark.tolist()), place
     )
+    return replace(summary, keeping=ws.store.keeping(record.id))
 
 
 def facts_and_state(ws: Workspace, record: RunRecord) -> tuple[RunFacts, RunState, str]:
@@ -186,13 +236,17 @@ def _summary(
         metrics=overview.metrics,
         seconds=_seconds(facts, state),
         eta_seconds=left * (seconds_per_step or 0.0) if has_eta else None,
-        texts_per_second=(
-            overview.recent_texts / overview.recent_seconds if overview.recent_seconds > 0 else None
-        ),
+        texts_per_second=_per_second(overview.recent_texts, overview),
         spark=spark,
         exit=facts.exit,
         queue_place=queue_place,
+        steps_per_second=_per_second(overview.recent_steps, overview),
+        tokens_per_second=_per_second(overview.recent_tokens, overview),
     )
+
+
+def _per_second(count: int, overview: RunOverview) -> float | None:
+    return count / overview.recent_seconds if overview.recent_seconds > 0 else None
 
 
 def _queue_places(entries: Iterable[QueueEntry | None]) -> dict[str, int]:
@@ -218,13 +272,29 @@ def _seconds(facts: RunFacts, state: RunState) -> float:
     return facts.earlier_seconds + max(0.0, (end - facts.claimed_at).total_seconds())
 
 
-def find_run(ws: Workspace, ref: str) -> RunRecord:
+def find_run(ws: Workspace, ref: str, *, deleted: bool = False) -> RunRecord:
     """The run that is meant: an id, a name (its newest run), a unique prefix of an id, @last.
+
+    Args:
+        ws: Where.
+        ref: What it is called by.
+        deleted: Whether it may be in the trash.
 
     Raises:
         NotFoundError: None or several are meant; with the nearest, or with those.
     """
-    runs = ws.store.runs()
+    return _find(ws, ws.store.runs(deleted=deleted), ref)
+
+
+def find_runs(ws: Workspace, refs: Sequence[str], *, deleted: bool = False) -> dict[str, RunRecord]:
+    """Several, by id, in the order given; each once. Arguments and errors as for `find_run`."""
+    runs = ws.store.runs(deleted=deleted)
+    by_id = {record.id: record for record in runs}
+    found = (by_id.get(ref) or _find(ws, runs, ref) for ref in refs)
+    return {record.id: record for record in found}
+
+
+def _find(ws: Workspace, runs: Sequence[RunRecord], ref: str) -> RunRecord:
     if ref == LATEST and runs:
         return runs[0]
     for record in runs:
@@ -260,8 +330,18 @@ def _where(ws: Workspace) -> str:
 def curves(
     ws: Workspace, run_id: str, after: Mapping[SeriesKey, int] | None = None
 ) -> dict[SeriesKey, Curve]:
-    """The curves of a run; with `after` (last known step by curve) only what is new."""
-    return ws.store.curves(run_id, after=after)
+    """The curves of a run; with `after` (last known step by curve) only what is new.
+
+    Long curves of a run that is over are packed when they are first read, so that the next time
+    takes a tenth.
+    """
+    found = ws.store.curves(run_id, after=after)
+    if not after and sum(curve.steps.size for curve in found.values()) >= _LONG_CURVES:
+        # Where that cannot be done, as in a database that is only to be read, nothing is lost.
+        with suppress(StoreError):
+            if not ws.store.is_packed(run_id):
+                ws.store.pack(run_id)
+    return found
 
 
 def steps(ws: Workspace, run_id: str, after: int = 0) -> StepTable:
@@ -319,18 +399,33 @@ def compare(ws: Workspace, refs: Sequence[str]) -> Comparison:
         NotFoundError: Nothing goes by one of the names.
         WorkbenchError: Fewer than two runs are named.
     """
-    found = {record.id: record for record in (find_run(ws, ref) for ref in refs)}
+    found = find_runs(ws, refs)
     if len(found) < 2:
         raise WorkbenchError(
             f"{len(found)} run was named, and a comparison needs two.",
             next_step="name several runs by id, unique prefix or name: mtl-workbench runs",
         )
-    summaries = tuple(summarize(ws, run_id) for run_id in found)
+    keepings = ws.store.keepings()
+    read = _read_runs(ws, list(found.values()))
+    summaries = tuple(_kept(summary, summary.record, keepings) for summary in read)
     return Comparison(
         runs=summaries,
         settings=_differing_settings([summary.record.config for summary in summaries]),
         metrics=_metric_rows(summaries),
     )
+
+
+def dev_curves(ws: Workspace, runs: Sequence[RunSummary]) -> list[dict[SeriesKey, Curve]]:
+    """The curves of evaluations on dev of several runs, in their order, in three queries."""
+    ids = [run.record.id for run in runs]
+    keys = {
+        key
+        for found in ws.store.series_of_runs(ids).values()
+        for key in found
+        if key.split == "dev"
+    }
+    found = ws.store.curves_of_runs(ids, sorted(keys))
+    return [found.get(run_id, {}) for run_id in ids]
 
 
 def _differing_settings(configs: Sequence[ExperimentConfig]) -> list[tuple[str, tuple[str, ...]]]:

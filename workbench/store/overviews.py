@@ -38,14 +38,16 @@ RECENT_STEPS = 50
 """Speed is what the last so many steps took."""
 
 
-def overviews(connection: Connection, run_id: str | None = None) -> dict[str, RunOverview]:
-    """Progress and metrics of all runs, or of one."""
-    of_run = [] if run_id is None else [runs.c.id == run_id]
+def overviews(
+    connection: Connection, run_ids: Sequence[str] | None = None
+) -> dict[str, RunOverview]:
+    """Progress and metrics of all runs, or of some."""
+    of_run = [] if run_ids is None else [runs.c.id.in_(run_ids)]
     marks = _marks().where(*of_run).cte("marks").prefix_with("MATERIALIZED")
     metrics: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in connection.execute(_dev_metrics_at(marks)):
         metrics[row.run_id][row.task][row.metric] = _number(row.value)
-    started: dict[str, str] = {row.id: row.body for row in connection.execute(_started(run_id))}
+    started: dict[str, str] = {row.id: row.body for row in connection.execute(_started(run_ids))}
     return {
         row.id: _overview(row, started.get(row.id), metrics.get(row.id, {}))
         for row in connection.execute(_progress(marks))
@@ -60,6 +62,7 @@ def _overview(
         total_steps=json.loads(started)["total_steps"] if started else 0,
         recent_steps=row.recent_steps,
         recent_texts=row.recent_texts or 0,
+        recent_tokens=row.recent_tokens or 0,
         recent_seconds=row.recent_seconds or 0.0,
         best_step=row.best_step,
         metrics_step=row.metrics_step,
@@ -94,7 +97,7 @@ def _progress(marks: Any) -> Select[Any]:
     )
 
     def of_recent_steps(value: ColumnElement[Any]) -> ScalarSelect[Any]:
-        # One look-up each for three values: half the time of a join that has to be grouped.
+        # One look-up each for four values: half the time of a join that has to be grouped.
         recent = (steps.c.run_id == marks.c.id, steps.c.step > marks.c.last_step - RECENT_STEPS)
         return select(value).where(*recent).scalar_subquery()
 
@@ -103,6 +106,7 @@ def _progress(marks: Any) -> Select[Any]:
         selection.scalar_subquery().label("selection"),
         of_recent_steps(func.count()).label("recent_steps"),
         of_recent_steps(func.sum(steps.c.texts)).label("recent_texts"),
+        of_recent_steps(func.sum(steps.c.tokens)).label("recent_tokens"),
         of_recent_steps(func.sum(steps.c.seconds)).label("recent_seconds"),
     )
 
@@ -119,7 +123,7 @@ def _dev_metrics_at(marks: Any) -> Select[Any]:
     )
 
 
-def _started(run_id: str | None) -> Select[tuple[str, str]]:
+def _started(run_ids: Sequence[str] | None) -> Select[tuple[str, str]]:
     # In order, so that of several starts (a resumed run has them) the last one stays.
     query = (
         select(runs.c.id, messages.c.body)
@@ -128,7 +132,7 @@ def _started(run_id: str | None) -> Select[tuple[str, str]]:
         .where(messages.c.kind == "RunStarted")
         .order_by(messages.c.id)
     )
-    return query if run_id is None else query.where(runs.c.id == run_id)
+    return query if run_ids is None else query.where(runs.c.id.in_(run_ids))
 
 
 def dev_metrics(

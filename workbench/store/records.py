@@ -108,6 +108,20 @@ class RunFacts:
     """Its place in the queue, if it is there."""
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """What people added to a run, beside its name."""
+
+    starred: bool = False
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    """In alphabetical order."""
+    archived_at: datetime | None = None
+    """Since when it is kept out of the list of runs."""
+    deleted_at: datetime | None = None
+    """Since when it is in the trash."""
+
+
 class SeriesKey(NamedTuple):
     """Which curve: `train` / `question` / `loss`; the task is empty for what belongs to none."""
 
@@ -145,8 +159,9 @@ class RunOverview:
     total_steps: int = 0
     """0 until the run has told."""
     recent_steps: int = 0
-    """How many of the last 50 steps are there: what the two sums below are over."""
+    """How many of the last 50 steps are there: what the three sums below are over."""
     recent_texts: int = 0
+    recent_tokens: int = 0
     recent_seconds: float = 0.0
     best_step: int | None = None
     """Step of the best checkpoint."""

@@ -8,7 +8,8 @@ transaction on a connection of its own. Here is what can be asked; the SQL behin
 - `queue_rows`: who waits for a worker, in which order;
 - `stored_config`: settings that another version wrote;
 - `curves`: points and steps, out again as arrays;
-- `overviews`: the queries behind the list of runs.
+- `overviews`: the queries behind the list of runs;
+- `keeping`: stars, tags, notes, archive and trash.
 
 How a schema is made and kept up is in `schema`.
 """
@@ -40,6 +41,7 @@ from workbench.store import (
     curves,
     event_json,
     event_rows,
+    keeping,
     life,
     overviews,
     queue_rows,
@@ -53,6 +55,7 @@ from workbench.store.records import (
     ExitRecord,
     ExportRecord,
     Heartbeat,
+    Keeping,
     MessageRecord,
     ProcessIdentity,
     QueueEntry,
@@ -71,6 +74,7 @@ from workbench.store.tables import (
     journals,
     launches,
     messages,
+    packed_curves,
     points,
     runs,
     series,
@@ -158,12 +162,13 @@ class RunStore:
                 )
             )
 
-    def runs(self) -> list[RunRecord]:
-        """All runs, newest first."""
+    def runs(self, *, deleted: bool = False) -> list[RunRecord]:
+        """All runs, newest first; those in the trash only if `deleted`."""
+        query = select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc())
+        if not deleted:
+            query = query.where(runs.c.id.not_in(keeping.DELETED))
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc())
-            ).all()
+            rows = connection.execute(query).all()
         return [self._run_record(row) for row in rows]
 
     def run(self, run_id: str) -> RunRecord:
@@ -184,6 +189,7 @@ class RunStore:
             # By hand for the two big tables: cascading row by row takes several times as long.
             ids = select(series.c.id).where(series.c.run_id == run_id)
             connection.execute(delete(points).where(points.c.series_id.in_(ids)))
+            connection.execute(delete(packed_curves).where(packed_curves.c.series_id.in_(ids)))
             connection.execute(delete(steps).where(steps.c.run_id == run_id))
             gone = connection.execute(delete(runs).where(runs.c.id == run_id)).rowcount
         with self._lock:
@@ -207,6 +213,27 @@ class RunStore:
             parent_step=row.parent_step,
             unreadable=found[1],
         )
+
+    # What people add
+
+    def keepings(self) -> dict[str, Keeping]:
+        """What people added to runs; a run that nothing was added to is left out."""
+        with self._database.read() as connection:
+            return keeping.read(connection)
+
+    def keeping(self, run_id: str) -> Keeping:
+        """The same of one run."""
+        with self._database.read() as connection:
+            return keeping.read(connection, run_id).get(run_id, Keeping())
+
+    def keep(self, wanted: Mapping[str, Keeping], names: Mapping[str, str] | None = None) -> None:
+        """Put these in the place of what was added to each run, and call runs otherwise.
+
+        All of it or nothing, in one transaction.
+        """
+        with self._database.write() as connection:
+            keeping.write(connection, wanted)
+            keeping.rename(connection, names or {})
 
     # Life
 
@@ -273,12 +300,17 @@ class RunStore:
             raise _no_run(run_id)
         return life.facts_of(row)
 
-    def all_facts(self) -> dict[str, RunFacts]:
-        """The same for all runs, in one query."""
+    def all_facts(self, run_ids: Sequence[str] | None = None) -> dict[str, RunFacts]:
+        """The same for all runs, or for some, in one query."""
+        query = life.FACTS if run_ids is None else life.FACTS.where(runs.c.id.in_(run_ids))
         with self._database.read() as connection:
-            return {
-                row["id"]: life.facts_of(row) for row in connection.execute(life.FACTS).mappings()
-            }
+            return {row["id"]: life.facts_of(row) for row in connection.execute(query).mappings()}
+
+    def exit_times(self) -> dict[str, datetime]:
+        """When each run ended that has."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(exits.c.run_id, exits.c.at))
+            return {row.run_id: row.at for row in rows}
 
     def beat(self, run_id: str, heartbeat: Heartbeat) -> None:
         """Replace the last sign of life."""
@@ -494,11 +526,64 @@ class RunStore:
         with self._database.read() as connection:
             ids = curves.series_ids(connection, run_id)
             wanted = [key for key in ids if keys is None or key in keys]
+            # Whoever has points already wants a few more: the packed ones are for a first look.
+            packed = (
+                {}
+                if after
+                else curves.read_packed(connection, run_id, [ids[key] for key in wanted])
+            )
             found = {
-                key: curves.read_curve(connection, ids[key], after=after.get(key, -1))
+                key: packed.get(ids[key])
+                or curves.read_curve(connection, ids[key], after=after.get(key, -1))
                 for key in wanted
             }
         return {key: curve for key, curve in found.items() if curve.steps.size}
+
+    def curves_of_runs(
+        self, run_ids: Sequence[str], keys: Sequence[SeriesKey]
+    ) -> dict[str, dict[SeriesKey, Curve]]:
+        """A few curves of many runs, in a fixed number of queries: by run, by curve.
+
+        A run or curve without points is left out.
+        """
+        with self._database.read() as connection:
+            return curves.read_curves_of_runs(connection, run_ids, keys)
+
+    def series_of_runs(self, run_ids: Sequence[str]) -> dict[str, list[SeriesKey]]:
+        """Which curves many runs have, in the order in which they first had a point."""
+        query = select(series).where(series.c.run_id.in_(run_ids)).order_by(series.c.id)
+        found: dict[str, list[SeriesKey]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                key = SeriesKey(row.split, row.task, row.metric)
+                found.setdefault(row.run_id, []).append(key)
+        return found
+
+    def pack(self, run_id: str) -> int:
+        """Copy the curves of a run that is over to where they are read in one go.
+
+        Returns:
+            How many curves were copied; 0 for a run that is not over.
+        """
+        # Read first: a lock on all writers for as long as a million points take is no kindness.
+        with self._database.read() as connection:
+            rows = curves.rows_to_pack(connection, run_id)
+        if rows:
+            with self._database.write() as connection:
+                curves.write_packed(connection, rows)
+        return len(rows)
+
+    def is_packed(self, run_id: str) -> bool:
+        """Whether a copy of the curves was made after the run's end."""
+        query = (
+            select(packed_curves.c.series_id)
+            .join(series, series.c.id == packed_curves.c.series_id)
+            .join(exits, exits.c.run_id == series.c.run_id)
+            .where(series.c.run_id == run_id, exits.c.at == packed_curves.c.exited_at)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def steps(self, run_id: str, *, after: int = 0) -> StepTable:
         """What each update after step `after` cost."""
@@ -520,15 +605,15 @@ class RunStore:
         with self._database.read() as connection:
             return overviews.sparks(connection, run_ids, points)
 
-    def overviews(self) -> dict[str, RunOverview]:
-        """Progress and metrics of all runs, in a fixed number of queries."""
+    def overviews(self, run_ids: Sequence[str] | None = None) -> dict[str, RunOverview]:
+        """Progress and metrics of all runs, or of some, in a fixed number of queries."""
         with self._database.read() as connection:
-            return overviews.overviews(connection)
+            return overviews.overviews(connection, run_ids)
 
     def overview(self, run_id: str) -> RunOverview:
         """The same for one run."""
         with self._database.read() as connection:
-            found = overviews.overviews(connection, run_id)
+            found = overviews.overviews(connection, [run_id])
         if run_id not in found:
             raise _no_run(run_id)
         return found[run_id]

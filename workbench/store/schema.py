@@ -16,7 +16,7 @@ from workbench.errors import StoreError
 from workbench.store.database import Database
 from workbench.store.tables import metadata
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision that this program knows, oldest first; the last is its own."""
 _VERSION_TABLE = "alembic_version"
 _CREATION_LOCK = 7_365_721  # any number that nobody else uses as a lock

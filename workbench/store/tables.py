@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -249,4 +250,39 @@ exports = Table(
     Column("step", Integer, nullable=False),
     Column("largest_difference", Double),
     Index(None, "run_id"),
+)
+
+# What people add to a run: it is theirs, so no worker writes here.
+
+keepings = Table(
+    "keepings",
+    metadata,
+    _run_id(primary_key=True),
+    Column("starred", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("archived_at", Timestamp),
+    Column("deleted_at", Timestamp, comment="in the trash since"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    _run_id(primary_key=True),
+    Column("tag", String(64), primary_key=True),
+)
+
+packed_curves = Table(
+    "packed_curves",
+    metadata,
+    Column(
+        "series_id",
+        Integer,
+        ForeignKey("series.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    # Of a run that goes on after this exit the copy is worth nothing.
+    Column("exited_at", Timestamp, nullable=False),
+    Column("steps", LargeBinary, nullable=False, comment="little-endian int64"),
+    Column("values", LargeBinary, nullable=False, comment="little-endian float64"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import TextTask
+from workbench.config.task import PooledTask
 from workbench.model.backbone import LoadedBackbone
 from workbench.model.sources import sentence_encoder_of
 
@@ -23,7 +23,7 @@ def backbone_cautions(config: ExperimentConfig, loaded: LoadedBackbone) -> Itera
     poolings = {
         name: config.pooling_of(name).parts
         for name, task in config.tasks.items()
-        if isinstance(task, TextTask)
+        if isinstance(task, PooledTask)
     }
     if loaded.backbone.reads_left_to_right:
         unfit = [name for name, parts in poolings.items() if not OF_LAST & set(parts)]

@@ -11,25 +11,8 @@ from safetensors import SafetensorError
 
 from workbench.errors import CheckpointError
 from workbench.model.folder import LoadedModel, save_model_folder
-from workbench.training.manifest import (
-    MANIFEST,
-    MODEL,
-    TRAINING,
-    check_checkpoint,
-    checkpoint_name,
-    publish,
-    remove_checkpoint,
-    seal,
-)
+from workbench.training.manifest import MODEL, TRAINING, checkpoint_name, publish, seal
 from workbench.training.state import State, write_state
-
-__all__ = [
-    "MANIFEST",
-    "check_checkpoint",
-    "checkpoint_name",
-    "remove_checkpoint",
-    "save_checkpoint",
-]
 
 
 @dataclass(frozen=True)

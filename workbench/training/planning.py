@@ -28,7 +28,8 @@ from workbench.training.run import Run
 from workbench.training.update import make_update
 
 Tell = Callable[[str], None]
-LENGTH_BARS = 8
+BARS = 8
+"""Of a histogram."""
 MANY_OF_ONE_LABEL = 20.0
 """From how many times more frequent a label than another the balance is worth a note."""
 FEW_EXAMPLES = 5
@@ -180,9 +181,7 @@ def _lengths(run: Run) -> dict[str, list[int]]:
 def _length_steps(lengths: Sequence[int]) -> tuple[int, ...]:
     """Ends of the histogram's bars: even, up to the longest text there is."""
     longest = max(lengths, default=1)
-    return tuple(
-        dict.fromkeys(round(longest * bar / LENGTH_BARS) for bar in range(1, LENGTH_BARS + 1))
-    )
+    return tuple(dict.fromkeys(round(longest * bar / BARS) for bar in range(1, BARS + 1)))
 
 
 def _tasks(
@@ -196,12 +195,16 @@ def _tasks(
         ]
         counts, _ = np.histogram(lengths[told.task], bins=[0, *(step + 0.5 for step in steps)])
         tally = KINDS[told.kind].tally(given)
+        scores = np.asarray(KINDS[told.kind].scores(given), dtype=np.float64)
+        bars = np.histogram(scores, bins=BARS)[0] if scores.size else np.zeros(0)
         yield PlannedTask(
             name=told.task,
             kind=told.kind,
             examples={split: count for split, count in told.examples.items() if count},
             labels=dict(sorted(tally.items(), key=lambda pair: -pair[1])),
             truncated={split: count for split, count in told.truncated.items() if count},
+            scores=tuple(int(count) for count in bars),
+            score_range=(float(scores.min()), float(scores.max())) if scores.size else (0.0, 0.0),
             lengths=tuple(int(count) for count in counts),
         )
 
@@ -230,7 +233,8 @@ def _memory(
     elif "embeddings" not in below:
         first = next((at for at, part in enumerate(layers) if part.trained), 0)
         layers = layers[first:]
-    batch = run.config.training.batch_size
+    training = run.config.training
+    batch = min(training.micro_batch_size or training.batch_size, training.batch_size)
     per_layer = batch * longest * hidden * 34 + 5 * batch * heads * longest**2
     width = 2 if precision == "fp32" else 1
     depth = max(1, len(layers))

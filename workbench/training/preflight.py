@@ -31,6 +31,8 @@ PADDING = 24
 LARGEST_DIFFERENCE = 1e-3
 """Of a score, by padding: in float32 rounding makes 1e-5, half precision more."""
 AUDITED_TEXTS = 500
+FEW = 0.001
+"""Share of words without a piece, or of spans that are cut off, that is no reason to worry."""
 FEW_TEXTS = 8
 """Texts of the batch that is learned by heart, for each task."""
 MOST_UPDATES = 120
@@ -108,7 +110,7 @@ def labels_are_aligned(run: Run) -> Iterator[Trial]:
                 wrong += _misplaced(row, label, numbered)
         if not words:
             continue
-        is_well = not wrong and not lost and spans_cut <= 0.01 * spans_in_all
+        is_well = not wrong and lost <= FEW * words and spans_cut <= FEW * spans_in_all
         cut_off = f"; {spans_cut} of {spans_in_all} span(s) and {cut} word(s) are cut off"
         yield Trial(
             f"alignment of {task}",

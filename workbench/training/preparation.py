@@ -163,10 +163,10 @@ def prepare(
             frozen_checksum=frozen_checksum(model, frozen),
         ),
     )
-    if start_from is not None and keep_optimizer:
-        changes.append(take_over_optimizer(run, start_from))
     if resume_from is not None:
-        changes += resume(run, resume_from)
+        changes = list(resume(run, resume_from))  # what it began with was told then
+    elif start_from is not None and keep_optimizer:
+        changes.append(take_over_optimizer(run, start_from))
     yield _started(run)
     if said_of_looks:
         yield Warned(said_of_looks)

@@ -142,6 +142,11 @@ class Run:
         return self.requests.weights.get(task, self.config.tasks[task].weight)
 
     @property
+    def looks_now(self) -> bool:
+        """Whether the tasks' gradients are looked at in the next update."""
+        return bool(self.looks_every) and (self.step + 1) % self.looks_every == 0
+
+    @property
     def is_through(self) -> bool:
         """Whether every task that was to be trained is."""
         through = self.graduation.steps.keys()

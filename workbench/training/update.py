@@ -121,7 +121,14 @@ def _gradients_that_fit(run: Run, indices: Sequence[int]) -> tuple[_Gradients, l
                 raise
         # Out here the error is gone, and with it what its traceback held on the device.
         run.optimizer.zero_grad(set_to_none=True)
-        warnings.append(halve(run, indices))
+        if run.looks_now:
+            run.looks_every = 0
+            warnings.append(
+                f"Memory ran out at step {run.step + 1} while the tasks' gradients were looked at "
+                "beside the update: they are looked at no more."
+            )
+        else:
+            warnings.append(halve(run, indices))
 
 
 def _gradients(run: Run, indices: Sequence[int]) -> _Gradients:
@@ -133,13 +140,12 @@ def _gradients(run: Run, indices: Sequence[int]) -> _Gradients:
     # Weight 0 means not trained: a zero gradient would still decay the head, and 0 x NaN is NaN.
     weights = {task: run.weight_of(task) for task in run.balance.tasks if task in counts}
     weights = {task: weight for task, weight in weights.items() if weight > 0}
-    looks = bool(run.looks_every) and (run.step + 1) % run.looks_every == 0
     run.balance.begin(
         run.step,
         weights,
         micro_batches=len(batches),
         scaler=run.scaler,
-        wants_rows=looks and len(weights) > 1,
+        wants_rows=run.looks_now and len(weights) > 1,
     )
     random = RandomStreams().state() if run.balance.wants_losses_again else None
     for batch in batches:

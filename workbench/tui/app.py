@@ -6,6 +6,7 @@ It reads and starts; the runs are processes of their own. Quitting, or a closed 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,14 +17,22 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
 
-from workbench.operations import lifecycle
+from workbench.operations import lifecycle, reading
+from workbench.operations.playground import Playground
 from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
+from workbench.tui import ascii_only
 from workbench.tui.commands import WorkbenchCommands
+from workbench.tui.endings import EndWatch, notification
 from workbench.tui.messages import (
     CheckpointsWanted,
     CloneWanted,
     ComparisonWanted,
+    EndsRead,
+    InterferenceWanted,
+    PlaygroundWanted,
+    RunRead,
+    RunsRead,
     RunStarted,
     RunWanted,
     ScreenWanted,
@@ -32,16 +41,21 @@ from workbench.tui.messages import (
     WorkFailed,
 )
 from workbench.tui.painting import CroppedUpdate
+from workbench.tui.preferences import load_preferences, save_preferences
 from workbench.tui.screens.checkpoints import CheckpointsScreen
 from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.home import HomeScreen
+from workbench.tui.screens.interference import InterferenceScreen
 from workbench.tui.screens.live import problems_of
 from workbench.tui.screens.new_experiment import NewExperimentScreen
+from workbench.tui.screens.playground import PlaygroundScreen
 from workbench.tui.screens.run import RunScreen
 from workbench.tui.themes import THEMES
 from workbench.tui.visible import visible
+
+_LOOK_FOR_ENDS_SECONDS = 5.0
 
 
 class WorkbenchApp(App[None]):
@@ -60,8 +74,12 @@ class WorkbenchApp(App[None]):
                 tooltip="The runs compared last"),
         Binding("5", "go('checkpoints')", "Checkpoints", show=False, id="app.checkpoints",
                 tooltip="Checkpoints and export of a run"),
+        Binding("6", "go('playground')", "Playground", show=False, id="app.playground",
+                tooltip="Try a checkpoint on sentences"),
         Binding("d", "toggle_light", "Dark/light", show=False, id="app.theme",
                 tooltip="Dark or light"),
+        Binding("B", "ring", "Bell", show=False, id="app.ring",
+                tooltip="Ring the bell when a run ends or falls silent, or do not"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help",
                 tooltip="Purpose and keys of the screen in front"),
         Binding("f1", "help", "Help", key_display="F1", id="app.help-from-fields",
@@ -79,13 +97,22 @@ class WorkbenchApp(App[None]):
             run_id: A run to open at once; all runs are shown first without it.
         """
         super().__init__()
+        self.is_ascii = ascii_only.is_wanted()
+        if self.is_ascii:
+            self._filters.append(ascii_only.AsciiFilter())
+        self._preferences = load_preferences()
+        self._ends = EndWatch()
+        self._is_looking_for_ends = False
         self._workspace = workspace
         self._first_run = run_id
         self._home = HomeScreen(workspace)
         self._new = NewExperimentScreen(workspace)
         self._run = RunScreen(workspace)
         self._compare = CompareScreen(workspace)
-        self._checkpoints = CheckpointsScreen(workspace)
+        self._interference = InterferenceScreen(workspace)
+        self._playground = Playground(workspace)
+        self._checkpoints = CheckpointsScreen(workspace, self._playground)
+        self._trying = PlaygroundScreen(workspace, self._playground)
 
     @property
     def workspace(self) -> Workspace:
@@ -101,16 +128,29 @@ class WorkbenchApp(App[None]):
         """Show all runs, or the run that was asked for."""
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        known = self._preferences.theme in self.available_themes
+        self.theme = self._preferences.theme if known else THEMES[0].name
+        self.set_interval(_LOOK_FOR_ENDS_SECONDS, self._look_for_ends)
         self.add_mode("home", lambda: self._home)
         self.add_mode("new", lambda: self._new)
         self.add_mode("run", lambda: self._run)
         self.add_mode("compare", lambda: self._compare)
         self.add_mode("checkpoints", lambda: self._checkpoints)
+        self.add_mode("interference", lambda: self._interference)
+        self.add_mode("playground", lambda: self._trying)
         if self._first_run is not None:
             self.open_run(self._first_run)
         else:
             self.switch_mode("home")
+
+    def on_unmount(self) -> None:
+        """Let the child go that answers for the playground."""
+        self._playground.close()
+
+    @property
+    def playground(self) -> Playground:
+        """Where checkpoints are tried."""
+        return self._playground
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         """Send less of what changed; see `painting`."""
@@ -134,6 +174,10 @@ class WorkbenchApp(App[None]):
             run_id = self._run.run_id or (pointed_at.record.id if pointed_at else None)
             if run_id is not None:
                 self._checkpoints.show_run(run_id)
+        if mode == "playground" and self._trying.run_id is None:
+            summary = self._run.summary or pointed_at
+            if summary is not None:
+                self._trying.show_checkpoint(summary.record, "best")
         if mode == "compare" and len(self._home.marks) >= 2:
             self._compare.show_runs(self._home.marks)
         self.switch_mode(mode)
@@ -147,6 +191,59 @@ class WorkbenchApp(App[None]):
         """Dark to light and back."""
         names = [theme.name for theme in THEMES]
         self.theme = names[1] if self.theme == names[0] else names[0]
+        self._preferences = replace(load_preferences(), theme=self.theme)
+        save_preferences(self._preferences)
+
+    def action_ring(self) -> None:
+        """Ring when a run ends, or do not."""
+        self._preferences = replace(load_preferences(), rings=not self._preferences.rings)
+        save_preferences(self._preferences)
+        rings = self._preferences.rings
+        self.notify("The end of a run rings the bell." if rings else "No bell.", markup=False)
+
+    # ── runs that end while one looks elsewhere ───────────────────────────────
+
+    @on(RunsRead)
+    def _runs_were_read(self, message: RunsRead) -> None:
+        self._tell_ends(message.runs)
+
+    @on(RunRead)
+    def _run_was_read(self, message: RunRead) -> None:
+        self._tell_ends((message.summary,))
+
+    def _look_for_ends(self) -> None:
+        """Where no screen looks at all runs, look at those that may end."""
+        if self.current_mode == "home" or self._is_looking_for_ends or not self._ends.has_open_runs:
+            return
+        self._is_looking_for_ends = True
+        workspace, known = self._workspace, self._home.runs
+
+        def look() -> None:
+            try:
+                runs = reading.list_runs(workspace, known=known)
+                self.post_message(EndsRead(tuple(runs)))
+            except Exception:  # The screen in front says what is wrong with the database.
+                self.post_message(EndsRead(()))
+
+        self.run_worker(look, name="ends", group="ends", thread=True, exit_on_error=False)
+
+    @on(EndsRead)
+    def _ends_read(self, message: EndsRead) -> None:
+        self._is_looking_for_ends = False
+        self._tell_ends(message.runs)
+
+    def _tell_ends(self, runs: tuple[RunSummary, ...]) -> None:
+        for ending in self._ends.look(runs):
+            self.notify(
+                ending.words,
+                severity="warning" if ending.is_bad else "information",
+                timeout=10,
+                markup=False,
+            )
+            if self._preferences.rings:
+                self.bell()
+                if self._driver is not None:
+                    self._driver.write(notification(ending.words))
 
     def action_help(self) -> None:
         """Explain the screen in front."""
@@ -184,6 +281,16 @@ class WorkbenchApp(App[None]):
     def _checkpoints_wanted(self, message: CheckpointsWanted) -> None:
         self._checkpoints.show_run(message.run_id)
         self.switch_mode("checkpoints")
+
+    @on(PlaygroundWanted)
+    def _playground_wanted(self, message: PlaygroundWanted) -> None:
+        self._trying.show_checkpoint(message.record, message.checkpoint)
+        self.switch_mode("playground")
+
+    @on(InterferenceWanted)
+    def _interference_wanted(self, message: InterferenceWanted) -> None:
+        self._interference.show_run(message.run_id)
+        self.switch_mode("interference")
 
     @on(StopWanted)
     def _stop_wanted(self, message: StopWanted) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from textual.app import App
@@ -16,6 +17,8 @@ from workbench.tui.visible import visible
 
 if TYPE_CHECKING:
     from workbench.tui.app import WorkbenchApp
+
+_RUNS_OFFERED = 50
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class WorkbenchCommands(Provider):
     async def search(self, query: str) -> Hits:
         """What goes with the words typed."""
         matcher = self.matcher(query)
-        for command in (*self._actions(), *self._runs()):
+        for command in (*self._actions(), *self._runs(query)):
             score = matcher.match(command.name)
             if score > 0:
                 yield Hit(score, _lit(matcher.highlight(command.name)), command.run,
@@ -63,9 +66,16 @@ class WorkbenchCommands(Provider):
 
             yield _Command(words, f"key {key}", run)
 
-    def _runs(self) -> Iterator[_Command]:
+    def _runs(self, query: str) -> Iterator[_Command]:
         app = cast("WorkbenchApp", self.app)
-        for run in app.known_runs:
+        # A fuzzy look at 5,000 names takes a second; a plain one finds what a person remembers.
+        words = query.lower().removeprefix("open").removeprefix(" run").split()
+        found = (
+            run
+            for run in app.known_runs
+            if all(word in f"{run.record.name} {run.record.id}".lower() for word in words)
+        )
+        for run in islice(found, _RUNS_OFFERED):
             run_id = run.record.id
 
             async def open_run(run_id: str = run_id) -> None:

@@ -40,6 +40,13 @@ def rate(value: float) -> str:
     return plain if "e" not in plain and len(plain) <= len(with_exponent) else with_exponent
 
 
+def speed(value: float) -> str:
+    """So many a second, of steady width: `2.1`, `  67`, `1.3k`."""
+    if value < 10:
+        return f"{value:.1f}"
+    return f"{value:3.0f}" if value < 1000 else f"{value / 1000:.1f}k"
+
+
 def size(count: int) -> str:
     """Bytes as `91 MB`, in powers of ten."""
     amount = float(count)

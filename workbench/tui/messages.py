@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
@@ -18,14 +18,19 @@ if TYPE_CHECKING:
     from workbench.config.experiment import ExperimentConfig
     from workbench.config.presets import PresetInfo
     from workbench.data.peeking import Peek
+    from workbench.operations.keeping import Change
+    from workbench.operations.machine import MachineFigures
+    from workbench.operations.playground import Tried
     from workbench.operations.reading import Comparison, RunSummary
     from workbench.plan import Check, Measured
     from workbench.store.records import (
         CheckpointRecord,
         Curve,
         ExportRecord,
+        MessageRecord,
         RunRecord,
         SeriesKey,
+        StepTable,
     )
     from workbench.tui.form import FormDraft
 
@@ -77,6 +82,23 @@ class RunsRead(FrozenMessage):
 
 
 @dataclass(eq=False)
+class EndsRead(FrozenMessage):
+    """All runs, for who waits for one to end; none if they could not be read."""
+
+    runs: tuple[RunSummary, ...]
+
+
+@dataclass(eq=False)
+class RunsKept(FrozenMessage):
+    """What people add to runs was changed."""
+
+    words: str
+    """What was done, as a sentence."""
+    change: Change | None
+    """How to take it back; None if there is nothing to take back."""
+
+
+@dataclass(eq=False)
 class RunRead(FrozenMessage):
     """What is new of one run."""
 
@@ -84,8 +106,12 @@ class RunRead(FrozenMessage):
     summary: RunSummary
     curves: Mapping[SeriesKey, Curve]
     """Only points after the cursor that was asked with."""
-    epoch: float | None
-    """Passes over the data at the last step, if a step is new."""
+    steps: StepTable
+    """Of the steps after the cursor, what each cost."""
+    messages: tuple[MessageRecord, ...]
+    """All that it said beside steps and evaluations."""
+    machine: MachineFigures | None
+    """What its machine is doing, if that can be known from here."""
     checkpoints: tuple[CheckpointRecord, ...]
     log: tuple[str, ...] | None
     """The log's tail, or None if it was not asked for."""
@@ -94,13 +120,60 @@ class RunRead(FrozenMessage):
 
 
 @dataclass(eq=False)
+class InterferenceRead(FrozenMessage):
+    """What is new of the cosines of one run."""
+
+    summary: RunSummary
+    curves: Mapping[SeriesKey, Curve]
+    """Only points after the cursor that was asked with."""
+    version: int
+
+
+@dataclass(eq=False)
+class LogRead(FrozenMessage):
+    """The log of a run, as much of its end as is shown."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class RequestSent(FrozenMessage):
+    """Something was asked of a run."""
+
+    words: str
+    """What, as a sentence."""
+
+
+@dataclass(eq=False)
 class ComparisonRead(FrozenMessage):
     """Two or more runs, side by side."""
 
     comparison: Comparison
-    curves: tuple[Mapping[SeriesKey, Curve], ...]
-    """All curves of each run, in the order of the runs."""
+    keys: tuple[tuple[SeriesKey, ...], ...]
+    """Which curves each run has, in the order of the runs."""
+    dev: tuple[Mapping[SeriesKey, Curve], ...]
+    """Curves of evaluations on dev of each."""
+    key: SeriesKey | None
+    """What is charted."""
+    charted: Mapping[str, Curve]
+    """Its curve by run."""
     version: int
+
+
+@dataclass(eq=False)
+class CurvesRead(FrozenMessage):
+    """One curve of several runs, which someone wants to see charted."""
+
+    run_ids: tuple[str, ...]
+    key: SeriesKey
+    curves: Mapping[str, Curve]
+
+
+@dataclass(eq=False)
+class ComparisonWritten(FrozenMessage):
+    """A comparison was written into a file."""
+
+    file: str
 
 
 @dataclass(eq=False)
@@ -199,6 +272,29 @@ class StopSent(FrozenMessage):
 
 
 @dataclass(eq=False)
+class WorkProgressed(FrozenMessage):
+    """What a child that does torch work is doing now."""
+
+    line: str
+
+
+@dataclass(eq=False)
+class TextsTried(FrozenMessage):
+    """What a checkpoint says of sentences."""
+
+    run_id: str
+    checkpoint: str
+    tried: Tried
+
+
+@dataclass(eq=False)
+class ReviewRead(FrozenMessage):
+    """Where a checkpoint is wrong, by task."""
+
+    tasks: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(eq=False)
 class ExportProgressed(FrozenMessage):
     """What the export is doing now."""
 
@@ -246,6 +342,21 @@ class ComparisonWanted(FrozenMessage):
 @dataclass(eq=False)
 class CheckpointsWanted(FrozenMessage):
     """Show the checkpoints of a run."""
+
+    run_id: str
+
+
+@dataclass(eq=False)
+class PlaygroundWanted(FrozenMessage):
+    """Try a checkpoint on sentences."""
+
+    record: RunRecord
+    checkpoint: str
+
+
+@dataclass(eq=False)
+class InterferenceWanted(FrozenMessage):
+    """Show how the gradients of a run's tasks stand to one another."""
 
     run_id: str
 

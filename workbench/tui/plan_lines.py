@@ -60,9 +60,8 @@ def short_lines(check: Check, measured: Measured | None = None) -> list[Line]:
     lines: list[Line] = []
     if check.plan is not None:
         plan = check.plan
-        part = figures.share(plan.trainable_parameters, plan.total_parameters)
         lines.append([Span(f"{plan.total_steps:,} steps")])
-        lines.append([Span(f"{count(plan.trainable_parameters)} {figures.percent(part)}")])
+        lines.append([Span(f"{count(plan.trainable_parameters)} trained")])
         lines.append([Span(f"~{figures.size(plan.memory.total)}")])
     if measured is not None:
         lines.append([Span(f"~{figures.duration(measured.seconds_in_all)}", "strong")])
@@ -141,7 +140,8 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 def _layers(plan: Plan, width: int) -> Iterator[Line]:
     """From the top down, as one thinks of a model: heads, layers, embeddings."""
-    has_remarks = any(
+    # Where there is no room for remarks, the bar tells of thawing by itself.
+    has_remarks = width >= 62 and any(
         0 < part.trained < part.parameters or part.first_step > 1 for part in plan.parts
     )
     bar = max(6, min(24, width - 37 - 17 * has_remarks))
@@ -165,9 +165,16 @@ def _layers(plan: Plan, width: int) -> Iterator[Line]:
             Span(f"{figures.rate(first.rate) if trained else 'frozen':>8}",
                  "plain" if trained else "dim"),
             Span(f"{count(parameters):>12}"),
-            Span(f"  {count(trained)} move" if 0 < trained < parameters else "", "dim"),
-            Span(f"  from step {first.first_step:,}" if first.first_step > 1 else "", "dim"),
+            Span(_remark(first.first_step, trained, parameters) if has_remarks else "", "dim"),
         ]  # fmt: skip
+
+
+def _remark(first_step: int, trained: int, parameters: int) -> str:
+    if not trained:
+        return ""
+    if first_step > 1:
+        return f"  from step {first_step:,}"
+    return f"  {count(trained)} move" if trained < parameters else ""
 
 
 def _alike(parts: Sequence[PlannedPart]) -> Iterator[list[PlannedPart]]:
@@ -207,6 +214,13 @@ def _task(task: PlannedTask, plan: Plan, width: int) -> Iterator[Line]:
     rows = ", ".join(f"{split} {number:,}" for split, number in task.examples.items())
     yield [Span(task.name, "strong"), Span(f"  {task.kind}  ", "dim"), Span(rows)]
     yield from _labels(task, width)
+    if task.scores:
+        low, high = task.score_range
+        yield [
+            Span("  scores "),
+            Span(_sketch(task.scores), "mark"),
+            Span(f" {low:g} to {high:g}", "dim"),
+        ]
     yield _lengths(task, plan)
 
 
@@ -254,14 +268,10 @@ def _bar(part: float, width: int) -> Line:
 
 def _lengths(task: PlannedTask, plan: Plan) -> Line:
     """A histogram in a row, and what will be cut."""
-    most = max(task.lengths, default=0) or 1
-    sketch = "".join(
-        _BLOCKS[min(7, round(number / most * 7))] if number else " " for number in task.lengths
-    )
     longest = plan.length_steps[-1] if plan.length_steps else 0
     line = [
         Span("  length "),
-        Span(sketch, "mark"),
+        Span(_sketch(task.lengths), "mark"),
         Span(f" up to {longest} pieces; ", "dim"),
     ]
     train = task.truncated.get("train", 0)
@@ -269,6 +279,14 @@ def _lengths(task: PlannedTask, plan: Plan) -> Line:
         return [*line, Span("none is cut", "dim")]
     part = figures.share(train, task.examples.get("train", 0))
     return [*line, Span(f"{train:,} ({part * 100:.3g}%) cut at {plan.max_length}", "careful")]
+
+
+def _sketch(counts: Sequence[int]) -> str:
+    """A histogram in one row."""
+    most = max(counts, default=0) or 1
+    return "".join(
+        _BLOCKS[min(7, round(number / most * 7))] if number else " " for number in counts
+    )
 
 
 def as_text(line: Line) -> str:

@@ -16,13 +16,22 @@ from typing import Any
 import numpy as np
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.data.examples import read_evaluation_split
+from workbench.data.examples import Example, read_evaluation_split
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import encode_split
+from workbench.data.words import Words
 from workbench.errors import Problem, WorkbenchError
 from workbench.events import PhaseStarted
 from workbench.export.exporting import export_model
+from workbench.inference.evaluation import TaskPredictions, predict_split
 from workbench.inference.predictor import Predictor, as_json
+from workbench.inference.review import (
+    TaskReview,
+    review_classes,
+    review_labels,
+    review_others,
+    review_tags,
+)
 from workbench.model.arithmetic import choose_matrix_backend
 from workbench.model.threads import use_allowed_threads
 from workbench.training.dev_predictions import read_predictions
@@ -161,6 +170,76 @@ def _trials(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
     return {"trials": found}
 
 
+def _review(
+    *, tell: Tell, model: str, config: dict[str, Any], split: str, most: int
+) -> dict[str, Any]:
+    """Where the model is wrong on a split, by task."""
+    predictor = _predictor(model)
+    labels = {
+        task: LabelSpace(task, head.labels, head.kind)
+        for task, head in predictor.description.heads.items()
+    }
+    tell(f"reading {split}")
+    experiment = ExperimentConfig.model_validate(config, strict=False)
+    examples, _unlabelled = read_evaluation_split(experiment, split, labels)
+    tell(f"looking at {len(examples.examples)} texts")
+    encoded = encode_split(examples, predictor.loaded.tokenizer, labels)
+    found = predict_split(
+        predictor.loaded.model,
+        encoded,
+        labels,
+        pad_id=predictor.loaded.tokenizer.pad_id,
+        arithmetic=predictor.arithmetic,
+    )
+    reviews = {}
+    for task, predictions in found.items():
+        own = [one for one in examples.examples if task in one.labels]
+        reviews[task] = asdict(_review_task(predictor, labels[task], own, predictions, most))
+    return {"tasks": reviews}
+
+
+def _review_task(
+    predictor: Predictor,
+    space: LabelSpace,
+    examples: list[Example],
+    found: TaskPredictions,
+    most: int,
+) -> TaskReview:
+    texts = [" | ".join(one.texts) for one in examples]
+    if space.kind in ("classification", "few_shot"):
+        # How sure it was is asked for the mistakes alone.
+        wrong = [at for at, right in enumerate(found.expected) if right != found.predicted[at]]
+        answers = predictor.predict([_asked(examples[at], space.task) for at in wrong])
+        sure = dict.fromkeys(range(len(texts)), 0.0)
+        for at, answer in zip(wrong, answers, strict=True):
+            plain = answer.tasks[space.task].plain()
+            sure[at] = float(plain["probabilities"][found.predicted[at]])
+        certainties = [sure[at] for at in range(len(texts))]
+        return review_classes(
+            space.names, texts, found.expected, found.predicted, certainties, most
+        )
+    if space.kind == "tagging":
+        words = [_words(one, space.task) for one in examples]
+        return review_tags(space.names, texts, words, found.expected, found.predicted, most)
+    if space.kind == "multilabel":
+        given = [one[1] for one in found.predicted]
+        return review_labels(space.names, texts, found.expected, given, most)
+    return review_others(space.kind, texts, found.expected, found.predicted, most)
+
+
+def _asked(example: Example, task: str) -> str | tuple[str, str]:
+    """What the task reads of an example: a text, or two as one."""
+    if task in example.joint and len(example.texts) == 2:
+        return example.texts[0], example.texts[1]
+    return example.text
+
+
+def _words(example: Example, task: str) -> list[str]:
+    label = example.labels[task]
+    assert isinstance(label, Words)
+    return [example.text[begin:end] for begin, end in label.spans]
+
+
 def _check(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
     return check(ExperimentConfig.model_validate(config, strict=False), tell).as_json()
 
@@ -177,6 +256,7 @@ ERRANDS: dict[str, Callable[..., dict[str, Any]]] = {
     "gains": _gains,
     "measure": _measure,
     "predict": _predict,
+    "review": _review,
     "trials": _trials,
 }
 """By name: takes `tell` and the request's values, returns plain values."""

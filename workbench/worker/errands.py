@@ -120,6 +120,11 @@ class ErrandProcess:
             next_step="if it was killed, memory may have run out; try again with less at a time",
         )
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked again."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End the child at once, whatever it does; for a caller that leaves."""
         self._process.kill()

@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +41,7 @@ from workbench.events import (
     Warned,
 )
 from workbench.paths import find_database
-from workbench.store.records import ExitRecord, ProcessIdentity, RunRecord
+from workbench.store.records import ExitRecord, ProcessIdentity, RunFacts, RunRecord
 from workbench.store.run_store import RunStore
 from workbench.training.manifest import check_training_state
 from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
@@ -56,10 +57,14 @@ from workbench.worker.wishes import Wishes
 
 STOP_NOW_SECONDS = 5.0
 """After "stop now" the engine has this long to leave by itself."""
+LEAVING_SECONDS = 20.0
+"""A process that has written its last word may take so long to give its memory back."""
 LAST_WRITE_SECONDS = 10.0
 """When it leaves at once, the last rows have this long to reach the store."""
 SAVED_WAIT_SECONDS = 60.0
 """After a checkpoint the loop waits so long at most for its history to be on the disk."""
+LONG_RUN_STEPS = 5_000
+"""From so many on the curves are packed at the end, so that they open at once."""
 REPORT_IT = "this is a fault of the program: report it with the end of the log"
 LESS_MEMORY = (
     "memory ran out: lower training.batch_size or backbone.max_length, take a smaller backbone, "
@@ -109,6 +114,8 @@ def run(run_id: str, url: str, *, resume: bool = False, engine: Engine | None = 
                 next_step="use the version of the program that it was made with",
             )
         before = store.facts(run_id)
+        if resume:
+            _let_go_before(before)
         if not _take_lock(folder / LOCK_NAME) or not store.claim(
             run_id, current_identity(), is_live=_may_be_at_work, again=resume
         ):
@@ -123,9 +130,18 @@ def run(run_id: str, url: str, *, resume: bool = False, engine: Engine | None = 
     previous = end_in_words(before) if resume else None
     exit = _run_engine(engine, _Begun(record, folder, store, previous), wishes, recorder)
     recorder.close(exit)
+    _pack_long_curves(store.impatient(PATIENCE_SECONDS), run_id)
     store.close()
     say(exit.outcome)
     return 1 if exit.outcome == "failed" else 0
+
+
+def _pack_long_curves(store: RunStore, run_id: str) -> None:
+    """Where that cannot be done now, whoever reads the curves first does it."""
+    with suppress(WorkbenchError):
+        if store.latest_step(run_id) >= LONG_RUN_STEPS:
+            store.pack(run_id)
+    store.close()
 
 
 @dataclass(frozen=True)
@@ -213,6 +229,15 @@ def _is_out_of_memory(error: BaseException) -> bool:
     # only a message.
     is_torchs = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
     return isinstance(error, MemoryError) or is_torchs
+
+
+def _let_go_before(facts: RunFacts) -> None:
+    """Wait for a process that has told how the run ended, and is about to leave."""
+    until = time.monotonic() + LEAVING_SECONDS
+    if facts.exit is None or facts.process is None:
+        return
+    while see(facts.process) is Sighting.ALIVE and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def _may_be_at_work(process: ProcessIdentity) -> bool:

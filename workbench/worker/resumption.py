@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.control import Request, Setting, from_json
@@ -36,7 +36,7 @@ class ResumePoint:
     checkpoint: Path | None
     """What the run goes on from; None at its beginning."""
     origin: Path | None = None
-    """At the beginning of a fork, the checkpoint of its parent whose model it begins with."""
+    """Of a fork, the checkpoint of its parent whose model it begins with."""
     keeps_optimizer: bool = False
     """Whether it takes over the moments of its parent's optimizer, too."""
 
@@ -64,14 +64,16 @@ def resume_point(
         The newest good checkpoint that the store knows. If it knows none: the newest good one on
         the disk (the last rows went with the machine's power); else the run's beginning.
     """
+    begin = starting_point(record, folder)
     known = {one.step: folder / one.folder for one in store.checkpoints(record.id)}
     on_disk = checkpoints_on_disk(folder)
     for candidates in (known, on_disk):
         for step in sorted(candidates, reverse=True):
             if _is_good(candidates[step], check):
                 _discard_later(on_disk, step)
-                return ResumePoint(step, candidates[step])
-    return starting_point(record, folder)
+                # What is frozen in a fork comes from its origin, now as at its beginning.
+                return replace(begin, step=step, checkpoint=candidates[step])
+    return begin
 
 
 def settings_made_by_hand(store: RunStore, run_id: str) -> list[tuple[int, Request]]:

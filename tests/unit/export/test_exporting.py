@@ -144,6 +144,7 @@ def test_pairs_that_are_read_as_one_are_exported_as_such(
         ("follows", "two texts that are read one by one"),
         ("alike", "it compares vectors"),
         ("answer", "it compares vectors"),
+        ("named", "scores that are not those of one linear layer"),
     ],
 )
 def test_what_no_classifier_of_transformers_does_is_refused(

@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from summaries import a_run
 
-from workbench.config.loading import validate
 from workbench.errors import ConfigError
-from workbench.operations.filtering import parse_filter, sort_runs
-from workbench.operations.reading import RunSummary
-from workbench.store.records import RunRecord
-from workbench.worker.liveness import RunState
-
-
-def a_run(
-    run_id: str = "arun2345",
-    *,
-    name: str = "night run",
-    state: RunState = RunState.FINISHED,
-    accuracy: float | None = 0.9,
-    settings: dict[str, Any] | None = None,
-) -> RunSummary:
-    config = validate(
-        {
-            "name": name,
-            "tasks": {"question": {"kind": "classification", "data": {"train": "q.jsonl"}}},
-            **(settings or {}),
-        }
-    )
-    return RunSummary(
-        record=RunRecord(run_id, name, datetime(2026, 1, 1, tzinfo=UTC), config, "trec.toml"),
-        state=state,
-        why="",
-        step=5,
-        total_steps=10,
-        phase="",
-        tasks=("question",),
-        best_step=None,
-        selection=accuracy,
-        metrics={} if accuracy is None else {"question": {"accuracy": accuracy}},
-        seconds=3.0,
-        eta_seconds=None,
-        texts_per_second=None,
-        spark=(),
-        exit=None,
-    )
-
+from workbench.operations.filtering import complete, parse_filter, sort_runs
 
 RUN = a_run()
 
@@ -186,3 +145,53 @@ def test_an_unknown_key_to_sort_by_gives_the_nearest() -> None:
 
     assert 'did you mean "question.accuracy"?' in caught.value.next_step
     assert caught.value.where == "--sort -qestion.accuracy"
+
+
+# Completion
+
+
+def offered(typed: str, cursor: int | None = None) -> list[str]:
+    return [one.text for one in complete(typed, len(typed) if cursor is None else cursor, [RUN])]
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [
+        ("sta", "state"),
+        ("state=fin", "finished"),
+        ("question.", "question.accuracy"),
+        ("state=finished an", "and"),
+        ("(not question.acc", "question.accuracy"),
+        ("optimization.learning_r", "optimization.learning_rate"),
+        ("name=", '"night run"'),
+    ],
+)
+def test_what_could_come_next_is_offered(typed: str, first: str) -> None:
+    assert offered(typed)[0] == first
+
+
+def test_what_is_typed_whole_is_not_offered_again() -> None:
+    assert offered("state=finished") == []
+
+
+@given(st.text(alphabet='stae=<>~()" .finqu', max_size=30), st.integers(0, 30))
+def test_any_text_can_be_completed_and_only_the_word_at_the_cursor_changes(
+    typed: str, cursor: int
+) -> None:
+    cursor = min(cursor, len(typed))
+
+    for one in complete(typed, cursor, [RUN]):
+        after, place = one.applied(typed, cursor)
+
+        assert after.startswith(typed[: one.start])
+        assert after.endswith(typed[cursor:])
+        assert after[one.start : place] == one.text
+
+
+@pytest.mark.parametrize("typed", ["state=", "name=", "question.accuracy>"])
+def test_a_value_that_is_taken_makes_a_filter_that_lets_its_run_through(typed: str) -> None:
+    text = typed if not typed.endswith(">") else typed[:-1] + "="
+    after, _ = complete(text, len(text), [RUN])[0].applied(text, len(text))
+    wanted = after if not after.startswith("state") else "state=finished"
+
+    assert parse_filter(wanted).apply([RUN]) == [RUN]

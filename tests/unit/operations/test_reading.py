@@ -273,6 +273,19 @@ def test_a_comparison_shows_what_differs_and_who_is_best(ws: Workspace) -> None:
     ]
 
 
+def test_of_losses_and_errors_the_lowest_is_best(ws: Workspace) -> None:
+    add_run(ws, "abc", a_config("one", tasks=("q",)))
+    add_run(ws, "abd", a_config("two", tasks=("q",)))
+    finish(ws, "abc", q={"loss": 0.4, "rmse": 0.7, "mae": 0.5, "pearson": 0.8})
+    finish(ws, "abd", q={"loss": 0.5, "rmse": 0.8, "mae": 0.6, "pearson": 0.7})
+
+    comparison = reading.compare(ws, ["one", "two"])
+
+    assert {row.metric: row.best for row in comparison.metrics} == dict.fromkeys(
+        ("loss", "rmse", "mae", "pearson"), 0
+    )
+
+
 def test_a_comparison_needs_two_runs(ws: Workspace) -> None:
     add_run(ws, "abc")
 

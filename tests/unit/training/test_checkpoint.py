@@ -14,12 +14,8 @@ from workbench.errors import CheckpointError
 from workbench.model.folder import load_model_folder, save_model_folder
 from workbench.model.pooling import PoolingSettings
 from workbench.training import checkpoint
-from workbench.training.checkpoint import (
-    check_checkpoint,
-    checkpoint_name,
-    remove_checkpoint,
-    save_checkpoint,
-)
+from workbench.training.checkpoint import save_checkpoint
+from workbench.training.manifest import check_checkpoint, checkpoint_name, remove_checkpoint
 
 FAMILIES = ["bert", "roberta", "electra", "distilbert"]
 

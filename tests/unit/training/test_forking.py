@@ -201,5 +201,6 @@ def test_a_fork_is_resumed_exactly_from_its_own_checkpoint(
         for events in (whole, first + rest)
     ]
     assert losses[0] == losses[1]
+    assert not [one for one in rest if isinstance(one, Warned) and "Begun with" in one.message]
     told_of = [one for one in whole + first + rest if isinstance(one, RunStarted | RunFinished)]
     assert len({one.frozen_checksum for one in told_of}) == 1

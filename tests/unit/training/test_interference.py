@@ -20,6 +20,7 @@ from workbench.events import (
     Warned,
 )
 from workbench.model.parts import Part
+from workbench.training.balance import Balance
 from workbench.training.blocks import BlockReader
 from workbench.training.interference import ConflictWatch, look, looks_every
 from workbench.training.milestone import planned_milestone
@@ -286,3 +287,28 @@ def test_a_restored_watch_warns_as_if_it_had_never_stopped() -> None:
     restored.restore(watch.state())
 
     assert told(restored, 0.7, 0.5) == told(watch, 0.7, 0.5) != []
+
+
+def test_where_a_look_takes_too_much_memory_the_run_goes_on_without(
+    bert: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Balance.begin
+
+    def begin(self: Balance, *given: Any, wants_rows: bool, **named: Any) -> None:
+        if wants_rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        plain(self, *given, wants_rows=wants_rows, **named)
+
+    monkeypatch.setattr(Balance, "begin", begin)
+    config = an_experiment(
+        backbone=bert,
+        folder=corpus,
+        training={"epochs": 1, "batch_size": 8},
+        instruments={"interference_every": 2},
+    )
+
+    events = events_of(config, tmp_path)
+
+    assert [step.step for step in of(StepFinished, events)] == [1, 2, 3]
+    assert not of(InterferenceProbed, events)
+    assert any("they are looked at no more" in event.message for event in of(Warned, events))

@@ -11,6 +11,7 @@ from builders import Script, a_task, an_experiment, events_of, sentences, write_
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.control import StopNow
+from workbench.data.kinds import KINDS
 from workbench.errors import ConfigError
 from workbench.events import RunStarted, Warned
 from workbench.plan import Check, Plan
@@ -92,6 +93,19 @@ def test_rows_labels_and_lengths_are_those_of_the_data(bert: Path, corpus: Path)
     assert list(mood.labels.values()) == sorted(mood.labels.values(), reverse=True)
     assert entity.labels == {"PER": 24, "LOC": 24}
     assert sum(mood.lengths) == sum(entity.lengths) == 24
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_task_of_any_kind_is_planned(bert: Path, corpus: Path, kind: str) -> None:
+    tasks = {"it": a_task(corpus, kind)}
+
+    plan = plan_of(an_experiment(backbone=bert, folder=corpus, tasks=tasks))
+
+    (task,) = plan.tasks
+    assert task.kind == kind
+    assert task.examples["train"] > 0
+    assert sum(task.lengths) == task.examples["train"]
+    assert sum(task.scores) in (0, task.examples["train"])
 
 
 def test_the_share_that_will_be_cut_is_told(bert: Path, corpus: Path) -> None:

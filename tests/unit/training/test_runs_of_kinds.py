@@ -165,7 +165,8 @@ def test_a_run_describes_its_task_and_shows_what_reads_one_text(done: Done) -> N
     assert started.tasks[0].kind == done.config.tasks["task"].kind
     assert started.tasks[0].examples == {"train": 48, "dev": 24}
     data = done.config.tasks["task"].data
-    assert set(shown.answers) == (set() if getattr(data, "text_b", None) else {"task"})
+    told = set(shown.answers) | set(shown.logits)
+    assert told == (set() if getattr(data, "text_b", None) else {"task"})
     assert len(shown.vectors) == 1
 
 

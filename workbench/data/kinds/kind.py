@@ -115,6 +115,10 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
         """How often each label occurs, for whoever judges the balance; by stratum by default."""
         return dict(Counter(filter(None, map(self.stratum, labels))))
 
+    def scores(self, labels: Sequence[LabelT]) -> Sequence[float]:
+        """The labels as numbers, where they are numbers; none by default."""
+        return ()
+
     @abstractmethod
     def number(self, space: LabelSpace, label: LabelT, pieces: Pieces, place: str) -> EncodedT:
         """The label as batches take it.

@@ -84,6 +84,10 @@ class MultilabelKind(DataKind[MultilabelTask, LabelSet, LabelFlags]):
         """Each set of labels by itself."""
         return "\t".join(sorted(label.present))
 
+    def tally(self, labels: Sequence[LabelSet]) -> dict[str, int]:
+        """Each label by itself."""
+        return dict(Counter(label for one in labels for label in one.present))
+
     def number(self, space: LabelSpace, label: LabelSet, pieces: Pieces, place: str) -> LabelFlags:
         """A flag for each label."""
         flags = np.zeros(len(space.names), dtype=np.float32)

@@ -40,6 +40,10 @@ class RegressionKind(DataKind[RegressionTask, float, float]):
             )
         return LabelSpace(name, (), "regression", statistics=statistics)
 
+    def scores(self, labels: Sequence[float]) -> Sequence[float]:
+        """As they are."""
+        return labels
+
     def number(self, space: LabelSpace, label: float, pieces: Pieces, place: str) -> float:
         """As it is: the head knows the scale."""
         return label

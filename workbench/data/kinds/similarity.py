@@ -23,6 +23,10 @@ class SimilarityKind(DataKind[SimilarityTask, float, float]):
         columns = (task.data.text, task.data.text_b)
         return Labelled(row, tuple(text_of(name, column(row, one), row) for one in columns), score)
 
+    def scores(self, labels: Sequence[float]) -> Sequence[float]:
+        """As they are."""
+        return labels
+
     def label_space(self, name: str, task: SimilarityTask, labels: Sequence[float]) -> LabelSpace:
         """No names; the scores that mean cosine 0 and 1."""
         found = statistics_of(labels)

@@ -164,7 +164,9 @@ def _draw_events(canvas: Canvas, plot: Plot, events: Sequence[ChartEvent], glyph
     for kind in reversed(EventKind):
         ink = INK_NAN if kind is EventKind.NAN else INK_EVENT
         columns = _columns(plot, [event.x for event in events if event.kind is kind])
-        if len(columns) <= max(1, plot.width // CELLS_PER_EVENT_LINE):
+        # Evaluations have marks of their own on the dev curves: a line through them tells no more.
+        has_lines = kind is not EventKind.EVALUATION
+        if has_lines and len(columns) <= max(1, plot.width // CELLS_PER_EVENT_LINE):
             _draw_rules(canvas, plot, columns, glyphs.event_line, ink)
         _draw_on_rule(canvas, plot, columns, glyphs.events[kind], ink)
     gaps = plot.image.gaps
@@ -201,6 +203,8 @@ def _draw_end_letters(canvas: Canvas, plot: Plot, curves: Sequence[Curve]) -> No
         return
     height, taken = plot.layout.plot_height, set[int]()
     for curve in curves:
+        if curve.series.top is not None or curve.series.x.size == 1:
+            continue  # a band has the letter of its mean, a single point its mark
         first, end = np.searchsorted(curve.series.x, (plot.x_axis.low, plot.x_axis.high))
         values = plot.y_axis.to_units(curve.shown[first : end + 1])
         seen = np.flatnonzero(np.isfinite(values))

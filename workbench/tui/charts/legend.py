@@ -87,7 +87,7 @@ def shortest_legend(
 
 
 def _key(curve: Curve, glyphs: Glyphs) -> str:
-    if curve.series.role is SeriesRole.POINTS:
+    if curve.series.role is SeriesRole.POINTS and not curve.series.mark:
         return curve.letter + glyphs.mark_shapes[curve.series.colour]
     return curve.letter
 

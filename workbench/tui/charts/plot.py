@@ -121,7 +121,9 @@ def _extremes(
         x = curve.series.x
         first = int(np.searchsorted(x, x_axis.low, side="left"))
         end = int(np.searchsorted(x, x_axis.high, side="right"))
-        for values in (curve.series.y, curve.shown) if curve.is_smoothed else (curve.shown,):
+        seen_values = [curve.shown, *([curve.series.y] if curve.is_smoothed else [])]
+        seen_values += [] if curve.series.top is None else [curve.series.top]
+        for values in seen_values:
             values = values[first:end]
             seen += values.size
             known = values[np.abs(values) <= LARGEST_LIMIT]  # leaves NaN and infinities out too
@@ -160,8 +162,10 @@ def _layer(curve: Curve, values: FloatArray, y_axis: Axis) -> Layer:
         x=curve.series.x,
         y=y_axis.to_units(values),
         colour=curve.series.colour,
-        is_faint=values is not curve.shown,
+        is_faint=values is not curve.shown or curve.series.role is SeriesRole.BEST,
         has_marks=curve.series.role is SeriesRole.POINTS,
+        mark=curve.series.mark,
+        top=None if curve.series.top is None else y_axis.to_units(curve.series.top),
     )
 
 

@@ -27,23 +27,65 @@ class Curve:
         return self.shown is not self.series.y
 
 
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What a table tells of one curve."""
+
+    letter: str
+    label: str
+    here: float | None
+    """Raw value nearest to the cursor; None outside the curve, or without a cursor."""
+    smoothed: float | None
+    last: float | None
+    lowest: tuple[float, float] | None
+    """Raw value and its place; None without any finite value."""
+    highest: tuple[float, float] | None
+
+
+def values_of(curve: Curve, x: float | None) -> Values:
+    """The values of a curve at the cursor, at its end, and at its extremes: all of true points."""
+    series = curve.series
+    known = np.flatnonzero(np.isfinite(series.y))
+    low = high = None
+    if known.size:
+        finite = series.y[known]
+        lowest, highest = known[finite.argmin()], known[finite.argmax()]
+        low = (float(series.y[lowest]), float(series.x[lowest]))
+        high = (float(series.y[highest]), float(series.x[highest]))
+    at = None if x is None else _nearest(curve, x)
+    return Values(
+        curve.letter,
+        series.label,
+        None if at is None else float(series.y[at]),
+        float(curve.shown[at]) if at is not None and curve.is_smoothed else None,
+        float(series.y[-1]) if series.y.size else None,
+        low,
+        high,
+    )
+
+
 def smooth_curves(series: Sequence[ChartSeries], letters: str, weight: float) -> tuple[Curve, ...]:
     """Smooth the series drawn as lines; evaluations are too few to be smoothed."""
     return tuple(
-        Curve(letters[index % len(letters)], one, _shown(one, weight))
+        Curve(one.mark or letters[index % len(letters)], one, _shown(one, weight))
         for index, one in enumerate(series)
     )
 
 
 def value_at(curve: Curve, x: float) -> float | None:
     """Return the shown value nearest to x, or None outside the range of the curve."""
+    nearest = _nearest(curve, x)
+    return None if nearest is None else float(curve.shown[nearest])
+
+
+def _nearest(curve: Curve, x: float) -> int | None:
+    """Index of the point nearest to x, or None outside the range of the curve."""
     places = curve.series.x
     if places.size == 0 or not places[0] <= x <= places[-1]:
         return None
     right = min(int(np.searchsorted(places, x)), places.size - 1)
     left = max(right - 1, 0)
-    nearest = left if x - places[left] < places[right] - x else right
-    return float(curve.shown[nearest])
+    return left if x - places[left] < places[right] - x else right
 
 
 def last_value(curve: Curve) -> float | None:
@@ -107,7 +149,7 @@ def summarise(
 
 
 def _shown(series: ChartSeries, weight: float) -> FloatArray:
-    if weight == 0 or series.role is SeriesRole.POINTS:
+    if weight == 0 or series.role is not SeriesRole.LINE:
         return series.y
     return smooth(series.y, weight)
 

@@ -29,6 +29,8 @@ class SeriesRole(StrEnum):
     """A joined curve, smoothed if the chart smooths: a training loss."""
     POINTS = "points"
     """A joined curve with a mark at each value, never smoothed: evaluations on dev."""
+    BEST = "best"
+    """A faint line beneath the others, never smoothed: the best value so far, a band."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,10 +47,17 @@ class ChartSeries:
     """One of `SeriesRole`, or its value."""
     colour: int = 0
     """Slot of the palette, 0 to 7; larger numbers start again."""
+    mark: str = ""
+    """Character of the marks of a points series, and its letter; chosen by colour and place if
+    empty."""
+    top: FloatArray | None = None
+    """Of a band: the upper values, where `y` are the lower ones. The space between is shaded."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "x", np.ascontiguousarray(self.x, dtype=np.float64))
         object.__setattr__(self, "y", np.ascontiguousarray(self.y, dtype=np.float64))
+        if self.top is not None:
+            object.__setattr__(self, "top", np.ascontiguousarray(self.top, dtype=np.float64))
         object.__setattr__(self, "role", SeriesRole(self.role))
         object.__setattr__(self, "colour", self.colour % COLOUR_SLOTS)
         if self.x.ndim != 1 or self.x.shape != self.y.shape:

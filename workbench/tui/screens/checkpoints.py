@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -12,13 +13,16 @@ from textual.content import Content
 from textual.widgets import Static
 
 from workbench.operations import reading
+from workbench.operations.comparing import best_of
+from workbench.operations.playground import Playground
 from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, ExportRecord
 from workbench.tui import figures
-from workbench.tui.messages import CheckpointsRead, RunWanted, ScreenWanted
+from workbench.tui.messages import CheckpointsRead, PlaygroundWanted, RunWanted, ScreenWanted
 from workbench.tui.screens.export_dialog import ExportDialog
 from workbench.tui.screens.live import LiveScreen, Reading
+from workbench.tui.screens.review import ReviewScreen
 from workbench.tui.visible import visible
 from workbench.tui.widgets.empty_state import EmptyState
 from workbench.tui.widgets.jump_bar import JumpBar
@@ -42,6 +46,10 @@ class CheckpointsScreen(LiveScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e,enter", "export", "Export", id="checkpoints.export",
                 tooltip="Write the checkpoint as a folder that other libraries open"),
+        Binding("y", "try", "Try", id="checkpoints.try",
+                tooltip="Try the checkpoint on sentences"),
+        Binding("m", "mistakes", "Mistakes", id="checkpoints.mistakes",
+                tooltip="Where the checkpoint is wrong on dev: scores by class, confusions"),
         Binding("r", "run", "Curves", id="checkpoints.run", tooltip="The curves of this run"),
         Binding("escape", "home", "Home", id="checkpoints.home", tooltip="Back to all runs"),
     ]  # fmt: skip
@@ -61,9 +69,9 @@ class CheckpointsScreen(LiveScreen):
     }
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, playground: Playground) -> None:
         super().__init__()
-        self._workspace = workspace
+        self._workspace, self._playground = workspace, playground
         self._run_id: str | None = None
         self._summary: RunSummary | None = None
         self._checkpoints: tuple[CheckpointRecord, ...] = ()
@@ -140,7 +148,10 @@ class CheckpointsScreen(LiveScreen):
         table = self.query_one("#checkpoints", Table)
         table.show(
             [
-                Row(str(one.step), _cells(run, one, is_here=one.step not in message.missing))
+                Row(
+                    str(one.step),
+                    _cells(run, one, message.checkpoints, is_here=one.step not in message.missing),
+                )
                 for one in message.checkpoints
             ],
             columns=_columns(run),
@@ -167,6 +178,18 @@ class CheckpointsScreen(LiveScreen):
         if self._summary is not None and self.chosen is not None:
             self.app.push_screen(ExportDialog(self._workspace, self._summary.record, self.chosen))
 
+    def action_try(self) -> None:
+        """Go to the playground."""
+        if self._summary is not None and self.chosen is not None:
+            self.post_message(PlaygroundWanted(self._summary.record, str(self.chosen.step)))
+
+    def action_mistakes(self) -> None:
+        """Look at what it does wrong."""
+        if self._summary is not None and self.chosen is not None:
+            self.app.push_screen(
+                ReviewScreen(self._playground, self._summary.record, str(self.chosen.step))
+            )
+
     def action_run(self) -> None:
         """Show the run's curves."""
         if self._run_id is not None:
@@ -181,7 +204,7 @@ def _columns(run: RunSummary) -> list[Column]:
     metrics = [
         Column(
             f"{visible(task)} {config.metric}",
-            importance=3,
+            importance=1,
             is_right=True,
             smallest=max(7, min(12, len(task) + 1)),
         )
@@ -192,25 +215,46 @@ def _columns(run: RunSummary) -> list[Column]:
         Column("what"),
         Column("selection", is_right=True),
         *metrics,
-        Column("size", importance=2, is_right=True),
-        Column("saved", importance=4, is_right=True),
-        Column("files", importance=1, smallest=8),
+        Column("kept", importance=3),
+        Column("size", importance=4, is_right=True),
+        Column("saved", importance=5, is_right=True),
+        Column("files", importance=2, smallest=8),
     ]
 
 
-def _cells(run: RunSummary, one: CheckpointRecord, *, is_here: bool) -> tuple[Content, ...]:
+def fate(run: RunSummary, one: CheckpointRecord) -> str:
+    """How long a checkpoint stays: what retention will do with it, in a few words."""
+    every = getattr(run.record.config.training, "keep_every", None)
+    if run.state.is_over or (every and one.step % every == 0):
+        return "stays"
+    if one.is_best:
+        return "until a better one"
+    return "until the next"
+
+
+def _cells(
+    run: RunSummary, one: CheckpointRecord, every: Sequence[CheckpointRecord], *, is_here: bool
+) -> tuple[Content, ...]:
     words = [("★ best", "bold $text-success")] if one.is_best else []
     if one.is_last:
         words.append(("  last", "$foreground 65%"))
-    metrics = [
-        Content(figures.metric(one.metrics.get(task, {}).get(config.metric)))
-        for task, config in run.record.config.tasks.items()
-    ]
+    metrics = []
+    for task, config in run.record.config.tasks.items():
+        values = [other.metrics.get(task, {}).get(config.metric) for other in every]
+        best = best_of(config.metric, values)
+        is_best = best is not None and every[best].step == one.step
+        shown = figures.metric(one.metrics.get(task, {}).get(config.metric))
+        metrics.append(
+            Content.assemble(("★ ", "$text-success"), (shown, "bold"))
+            if is_best
+            else Content(shown)
+        )
     return (
         Content(f"{one.step}"),
         Content.assemble(*words),
         Content.styled(figures.metric(one.selection), "bold"),
         *metrics,
+        Content.styled(fate(run, one), "$foreground 65%"),
         Content.styled(figures.size(one.bytes), "$foreground 65%"),
         Content.styled(figures.moment(one.saved_at), "$foreground 65%"),
         Content.styled(visible(one.folder.removeprefix("checkpoints/")), "$foreground 65%")

@@ -540,7 +540,7 @@ class NewExperimentScreen(Screen[None]):
             foot.show_help(row.spec, name, row.chosen_word)
 
     def _section_in_focus(self) -> str:
-        return self._fields.section_around(self.focused)
+        return self._fields.section_around(self._field if self._is_looking else self.focused)
 
     def action_section(self, places: int) -> None:
         """Go to the first field of another section."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import on
@@ -10,19 +10,36 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from workbench.operations import reading
+from workbench.operations.machine import MachineWatch
 from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
-from workbench.store.records import CheckpointRecord
+from workbench.store.records import CheckpointRecord, MessageRecord, StepTable
+from workbench.tui import requests
 from workbench.tui.history import CurveHistory
-from workbench.tui.messages import CheckpointsWanted, RunRead, ScreenWanted, StopWanted
+from workbench.tui.messages import (
+    CheckpointsWanted,
+    InterferenceWanted,
+    RequestSent,
+    RunRead,
+    ScreenWanted,
+    StopWanted,
+    WorkFailed,
+)
+from workbench.tui.preferences import load_preferences, save_preferences
 from workbench.tui.run_charts import (
+    ChartChoice,
     chart_series,
     chart_specs,
     charts_touched,
-    checkpoint_events,
-    span_of_steps,
+    run_events,
+    span_of,
 )
-from workbench.tui.screens.live import LiveScreen, Reading
+from workbench.tui.screens.confirm import ConfirmScreen
+from workbench.tui.screens.live import LiveScreen, Reading, problems_of
+from workbench.tui.screens.log_screen import LogScreen
+from workbench.tui.screens.settings_screen import SettingsScreen
+from workbench.tui.visible import visible
+from workbench.tui.widgets.chart import Chart
 from workbench.tui.widgets.chart_grid import ChartGrid
 from workbench.tui.widgets.empty_state import EmptyState
 from workbench.tui.widgets.failure_panel import FailurePanel
@@ -31,6 +48,9 @@ from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.log_tail import LogTail
 from workbench.tui.widgets.notice import Notice
 from workbench.tui.widgets.run_header import RunHeader
+from workbench.tui.widgets.value_table import ValueTable
+from workbench.tui.x_axis import AXES, joined, x_axis
+from workbench.worker.liveness import RunState, process_to_see
 
 FIRST_SMOOTHING = 0.6
 _LOG_LINES = 200
@@ -52,8 +72,9 @@ class RunScreen(LiveScreen):
 
     PURPOSE = (
         "One run as it goes: the loss of each task (raw faint, smoothed on top, dev as points), "
-        "dev metrics, learning rates. The cursor is shared by all charts. "
-        "Leaving this screen, or the program, does not touch the run."
+        "dev metrics, learning rates. The cursor is shared by all charts. Marked on the axis: "
+        "◆ checkpoint, ▾ evaluation, × not a number, ↻ resumed, ~ learning rate. A zoom that "
+        "reaches to the end moves on with it. Leaving this screen does not touch the run."
     )
 
     AUTO_FOCUS = "GridChart"
@@ -63,8 +84,28 @@ class RunScreen(LiveScreen):
                 tooltip="The chart in focus at full size, or all again"),
         Binding("o", "output", "Output", id="run.output", tooltip="Show or hide the log's end"),
         Binding("x", "stop", "Stop", id="run.stop", tooltip="Stop the run (asks first)"),
+        Binding("p", "pause", "Pause", id="run.pause",
+                tooltip="Let the run pause (asks first), or go on"),
+        Binding("w", "save", "Save now", id="run.save", show=False,
+                tooltip="Save a checkpoint after this step"),
+        Binding("v", "evaluate", "Evaluate now", id="run.evaluate", show=False,
+                tooltip="Evaluate dev after this step"),
         Binding("k", "checkpoints", "Ckpts", id="run.checkpoints",
                 tooltip="Checkpoints of this run, and export"),
+        Binding("m", "overlay", "Overlay", id="run.overlay",
+                tooltip="The losses of all tasks in one chart, or in one each"),
+        Binding("i", "values", "Values", id="run.values",
+                tooltip="A table of the values at the cursor"),
+        Binding("a", "axis", "Axis", id="run.axis",
+                tooltip="Count steps, epochs, minutes or texts on the x axis"),
+        Binding("b", "best", "Best", id="run.best", show=False,
+                tooltip="Draw the best value so far beside each dev curve"),
+        Binding("h", "settings", "Settings", id="run.settings", show=False,
+                tooltip="What the run was asked to do"),
+        Binding("L", "log", "Log", id="run.log", show=False,
+                tooltip="The whole log: search, go to the first error"),
+        Binding("g", "interference", "Interference", id="run.interference", show=False,
+                tooltip="How the tasks' gradients stand to one another"),
         Binding("down", "chart(1)", "Next chart", show=False, id="run.next-chart",
                 tooltip="Go to the next chart"),
         Binding("up", "chart(-1)", "Previous chart", show=False, id="run.previous-chart",
@@ -83,6 +124,8 @@ class RunScreen(LiveScreen):
         &.-before LogTail { display: block; height: 1fr; }
         &.-empty EmptyState { display: block; }
         &.-empty ChartGrid, &.-empty RunHeader, &.-empty LogTail { display: none; }
+        &.-values ValueTable { display: block; }
+        &.-before ValueTable, &.-empty ValueTable { display: none; }
     }
     """
 
@@ -95,6 +138,12 @@ class RunScreen(LiveScreen):
         self._epoch: float | None = None
         self._checkpoints: tuple[CheckpointRecord, ...] = ()
         self._seen: _Seen | None = None
+        self._messages: tuple[MessageRecord, ...] = ()
+        self._steps: StepTable | None = None
+        self._axis_name = AXES[0]
+        self._choice = ChartChoice()
+        self._machine = MachineWatch()
+        self._draws_all = False
         self._wants_log: bool | None = None
 
     def compose(self) -> ComposeResult:
@@ -109,11 +158,15 @@ class RunScreen(LiveScreen):
             "Choose one among all runs, or start a new one.",
             (("1", "all runs"), ("2", "new experiment"), ("?", "help")),
         )
+        yield ValueTable()
         yield LogTail()
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Nothing is open at first."""
+        """Nothing is open at first; curves are seen as they were the last time."""
+        preferences = load_preferences()
+        self._axis_name = preferences.x_axis if preferences.x_axis in AXES else AXES[0]
+        self._choice = ChartChoice(overlays=preferences.overlays)
         self.set_class(self._run_id is None, "-empty")
 
     @property
@@ -131,13 +184,17 @@ class RunScreen(LiveScreen):
         if run_id != self._run_id:
             self._run_id = run_id
             self._forget()
-            self._summary, self._checkpoints = None, ()
+            self._summary, self._checkpoints, self._messages = None, (), ()
+            for grid in self.query(ChartGrid):
+                grid.reset_look()
         if self.is_mounted:
             self.set_class(False, "-empty")
             self.look()
 
     def _forget(self) -> None:
         self._history, self._seen, self._epoch = CurveHistory(), None, None
+        self._steps = None
+        self._choice = replace(self._choice, axis=x_axis(AXES[0], None))
 
     # ── looking ───────────────────────────────────────────────────────────────
 
@@ -147,22 +204,31 @@ class RunScreen(LiveScreen):
         if run_id is None:
             return None
         has_log = self.has_class("-log") or self.has_class("-before")
-        workspace, seen = self._workspace, self._seen
+        workspace, seen, machine = self._workspace, self._seen, self._machine
         cursor = self._history.cursor()
-        last_step = self._summary.step if self._summary is not None and cursor else 0
+        needs_table = self._axis_name != AXES[0]
+        known = self._steps
+        after = int(known.steps[-1]) if known is not None and known.steps.size else 0
 
         def read() -> RunRead | None:
             version = workspace.store.data_version()
             if seen is not None and seen == _Seen(version, True, has_log):
                 return None
             summary = reading.summarize(workspace, run_id)
-            steps = reading.steps(workspace, run_id, after=last_step)
+            # The axis of steps needs the last epoch only, not a hundred thousand rows.
+            first = after if needs_table or after else max(0, summary.step - 1)
+            steps = reading.steps(workspace, run_id, after=first)
+            process = None
+            if not summary.state.is_over:
+                process = process_to_see(workspace.store.facts(run_id))
             log = tuple(reading.log_tail(workspace, run_id, _LOG_LINES)) if has_log else None
             return RunRead(
                 run_id,
                 summary,
                 reading.curves(workspace, run_id, after=cursor),
-                float(steps.epochs[-1]) if steps.epochs.size else None,
+                steps,
+                tuple(workspace.store.messages(run_id)),
+                machine.look(process),
                 tuple(reading.checkpoints(workspace, run_id)),
                 log,
                 version,
@@ -185,25 +251,28 @@ class RunScreen(LiveScreen):
         grid = self.query_one(ChartGrid)
         is_new = before is None
         self._summary = run
-        self._epoch = message.epoch if message.epoch is not None else self._epoch
+        if message.steps.epochs.size:
+            self._epoch = float(message.steps.epochs[-1])
+        self._know_steps(message.steps)
         self._seen = _Seen(message.version, run.state.is_over, message.log is not None)
         if before is None or before.state.is_over != run.state.is_over:
             self.refresh_bindings()
-        self.query_one(RunHeader).show_run(run, self._epoch)
+        self.query_one(RunHeader).show_run(run, self._epoch, message.machine)
         self.query_one(FailurePanel).show_run(run)
-        await grid.show_specs(chart_specs(run))
+        await grid.show_specs(chart_specs(run, self._choice))
         self._show_log_before_first_step(run)
-        changed = charts_touched(run, self._history.add(message.curves))
-        if message.checkpoints != self._checkpoints or is_new:
-            self._checkpoints = message.checkpoints
+        changed = charts_touched(run, self._history.add(message.curves), self._choice)
+        told = (message.checkpoints, message.messages)
+        if is_new or self._draws_all or told != (self._checkpoints, self._messages):
+            self._checkpoints, self._messages = told
             changed = {chart.key for chart in grid.charts}
-        grid.span(span_of_steps(run))
-        events = checkpoint_events(self._checkpoints)
-        for chart in grid.charts:
-            if is_new and chart.family == "loss":
-                chart.smoothing = FIRST_SMOOTHING
-            if chart.key in changed:
-                chart.show(chart_series(chart.key, run, self._history), events)
+            self._draws_all = self._axis_name != AXES[0] and self._steps is None
+        if is_new:
+            self._smooth_losses()
+        if before is not None:
+            axis = self._choice.axis
+            grid.follow_to(axis.place(before.step), axis.place(run.step))
+        self._show_curves(changed)
         if message.log is not None:
             # An empty box says nothing, unless it was asked for.
             is_asked_for = self._wants_log or self.has_class("-before")
@@ -211,6 +280,41 @@ class RunScreen(LiveScreen):
             self.query_one(LogTail).show_lines(message.log or nothing)
         if self.focused is None and grid.charts:
             grid.charts[0].focus()
+
+    def _know_steps(self, news: StepTable) -> None:
+        """Keep what each step cost, if an axis needs it, from the first step on."""
+        needs_table = self._axis_name != AXES[0]
+        is_whole = self._steps is not None or (news.steps.size and int(news.steps[0]) == 1)
+        if not needs_table or not is_whole:
+            return
+        self._steps = joined(self._steps, news)
+        self._choice = replace(self._choice, axis=x_axis(self._axis_name, self._steps))
+
+    def _smooth_losses(self) -> None:
+        for chart in self.query_one(ChartGrid).charts:
+            if chart.family == "loss":
+                chart.smoothing = FIRST_SMOOTHING
+
+    def _show_curves(self, keys: set[str] | None = None) -> None:
+        """Show the curves of these charts, or of all."""
+        run, grid = self._summary, self.query_one(ChartGrid)
+        if run is None:
+            return
+        grid.span(span_of(run, self._choice.axis))
+        events = run_events(self._checkpoints, self._messages, self._history, self._choice.axis)
+        for chart in grid.charts:
+            if keys is None or chart.key in keys:
+                chart.x_label = self._choice.axis.name
+                chart.show(chart_series(chart.key, run, self._history, self._choice), events)
+        self._show_values()
+
+    def _show_values(self) -> None:
+        if self.has_class("-values"):
+            self.query_one(ValueTable).show_charts(self.query_one(ChartGrid).charts)
+
+    @on(Chart.Looked)
+    def _looked(self) -> None:
+        self._show_values()
 
     def _show_log_before_first_step(self, run: RunSummary) -> None:
         """Until there is anything to chart, the log tells what goes on, or what went wrong."""
@@ -245,13 +349,141 @@ class RunScreen(LiveScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to stop only what goes on."""
-        is_over = self._summary is not None and self._summary.state.is_over
-        return not (action == "stop" and is_over)
+        run = self._summary
+        if action == "stop":
+            return run is None or not run.state.is_over
+        if action in ("save", "evaluate"):
+            return run is not None and not run.state.is_over
+        if action == "pause":
+            return run is not None and self._what_pause_does(run) is not None
+        return True
+
+    def _what_pause_does(self, run: RunSummary) -> str | None:
+        """Whether the key lets the run pause, or go on; None if it can do neither."""
+        can_go_on = run.state is RunState.PAUSED or (
+            run.state.is_over and run.state is not RunState.FINISHED
+        )
+        if run.state is RunState.FINISHED:
+            return None
+        return "resume" if can_go_on else "pause"
 
     def action_stop(self) -> None:
         """Ask whether to stop."""
         if self._summary is not None:
             self.post_message(StopWanted(self._summary))
+
+    def action_pause(self) -> None:
+        """Ask whether to pause; going on again needs no question."""
+        run = self._summary
+        asked = self._what_pause_does(run) if run is not None else None
+        if run is None or asked is None:
+            return
+        if asked == "resume":
+            self._ask("resume", "was told to go on")
+            return
+
+        def answered(is_yes: bool | None) -> None:
+            if is_yes:
+                self._ask("pause", "was told to pause")
+
+        self.app.push_screen(
+            ConfirmScreen(
+                f'Pause "{visible(run.record.name)}"?',
+                "It saves a checkpoint after the step it is in, and waits. p lets it go on.",
+                yes="pause it",
+            ),
+            answered,
+        )
+
+    def action_save(self) -> None:
+        """Save a checkpoint now."""
+        self._ask("checkpoint", "was told to save a checkpoint")
+
+    def action_evaluate(self) -> None:
+        """Evaluate dev now."""
+        self._ask("evaluation", "was told to evaluate dev")
+
+    def _ask(self, asked: str, words: str) -> None:
+        """In a thread: ask it of the run, and say so."""
+        workspace, run = self._workspace, self._summary
+        if run is None:
+            return
+        run_id, name = run.record.id, run.record.name
+
+        def work() -> None:
+            try:
+                requests.ask(workspace, asked, run_id)
+            except Exception as error:  # Said on the screen: nobody sees a thread die.
+                self.post_message(WorkFailed(f"asking for {asked}", problems_of(error)))
+                return
+            self.post_message(RequestSent(f'"{name}" {words}.'))
+
+        self.run_worker(work, name="ask", group="ask", thread=True, exit_on_error=False)
+
+    @on(RequestSent)
+    def _request_sent(self, message: RequestSent) -> None:
+        self.notify(visible(message.words), markup=False)
+        self.look()
+
+    async def action_overlay(self) -> None:
+        """One chart for all losses, or one each."""
+        self._choice = replace(self._choice, overlays=not self._choice.overlays)
+        if self._summary is not None:
+            grid = self.query_one(ChartGrid)
+            looks = [chart.look for chart in grid.charts[:1]]
+            await grid.show_specs(chart_specs(self._summary, self._choice))
+            for chart in grid.charts:
+                for look in looks:
+                    chart.follow(look)
+            self._smooth_losses()
+            self._show_curves()
+            if grid.charts:
+                grid.charts[0].focus()
+        save_preferences(replace(load_preferences(), overlays=self._choice.overlays))
+
+    def action_values(self) -> None:
+        """Show or hide the values at the cursor."""
+        self.toggle_class("-values")
+        self._show_values()
+
+    def action_axis(self) -> None:
+        """Count something else on the x axis."""
+        self._axis_name = AXES[(AXES.index(self._axis_name) + 1) % len(AXES)]
+        self.query_one(ChartGrid).reset_look()
+        self._choice = replace(self._choice, axis=x_axis(self._axis_name, self._steps))
+        if self._axis_name == AXES[0] or self._steps is not None:
+            self._show_curves()
+        else:  # what each step cost has to be read first
+            self._seen, self._draws_all = None, True
+            self.look()
+        save_preferences(replace(load_preferences(), x_axis=self._axis_name))
+
+    def action_best(self) -> None:
+        """Show or hide the best value so far."""
+        self._choice = replace(self._choice, has_best=not self._choice.has_best)
+        self._show_curves()
+
+    def action_settings(self) -> None:
+        """Show the settings."""
+        if self._summary is not None:
+            rates = {
+                key.metric.partition("/")[2]: float(curve.values[-1])
+                for key in self._history
+                if key.metric.startswith("learning_rate/")
+                and (curve := self._history.get(key)) is not None
+            }
+            self.app.push_screen(SettingsScreen(self._summary, rates))
+
+    def action_log(self) -> None:
+        """Show the whole log."""
+        if self._summary is not None:
+            record = self._summary.record
+            self.app.push_screen(LogScreen(self._workspace, record.id, record.name))
+
+    def action_interference(self) -> None:
+        """Go to how the tasks' gradients stand to one another."""
+        if self._run_id is not None:
+            self.post_message(InterferenceWanted(self._run_id))
 
     def action_checkpoints(self) -> None:
         """Go to the checkpoints."""

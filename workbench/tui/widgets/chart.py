@@ -29,10 +29,12 @@ from workbench.tui.charts.frame import DEFAULT_EMPTY_TEXT, FrameText, compose_fr
 from workbench.tui.charts.plot import Nothing, Plot, PlotOptions, draw_plot
 from workbench.tui.charts.reading import (
     Curve,
+    Values,
     nearest_place,
     next_place,
     smooth_curves,
     summarise,
+    values_of,
     x_range,
 )
 from workbench.tui.charts.series import COLOUR_SLOTS, LETTERS, ChartEvent, ChartSeries
@@ -241,6 +243,10 @@ class Chart(Widget, can_focus=True):
         """Tell the chart in one line, for screen readers, plain output and tests."""
         return summarise(self.chart_title, self.x_label, self._known_curves(), self._events)
 
+    def values(self) -> list[Values]:
+        """What a table beside the chart tells of its curves, at the cursor if there is one."""
+        return [values_of(curve, self.cursor) for curve in self._known_curves()]
+
     def zoom_in(self) -> None:
         """Show half the range, around the cursor or the middle."""
         self._zoom(0.5)
@@ -365,6 +371,11 @@ class Chart(Widget, can_focus=True):
     def watch_empty_text(self) -> None:
         """Write the text of the empty chart."""
         self._compose_soon()
+
+    def on_mount(self) -> None:
+        """Draw with what the terminal knows."""
+        if getattr(self.app, "is_ascii", False):
+            self.is_ascii = True
 
     def on_show(self, event: Show) -> None:
         """Draw what changed while the chart was hidden."""

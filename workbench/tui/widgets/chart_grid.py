@@ -102,6 +102,17 @@ class ChartGrid(VerticalScroll, can_focus=False, inherit_bindings=False):
         for chart in self.charts:
             chart.whole = whole
 
+    def follow_to(self, before: float, now: float) -> None:
+        """Let a zoomed view that reaches to the end of the curves move on with them."""
+        for chart in self.charts:
+            if chart.view is not None and now > before and chart.view[1] >= before:
+                chart.view = (chart.view[0] + now - before, chart.view[1] + now - before)
+
+    def reset_look(self) -> None:
+        """Forget where someone looked: the axis counts something else now."""
+        for chart in self.charts:
+            chart.cursor, chart.view, chart.whole = None, None, None
+
     def chart(self, key: str) -> GridChart | None:
         """The chart of that key."""
         return next((chart for chart in self.charts if chart.key == key), None)
@@ -154,7 +165,6 @@ class ChartGrid(VerticalScroll, can_focus=False, inherit_bindings=False):
 
     @on(Chart.Looked)
     def _looked(self, message: Chart.Looked) -> None:
-        message.stop()
         for chart in self.charts:
             if chart is not message.chart:
                 chart.follow(message.look)

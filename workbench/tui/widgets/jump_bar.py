@@ -17,6 +17,7 @@ PLACES = {
     "run": "Run",
     "compare": "Compare",
     "checkpoints": "Checkpoints",
+    "playground": "Playground",
 }
 """The screens by mode, in the order of their keys 1, 2, 3…"""
 

@@ -228,6 +228,11 @@ class Outlook(Vertical):
         """The page that is shown."""
         return self._page
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the plan is of the form as it is now."""
+        return self._is_fresh
+
     def show_page(self, page: str) -> None:
         """Show one of the pages."""
         self._page = page

@@ -12,7 +12,7 @@ from workbench.config.optimization import OptimizationConfig
 from workbench.plan import Plan
 from workbench.schedules import layer_factors, warmup_steps
 from workbench.tui import figures
-from workbench.tui.charts.series import ChartSeries, SeriesRole
+from workbench.tui.charts.series import LETTERS, ChartSeries, SeriesRole
 from workbench.tui.charts.sparkline import sparkline
 from workbench.tui.widgets.chart import Chart
 
@@ -88,7 +88,7 @@ class RateLine(Static):
     """The rate as a sketch in one row, for the form itself."""
 
     DEFAULT_CSS = """
-    RateLine { height: 3; padding-left: 2; color: $text-muted; }
+    RateLine { height: auto; padding-left: 2; color: $text-muted; }
     """
 
     def show_settings(self, settings: OptimizationConfig | None) -> None:
@@ -141,8 +141,12 @@ class RateChart(Widget):
             self._words = ""
             self.query_one(Chart).show([])
             return
-        self._words = rate_words(settings)
         lines = planned_rates(settings, plan) if plan is not None else expected_rates(settings)
+        named = (
+            f"{letter}  {label}: up to {figures.rate(float(y.max(initial=0.0)))}"
+            for letter, (label, _, y) in zip(LETTERS, lines, strict=False)
+        )
+        self._words = "\n".join([rate_words(settings), "", *named])
         self.query_one(Chart).show(
             [
                 ChartSeries(label, x, y, SeriesRole.LINE, slot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from workbench.operations.folding import Fold
 from workbench.operations.reading import RunSummary
 from workbench.tui import figures
 from workbench.tui.states import state_word
@@ -20,6 +21,7 @@ class RunDetail(Static):
         height: 5;
         padding: 0 1;
         border-top: solid $border-blurred;
+        border-title-color: $text-muted;
         color: $foreground;
         text-wrap: nowrap;
         text-overflow: ellipsis;
@@ -29,10 +31,11 @@ class RunDetail(Static):
     def __init__(self) -> None:
         super().__init__()
         self._run: RunSummary | None = None
+        self._fold: Fold | None = None
 
-    def show_run(self, run: RunSummary | None) -> None:
-        """Show this run, or nothing."""
-        self._run = run
+    def show_run(self, run: RunSummary | None, fold: Fold | None = None) -> None:
+        """Show this run, or nothing; of folded seeds what each of them reached."""
+        self._run, self._fold = run, fold if fold is not None and len(fold.runs) > 1 else None
         self._describe()
 
     def on_resize(self) -> None:
@@ -42,6 +45,11 @@ class RunDetail(Static):
     def _describe(self) -> None:
         width = self.content_size.width
         lines = _lines(self._run, width) if self._run is not None else []
+        if self._run is not None and self._fold is not None:
+            lines[1] = _seeds(self._fold)
+            lines[2] = Content.styled("⏎ shows each seed   c compares them", "$foreground 65%")
+        elif self._run is not None:
+            lines[0] += _kept(self._run)
         if self.content_size.height > len(lines) > 0 and self._run is not None:
             best = best_words(self._run, 0) if self._run.selection is None else _best(self._run)
             lines[-1:] = [best, _settings(self._run), Content(), *_tasks(self._run)]
@@ -71,6 +79,29 @@ def _lines(run: RunSummary, width: int) -> list[Content]:
         Content.assemble(facts[0], *[part for fact in facts[1:] for part in (dot, fact)]),
         best_words(run, width),
     ]
+
+
+def _kept(run: RunSummary) -> Content:
+    """What people added: star, tags, note."""
+    one = run.keeping
+    return Content.assemble(
+        ("  ★" if one.starred else "", "$text-accent"),
+        ("".join(f"  #{visible(tag)}" for tag in one.tags), "$text-secondary"),
+        ("  archived" if one.archived_at else "", "$text-warning"),
+        ("  in the trash" if one.deleted_at else "", "$text-warning"),
+        f"  {visible(' '.join(one.note.split()))}" if one.note else "",
+    )
+
+
+def _seeds(fold: Fold) -> Content:
+    """What each seed reached."""
+    parts = [
+        Content.assemble(
+            (f"seed {run.record.config.seed} ", "$foreground 65%"), figures.metric(run.selection)
+        )
+        for run in fold.runs
+    ]
+    return Content("   ").join(parts)
 
 
 def _best(run: RunSummary) -> Content:

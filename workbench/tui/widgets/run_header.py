@@ -6,6 +6,7 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.widget import Widget
 
+from workbench.operations.machine import MachineFigures
 from workbench.operations.reading import RunSummary
 from workbench.tui import figures
 from workbench.tui.charts.canvas import FAR_CELLS
@@ -13,6 +14,8 @@ from workbench.tui.states import state_colour, state_word
 from workbench.tui.visible import visible
 from workbench.tui.widgets.run_table import best_words
 from workbench.worker.liveness import RunState
+
+_LEAST_BAR_CELLS = 16
 
 
 class RunHeader(Widget):
@@ -31,11 +34,23 @@ class RunHeader(Widget):
         super().__init__()
         self._run: RunSummary | None = None
         self._epoch: float | None = None
+        self._machine: MachineFigures | None = None
         self._lines: tuple[Content, ...] = ()
 
-    def show_run(self, run: RunSummary | None, epoch: float | None) -> None:
-        """Show this run; `epoch` is the passes over its data, None if not known."""
-        self._run, self._epoch = run, epoch
+    def show_run(
+        self,
+        run: RunSummary | None,
+        epoch: float | None,
+        machine: MachineFigures | None = None,
+    ) -> None:
+        """Show this run.
+
+        Args:
+            run: The run.
+            epoch: Passes over its data, None if not known.
+            machine: What its machine is doing, None if not known.
+        """
+        self._run, self._epoch, self._machine = run, epoch, machine
         before, self._lines = self._lines, self._describe()
         if len(before) != len(self._lines):
             self.refresh()
@@ -63,7 +78,7 @@ class RunHeader(Widget):
         lines = (
             _title(self._run),
             _progress(self._run, self._epoch, width),
-            best_words(self._run, width),
+            _best(self._run, self._machine, width),
         )
         return tuple(line.truncate(width, ellipsis=True) for line in lines)
 
@@ -84,6 +99,31 @@ def changed_spans(old: Content, new: Content) -> list[tuple[int, int]]:
         else:
             spans.append((at, at + 1))
     return spans
+
+
+def _best(run: RunSummary, machine: MachineFigures | None, width: int) -> Content:
+    """What was reached, and at the right, if there is room, what the machine is doing."""
+    strip = machine_words(machine) if machine is not None else Content()
+    for words in (best_words(run, width - strip.cell_length - 3), best_words(run, 0)):
+        room = width - words.cell_length - strip.cell_length
+        if strip.plain and room >= 3:
+            return words + Content(" " * room) + strip
+    return best_words(run, width)
+
+
+def machine_words(machine: MachineFigures) -> Content:
+    """`cpu 1.9/2  mem 1.2 GB  host 98% cpu 61% mem  gpu0 87% 11/24 GB 61°`."""
+    parts = [
+        f"cpu {machine.process_cpu:.1f}/{machine.cores}",
+        f"mem {figures.size(machine.process_memory)}",
+        f"host {figures.percent(machine.host_memory)} mem",
+    ]
+    for gpu in machine.gpus:
+        busy = "" if gpu.busy is None else f" {figures.percent(gpu.busy)}"
+        warm = "" if gpu.temperature is None else f" {gpu.temperature:.0f}°"
+        used = f"{gpu.memory_used / 1e9:.0f}/{gpu.memory_total / 1e9:.0f} GB"
+        parts.append(f"gpu{gpu.index}{busy} {used}{warm}")
+    return Content.styled("  ".join(parts), "$foreground 65%")
 
 
 def _title(run: RunSummary) -> Content:
@@ -113,6 +153,11 @@ def _progress(run: RunSummary, epoch: float | None, width: int) -> Content:
         facts.append(f"{run.texts_per_second:3.0f} texts/s")
     facts.append(f"took {figures.duration(run.seconds)}" if run.state.is_over
                  else f"elapsed {figures.duration(run.seconds)}")  # fmt: skip
+    # Two more speeds, where the bar stays long enough to be read.
+    for speed, unit in ((run.steps_per_second, "steps/s"), (run.tokens_per_second, "tokens/s")):
+        more = f"{figures.speed(speed)} {unit}" if speed else ""
+        if more and width - len("  ".join([*facts, more])) - 7 >= _LEAST_BAR_CELLS:
+            facts.insert(len(facts) - 1, more)
     words = "  ".join(facts)
     cells = max(6, width - len(words) - 7)
     done, open_part = figures.progress_bar(part, cells)

@@ -1,47 +1,84 @@
-"""The table of runs: one line a run, drawn from its summary."""
+"""The table of runs: one line a run, or one line for all seeds of a configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from textual.content import Content
 
+from workbench.operations.folding import Fold
 from workbench.operations.reading import RunSummary
-from workbench.tui import figures
+from workbench.tui import columns, figures
 from workbench.tui.charts.sparkline import sparkline
+from workbench.tui.preferences import DEFAULT_COLUMNS
 from workbench.tui.states import state_colour, state_word
 from workbench.tui.visible import visible
-from workbench.tui.widgets.table import Column, Row, Table
+from workbench.tui.widgets.table import Column, Table
 
-_COLUMNS = (
-    Column("state"),
-    Column("run", smallest=14),
-    Column("progress"),
-    Column("best", importance=1, is_right=True),
-    Column("loss", importance=3),
-    Column("dev metrics at best", importance=5, smallest=40),
-    Column("tasks", importance=7, smallest=10),
-    Column("started", importance=4, is_right=True),
-    Column("took", importance=2, is_right=True),
-    Column("id", importance=8),
-)
+_IMPORTANCE = {"state": 0, "name": 0, "progress": 0, "best": 1, "took": 2, "loss": 3, "started": 4,
+               "metrics": 5, "tags": 6, "tasks": 7, "id": 8}  # fmt: skip
+"""Which of the columns that are shown unasked give way first on a narrow screen."""
+_SMALLEST = {"name": 14, "metrics": 40, "tasks": 10, "tags": 8, "note": 12, "source": 8}
 _BAR_CELLS = 6
 _SPARK_CELLS = 8
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """What one row shows."""
+
+    fold: Fold
+    keys: tuple[str, ...]
+    """Columns, from left to right."""
+    is_part: bool = False
+    """Whether it is one seed of the fold above it."""
+
+    @property
+    def key(self) -> str:
+        """The run's id; for several seeds the fold's own, which is no run's."""
+        return f"{FOLD}{self.fold.key}" if len(self.fold.runs) > 1 else self.fold.key
+
+    @cached_property
+    def cells(self) -> tuple[Content, ...]:
+        """Made when the row comes into view."""
+        return tuple(_cell(self, key) for key in self.keys)
+
+
+FOLD = "seeds of "
 
 
 class RunTable(Table):
     """Runs with a cursor and marks, by run id."""
 
     def __init__(self) -> None:
-        super().__init__(_COLUMNS, id="runs")
+        self._shown: tuple[tuple[str, ...], str] = ((), "")
+        super().__init__(_columns(DEFAULT_COLUMNS, ""), id="runs")
 
-    def show_runs(self, runs: Sequence[RunSummary]) -> None:
-        """Show these runs, in this order."""
-        self.show([Row(run.record.id, _cells(run)) for run in runs])
+    def show_lines(self, lines: Sequence[RunLine], keys: tuple[str, ...], sort: str) -> None:
+        """Show these lines, in this order, with these columns."""
+        shown = (keys, sort)
+        self.show(lines, columns=_columns(keys, sort) if shown != self._shown else None)
+        self._shown = shown
 
 
-def metric_words(run: RunSummary, *, has_names: bool = True) -> Content:
+def _columns(keys: Sequence[str], sort: str) -> tuple[Column, ...]:
+    by, arrow = sort.removeprefix("-"), "▼" if sort.startswith("-") else "▲"
+    return tuple(
+        Column(
+            columns.heading(key) + (arrow if key == by else ""),
+            # What someone chose to see gives way last.
+            importance=_IMPORTANCE.get(key, 1),
+            is_right=columns.is_right(key),
+            smallest=_SMALLEST.get(key, 0),
+        )
+        for key in keys
+    )
+
+
+def metric_words(run: RunSummary, *, has_names: bool = True, fold: Fold | None = None) -> Content:
     """`topic accuracy 0.910  entity span_f1 0.712`: what each task reached."""
     parts = []
     for task, config in run.record.config.tasks.items():
@@ -50,7 +87,11 @@ def metric_words(run: RunSummary, *, has_names: bool = True) -> Content:
             name = f"{visible(task)} {config.metric} " if has_names else f"{visible(task)} "
             shown = figures.metric(value)
             shown = shown if has_names else shown.removeprefix("0")
-            parts.append(Content.assemble((name, "$foreground 65%"), shown))
+            spread = fold.spread.get(task, {}).get(config.metric) if fold else None
+            about = "" if spread is None else f"±{figures.metric(spread).removeprefix('0')}"
+            parts.append(
+                Content.assemble((name, "$foreground 65%"), shown, (about, "$foreground 65%"))
+            )
     return Content("  ").join(parts)
 
 
@@ -86,17 +127,64 @@ def progress_words(run: RunSummary, width: int = _BAR_CELLS) -> Content:
     )
 
 
-def _cells(run: RunSummary) -> tuple[Content, ...]:
-    spark = sparkline(np.asarray(run.spark, dtype=np.float64), _SPARK_CELLS)
-    return (
-        state_word(run.state),
-        Content(visible(run.record.name)),
-        progress_words(run),
-        Content.styled(figures.metric(run.selection), "bold"),
-        Content.styled(spark, "$text-secondary"),
-        metric_words(run, has_names=False),
-        Content.styled(visible(", ".join(run.tasks)), "$foreground 65%"),
-        Content.styled(figures.moment(run.record.created_at), "$foreground 65%"),
-        Content.styled(figures.duration(run.seconds), "$foreground 65%"),
-        Content.styled(visible(run.record.id), "$foreground 65%"),
+def _cell(line: RunLine, key: str) -> Content:
+    run = line.fold.mean
+    draw = _DRAWN.get(key)
+    if draw is not None:
+        return draw(line)
+    words = Content(visible(columns.words(run, key)))
+    task, _, metric = key.partition(".")
+    spread = line.fold.spread.get(task, {}).get(metric)
+    if spread is not None:
+        return Content.assemble(words, (f" ±{figures.metric(spread)}", "$foreground 65%"))
+    return words if columns.is_right(key) and "." in key else words.stylize("$foreground 65%")
+
+
+def _name(line: RunLine) -> Content:
+    run, count = line.fold.mean, len(line.fold.runs)
+    if line.is_part:
+        return Content.assemble(("  └ ", "$foreground 40%"), f"seed {run.record.config.seed}",
+                                (f"  {visible(run.record.name)}", "$foreground 65%"))  # fmt: skip
+    star = ("★ ", "$text-accent") if any(one.keeping.starred for one in line.fold.runs) else ""
+    seeds = (f" ×{count} seeds", "$text-secondary") if count > 1 else ""
+    faint = "$foreground 50%" if run.keeping.archived_at or run.keeping.deleted_at else ""
+    return Content.assemble(star, (visible(run.record.name), faint), seeds)
+
+
+def _best(line: RunLine) -> Content:
+    best = Content.styled(figures.metric(line.fold.mean.selection), "bold")
+    if line.fold.selection_spread is None:
+        return best
+    return best + Content.styled(
+        f" ±{figures.metric(line.fold.selection_spread)}", "$foreground 65%"
     )
+
+
+def _state(line: RunLine) -> Content:
+    runs = line.fold.runs
+    place = runs[0].queue_place
+    if len(runs) == 1 and place is not None:
+        return state_word(runs[0].state) + Content.styled(f" {place}", "$foreground 65%")
+    if len({run.state for run in runs}) == 1:
+        return state_word(runs[0].state)
+    open_runs = [run for run in runs if not run.state.is_over]
+    shown = (open_runs or [run for run in runs if run.state is not runs[0].state])[0].state
+    count = sum(run.state is shown for run in runs)
+    return state_word(shown) + Content.styled(f" {count}/{len(runs)}", "$foreground 65%")
+
+
+_DRAWN: dict[str, Callable[[RunLine], Content]] = {
+    "state": _state,
+    "name": _name,
+    "progress": lambda line: progress_words(line.fold.mean),
+    "best": _best,
+    "loss": lambda line: Content.styled(
+        sparkline(np.asarray(line.fold.mean.spark, dtype=np.float64), _SPARK_CELLS),
+        "$text-secondary",
+    ),
+    "metrics": lambda line: metric_words(line.fold.mean, has_names=False, fold=line.fold),
+    "star": lambda line: Content.styled(
+        "★" if line.fold.mean.keeping.starred else "", "$text-accent"
+    ),
+}
+"""Columns that are more than words."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -22,6 +22,7 @@ from textual.visual import Visual
 from workbench.tui.messages import FrozenMessage
 
 _GAP = 2
+_ROWS_MEASURED = 50
 _GUTTER = 3
 """Cells before the first column: cursor bar, mark, space."""
 
@@ -45,6 +46,18 @@ class Row:
 
     key: str
     cells: tuple[Content, ...]
+
+
+class AnyRow(Protocol):
+    """A line whose cells may be made when it is first seen: few of thousands ever are."""
+
+    @property
+    def key(self) -> str:
+        """Names the row."""
+
+    @property
+    def cells(self) -> tuple[Content, ...]:
+        """One per column."""
 
 
 class Table(ScrollView, can_focus=True):
@@ -123,7 +136,8 @@ class Table(ScrollView, can_focus=True):
         super().__init__(id=id, classes=classes)
         self._is_for_reading = is_for_reading
         self._columns = tuple(columns)
-        self._rows: tuple[Row, ...] = ()
+        self._rows: tuple[AnyRow, ...] = ()
+        self._widths: list[int] = []
         self._index: dict[str, int] = {}
         self._cursor = 0
         self._marks: frozenset[str] = frozenset()
@@ -138,16 +152,17 @@ class Table(ScrollView, can_focus=True):
         return self._rows[self._cursor].key if self._rows else None
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[AnyRow, ...]:
         """The rows as shown last."""
         return self._rows
 
-    def show(self, rows: Sequence[Row], *, columns: Sequence[Column] | None = None) -> None:
+    def show(self, rows: Sequence[AnyRow], *, columns: Sequence[Column] | None = None) -> None:
         """Exchange all rows; the cursor stays on its row, or at its place if that is gone."""
         before = self.cursor_key
         if columns is not None:
             self._columns = tuple(columns)
         self._rows = tuple(rows)
+        self._widths = []
         self._index = {row.key: at for at, row in enumerate(self._rows)}
         fallback = min(self._cursor, max(0, len(self._rows) - 1))
         self._cursor = self._index.get(before, fallback) if before is not None else fallback
@@ -224,6 +239,9 @@ class Table(ScrollView, can_focus=True):
         """Draw the lines that came into view."""
         super().watch_scroll_y(old_value, new_value)
         self._lines = []
+        if len(self._rows) > _ROWS_MEASURED and self._measure():
+            self._layout = self._fit_columns(max(1, self.size.width - 1))
+            self.refresh()
 
     def _relayout(self) -> None:
         # One cell stays free at the right, so that nothing touches the edge.
@@ -252,16 +270,27 @@ class Table(ScrollView, can_focus=True):
             if old != new:
                 self.refresh_line(y + self.scroll_offset.y)
 
+    def _measure(self) -> bool:
+        """Note how wide cells are, of the first rows and of those in view; whether that grew.
+
+        Of thousands of rows the cells of most are never made.
+        """
+        before = list(self._widths)
+        if not self._widths:
+            self._widths = [max(1, Content(column.title).cell_length) for column in self._columns]
+        top = self.scroll_offset.y
+        for row in (
+            *self._rows[:_ROWS_MEASURED],
+            *self._rows[max(top, _ROWS_MEASURED) : top + self.size.height],
+        ):
+            for at, cell in enumerate(row.cells):
+                self._widths[at] = max(self._widths[at], cell.cell_length)
+        return self._widths != before
+
     def _fit_columns(self, width: int) -> list[tuple[int, int]]:
         """Columns to show, as (number, cells)."""
-        natural = [
-            max(
-                Content(column.title).cell_length,
-                *(row.cells[at].cell_length for row in self._rows),
-                1,
-            )
-            for at, column in enumerate(self._columns)
-        ]
+        self._measure()
+        natural = self._widths
         chosen = list(range(len(self._columns)))
 
         def smallest(at: int) -> int:

@@ -1,0 +1,176 @@
+"""Order among runs by keyboard: filter as one types, columns, seeds, tags, trash and undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from recorded_runs import a_config, a_run, finish, train
+from synthetic_runs import fill
+from textual.pilot import Pilot
+
+from workbench.operations.workspace import Workspace
+from workbench.tui.app import WorkbenchApp
+from workbench.tui.preferences import load_preferences
+from workbench.tui.screens.columns_dialog import ColumnsDialog
+from workbench.tui.screens.compare import CompareScreen
+from workbench.tui.screens.home import HomeScreen
+from workbench.tui.screens.prompt import PromptScreen
+from workbench.tui.widgets.filter_bar import FilterBar
+from workbench.tui.widgets.run_table import RunTable
+
+Text = Callable[[Pilot[None]], str]
+
+
+def home(app: WorkbenchApp) -> HomeScreen:
+    assert isinstance(app.screen, HomeScreen)
+    return app.screen
+
+
+def keys(app: WorkbenchApp) -> list[str]:
+    return [row.key for row in home(app).query_one(RunTable).rows]
+
+
+async def test_a_filter_is_read_as_it_is_typed_with_help_and_reasons(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+
+        await pilot.press("slash", *"topic.acc")
+        assert "topic.accuracy" in screen_text(pilot)  # offered
+        await pilot.press("tab", *">0.5")
+        await wait(pilot, lambda: keys(app) == ["k7fp3x2a", "n2rt5c8w"])
+
+        await pilot.press(")")
+        assert "this was not expected here" in screen_text(pilot)
+        assert keys(app) == ["k7fp3x2a", "n2rt5c8w"]  # the last one that could be read
+
+        await pilot.press("backspace", "enter")
+        assert app.focused is home(app).query_one(RunTable)
+        assert "2 of 3 runs" in screen_text(pilot)
+
+
+async def test_letters_that_come_together_with_the_key_go_into_the_filter(
+    recorded: Workspace, wait: Any
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        home(app).action_filter()
+
+        assert app.focused is home(app).query_one("#filter")
+
+
+async def test_what_many_keys_do_to_marked_runs_one_key_takes_back(
+    recorded: Workspace, wait: Any
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        await pilot.press("down", "space", "space", "t")
+        await wait(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await pilot.press(*"paper", "enter")
+        await wait(pilot, lambda: recorded.store.keeping("f9zx7k2n").tags == ("paper",))
+        assert recorded.store.keeping("n2rt5c8w").tags == ("paper",)
+
+        await pilot.press("D")
+        await wait(pilot, lambda: keys(app) == ["k7fp3x2a"])
+        await pilot.press("u")
+        await wait(pilot, lambda: len(keys(app)) == 3)
+        await pilot.press("u")
+        await wait(pilot, lambda: recorded.store.keeping("f9zx7k2n").tags == ())
+
+
+async def test_a_run_at_work_cannot_be_deleted_and_the_screen_says_why(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+
+        await pilot.press("D")
+
+        await wait(pilot, lambda: "stop it first" in screen_text(pilot))
+        assert len(keys(app)) == 3
+
+
+async def test_seeds_fold_into_one_row_that_opens_and_compares(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    config = a_config("cls", pooling="cls").model_copy(update={"seed": 7})
+    other = a_run(recorded, "p3rt5c8w", config=config, minutes_ago=61)
+    train(recorded, other, upto=240, quality=0.9)
+    finish(recorded, other)
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 4)
+
+        await pilot.press("f")
+        assert len(keys(app)) == 3
+        assert "cls ×2 seeds" in screen_text(pilot)
+        assert "0.778 ±0.013" in screen_text(pilot)
+        assert load_preferences().folds_seeds
+
+        await pilot.press("down", "enter")
+        assert "└ seed 7" in screen_text(pilot)
+        await pilot.press("c")
+        await wait(pilot, lambda: isinstance(app.screen, CompareScreen))
+        assert app.screen._run_ids == ("n2rt5c8w", "p3rt5c8w")
+
+
+async def test_columns_and_order_are_chosen_and_remembered(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        await pilot.press("v")
+        await wait(pilot, lambda: isinstance(app.screen, ColumnsDialog))
+        await pilot.press("slash", *"learning_rate", "enter", "home", "space", "s", "enter")
+        await wait(pilot, lambda: isinstance(app.screen, HomeScreen))
+
+        assert "optimization.learning_rate▼" in screen_text(pilot)
+        assert keys(app)[0] == "f9zx7k2n"  # the hottest first
+        await pilot.press("r")
+        assert keys(app)[-1] == "f9zx7k2n"
+
+    again = WorkbenchApp(recorded)
+    async with again.run_test(size=(120, 40)) as pilot:
+        await wait(pilot, lambda: len(again.known_runs) == 3)
+
+        assert "optimization.learning_rate▲" in screen_text(pilot)
+
+
+async def test_a_deleted_run_is_found_by_asking_and_restored_by_the_same_key(
+    recorded: Workspace, wait: Any
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        await pilot.press("down", "D")
+        await wait(pilot, lambda: len(keys(app)) == 2)
+
+        await pilot.press("slash", *"deleted", "enter")
+        await wait(pilot, lambda: keys(app) == ["n2rt5c8w"])
+        await pilot.press("D", "escape")
+        await wait(pilot, lambda: len(keys(app)) == 3)
+
+
+async def test_of_hundreds_of_runs_only_those_in_view_are_drawn(
+    workspace: Workspace, wait: Any
+) -> None:
+    fill(workspace, 300, steps_each=4)
+    app = WorkbenchApp(workspace)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 300)
+        table = home(app).query_one(RunTable)
+        await pilot.press("end")
+
+        assert table.cursor_key == "r00000"
+        made = sum("cells" in vars(row) for row in table.rows)
+        assert made < 150
+        bar = home(app).query_one(FilterBar)
+        bar.put("state=failed")
+        await wait(pilot, lambda: len(table.rows) == 30)

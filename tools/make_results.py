@@ -1,0 +1,183 @@
+"""What the presets reach on the real corpora, together and each task alone: docs/results.md.
+
+    python tools/make_results.py --data-root CORPORA --work FOLDER [--only NAME]… [--minutes 40]
+
+Each row is a run of its own, followed by one look at the test split with the best checkpoint of
+dev. A run that is in FOLDER's database already is not made anew, so that the work can be done in
+several sittings; the page is written from whatever is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.config.baselines import alone
+from workbench.config.experiment import ExperimentConfig
+from workbench.config.loading import load_experiment, to_toml
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "results.md"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A preset, perhaps with other settings, and its tasks alone."""
+
+    name: str
+    preset: str
+    settings: tuple[str, ...] = ()
+    """What differs from the preset, as for `--set`."""
+
+    def config(self, data_root: Path) -> ExperimentConfig:
+        """The experiment of all tasks."""
+        config = load_experiment(self.preset, overrides=list(self.settings), data_root=data_root)
+        return config.model_copy(update={"name": self.name})
+
+
+def _heads(*tasks: str, **settings: str) -> tuple[str, ...]:
+    return tuple(f"tasks.{task}.{key}={value}" for task in tasks for key, value in settings.items())
+
+
+NER = ("tweets", "wikipedia")
+STUDIES = (
+    Study("questions and names", "tutorial-ner-trec"),
+    Study("intent and slots", "intent-slots"),
+    Study("pairs", "pairs"),
+    Study("two NER, BiLSTM and CRF", "tutorial-two-ner"),
+    Study("two NER, CRF", "tutorial-two-ner", _heads(*NER, rnn="none")),
+    Study("two NER, linear", "tutorial-two-ner", _heads(*NER, rnn="none", crf="false")),
+    Study("questions and names, CRF", "tutorial-ner-trec", _heads("entity", crf="true")),
+    Study("sentiment and parts of speech", "sentiment-pos"),
+    Study("emotions", "emotions"),
+)
+PUBLISHED = {
+    ("question", "accuracy"): "0.974 BERT-base, 0.970 DistilBERT (model cards)",
+    ("entity", "span_f1"): "0.565 BERTweet; 0.456 Aguilar et al.",
+    ("tweets", "span_f1"): "0.565 BERTweet; 0.456 Aguilar et al.",
+    ("wikipedia", "span_f1"): "none on this split",
+    ("intent", "accuracy"): "0.990 Stack-Propagation+BERT; 0.970 Slot-Gated",
+    ("slots", "span_f1"): "0.970 Stack-Propagation+BERT; 0.888 Slot-Gated",
+    ("relatedness", "pearson"): "0.884 InferSent; 0.888 GenSen",
+    ("entailment", "accuracy"): "0.863 InferSent; 0.878 GenSen",
+    ("emotion", "macro_f1"): "0.46 BERT-base (Demszky et al.)",
+    ("sentiment", "accuracy"): "0.885 RoBERTa-base; 0.86-0.87 BERT-base (model cards)",
+    ("pos", "accuracy"): "0.969 spaCy transformer, treebank v2.5",
+}
+"""On test, by task and metric, as their authors state them."""
+
+
+def wanted(study: Study, data_root: Path) -> Iterator[tuple[str, ExperimentConfig]]:
+    """The runs of a study by name: together, then each task alone."""
+    config = study.config(data_root)
+    yield study.name, config
+    if len(config.tasks) > 1:
+        for task in config.tasks:
+            name = f"{study.name}: {task} alone"
+            yield name, alone(config, task).model_copy(update={"name": name})
+
+
+def workbench(*words: str, database: Path) -> str:
+    """A command of the program, to its end; what it printed."""
+    command = [sys.executable, "-m", "workbench", *words, "--db", str(database)]
+    done = subprocess.run(
+        command, check=True, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def run(name: str, config: ExperimentConfig, folder: Path, found: dict[str, Any]) -> None:
+    """Train, look at test once, and keep what came out."""
+    database, file = folder / "experiments.db", folder / "experiment.toml"
+    file.write_text(to_toml(config), encoding="utf-8")
+    begin = time.monotonic()
+    workbench("train", str(file), "--name", name, "--plain", database=database)
+    seconds = time.monotonic() - begin
+    shown = json.loads(workbench("show", name, "--json", database=database))
+    test = json.loads(workbench("evaluate", name, "--json", database=database))
+    found[name] = {
+        "dev": shown["metrics"],
+        "test": test.get("metrics", test),
+        "seconds": round(seconds),
+        "texts_per_second": shown.get("texts_per_second"),
+    }
+    (folder / "results.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+
+
+def page(found: dict[str, Any], data_root: Path) -> str:
+    """The page, from what was found so far."""
+    lines = [
+        "# Results",
+        "",
+        "What the presets reach with MiniLM (22 M parameters, 6 layers) on public corpora, on the",
+        "test split, by the checkpoint that dev chose; one seed each, so that differences of a",
+        "point or less may be chance. Made on two CPU cores, fp32, by",
+        "`python tools/make_results.py --data-root CORPORA --work FOLDER`.",
+        "",
+        "| study | task | metric | together | alone | published, larger models |",
+        "| --- | --- | --- | ---: | ---: | --- |",
+    ]
+    for study in STUDIES:
+        if study.name not in found:
+            continue
+        config = study.config(data_root)
+        for task, settings in config.tasks.items():
+            metric = settings.metric
+            together = found[study.name]["test"][task][metric]
+            by_itself = found.get(f"{study.name}: {task} alone")
+            alone_value = f"{by_itself['test'][task][metric]:.3f}" if by_itself else ""
+            if len(config.tasks) == 1:
+                alone_value = "the same"
+            lines.append(
+                f"| {study.name} | {task} | {metric} | {together:.3f} | {alone_value} "
+                f"| {PUBLISHED.get((task, metric), '')} |"
+            )
+    lines += ["", "## Commands", "", "| study | command | seconds |", "| --- | --- | ---: |"]
+    for study in STUDIES:
+        if study.name in found:
+            sets = "".join(f" --set {setting}" for setting in study.settings)
+            lines.append(
+                f"| {study.name} | `mtl-workbench train {study.preset} --data-root CORPORA{sets}` "
+                f"| {found[study.name]['seconds']} |"
+            )
+    lines += [
+        "",
+        "Then `mtl-workbench evaluate @last --split test`. Each task alone: `mtl-workbench",
+        "baselines PRESET --data-root CORPORA`. Published figures are those that the corpora's",
+        "page or the models' cards state; the models are four to fifteen times as large.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-root", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after this time")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    kept = options.work / "results.json"
+    found: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
+    until = time.monotonic() + 60 * options.minutes
+    for study in STUDIES:
+        if options.only and study.name not in options.only:
+            continue
+        for name, config in wanted(study, options.data_root.resolve()):
+            if name not in found and time.monotonic() < until:
+                print(name, flush=True)
+                run(name, config, options.work.resolve(), found)
+    PAGE.write_text(page(found, options.data_root.resolve()), encoding="utf-8")
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()

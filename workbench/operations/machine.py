@@ -1,0 +1,115 @@
+"""What the machine that a run works on is doing: its processors, its memory, its GPUs.
+
+What cannot be known is None or missing; nothing here ever raises. Figures of a run on another
+machine are not to be had from here.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from workbench.store.records import ProcessIdentity
+from workbench.worker.liveness import current_identity, is_alive
+
+
+@dataclass(frozen=True)
+class GpuFigures:
+    """One GPU."""
+
+    index: int
+    name: str
+    busy: float | None
+    """Share of the time in which it computed, 0 to 1."""
+    memory_used: int
+    """Bytes."""
+    memory_total: int
+    temperature: float | None
+    """Degrees Celsius."""
+
+
+@dataclass(frozen=True)
+class MachineFigures:
+    """One moment."""
+
+    process_cpu: float
+    """Of the worker, in cores."""
+    process_memory: int
+    """Of the worker, resident bytes."""
+    host_cpu: float
+    """Share of all cores that is busy, 0 to 1."""
+    host_memory: float
+    """Share of memory that is in use, 0 to 1."""
+    cores: int
+    gpus: tuple[GpuFigures, ...]
+
+
+class MachineWatch:
+    """Looks at the process of a run; keeps what the next look is compared with."""
+
+    def __init__(self) -> None:
+        self._process: psutil.Process | None = None
+        self._gpus: Any = None
+        self._has_tried = False
+
+    def look(self, process: ProcessIdentity | None) -> MachineFigures | None:
+        """The figures of now; None for a process that is gone or on another machine.
+
+        The first look at a process has nothing to compare with: its processor figures are 0.
+        """
+        if process is None or process.host != current_identity().host or not is_alive(process):
+            return None
+        with suppress(psutil.Error, OSError):
+            if self._process is None or self._process.pid != process.pid:
+                self._process = psutil.Process(process.pid)
+                self._process.cpu_percent()
+                psutil.cpu_percent()
+            one = self._process
+            return MachineFigures(
+                process_cpu=one.cpu_percent() / 100,
+                process_memory=one.memory_info().rss,
+                host_cpu=psutil.cpu_percent() / 100,
+                host_memory=psutil.virtual_memory().percent / 100,
+                cores=psutil.cpu_count() or 1,
+                gpus=self._look_at_gpus(),
+            )
+        return None
+
+    def _look_at_gpus(self) -> tuple[GpuFigures, ...]:
+        if not self._has_tried:
+            self._has_tried = True
+            # Any failure means the same: no GPU whose figures can be had.
+            with suppress(Exception):
+                import pynvml  # type: ignore[import-untyped]  # 20 ms, and only while one watches
+
+                pynvml.nvmlInit()
+                self._gpus = pynvml
+        if self._gpus is None:
+            return ()
+        found = []
+        with suppress(Exception):
+            for index in range(self._gpus.nvmlDeviceGetCount()):
+                found.append(_gpu(self._gpus, index))
+        return tuple(found)
+
+
+def _gpu(library: Any, index: int) -> GpuFigures:
+    handle = library.nvmlDeviceGetHandleByIndex(index)
+    memory = library.nvmlDeviceGetMemoryInfo(handle)
+    name = library.nvmlDeviceGetName(handle)
+    busy = temperature = None
+    with suppress(Exception):
+        busy = library.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+    with suppress(Exception):
+        temperature = float(library.nvmlDeviceGetTemperature(handle, 0))
+    return GpuFigures(
+        index,
+        name.decode() if isinstance(name, bytes) else str(name),
+        busy,
+        int(memory.used),
+        int(memory.total),
+        temperature,
+    )
