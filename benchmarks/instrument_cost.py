@@ -17,7 +17,7 @@ from workbench.events import StepFinished
 from workbench.store.records import ExitRecord, RunRecord
 from workbench.store.run_store import RunStore
 from workbench.worker.recorder import Recorder
-from workbench.worker.stopping import StopRequest
+from workbench.worker.wishes import Wishes
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = RunStore.open(f"sqlite:///{Path(folder) / 'bench.db'}")
         store.add_run(RunRecord("bench", "bench", now, config, ""))
-        recorder = Recorder(store, "bench", Path(folder), StopRequest())
+        recorder = Recorder(store, "bench", Path(folder), Wishes())
         recorder.start()
         time.sleep(1.0)  # what is loaded late is not what an update costs
         cpu = time.process_time()
