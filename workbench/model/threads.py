@@ -39,11 +39,11 @@ def allowed_processors(cgroups: Path = CGROUPS) -> int:
 def _quota(cgroups: Path) -> float:
     """Processors' worth of time in the cgroup, infinity without a limit."""
     try:
-        quota, period = (cgroups / "cpu.max").read_text().split()
+        quota, period = (cgroups / "cpu.max").read_text(encoding="utf-8").split()
     except (OSError, ValueError):
         try:  # the first version of cgroups
-            quota = (cgroups / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (cgroups / "cpu/cpu.cfs_period_us").read_text().strip()
+            quota = (cgroups / "cpu/cpu.cfs_quota_us").read_text(encoding="utf-8").strip()
+            period = (cgroups / "cpu/cpu.cfs_period_us").read_text(encoding="utf-8").strip()
         except OSError:
             return math.inf
     try:
