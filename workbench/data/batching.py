@@ -150,7 +150,7 @@ def collate(
         texts=len(examples),
         tokens=int(mask.sum()),
         indices=tuple(indices),
-        segments=_segments(rows, mask),
+        segments=segments_of(rows, mask),
     )
 
 
@@ -183,7 +183,8 @@ def _different_rows(
     return rows, reads
 
 
-def _segments(rows: Sequence[Pieces], mask: Tensor) -> Tensor | None:
+def segments_of(rows: Sequence[Pieces], mask: Tensor) -> Tensor | None:
+    """Which of two texts each piece of padded rows is from; None if no row has two."""
     if not any(row.segments is not None and row.segments.any() for row in rows):
         return None
     segments = np.zeros(mask.shape, dtype=np.int64)

@@ -6,7 +6,7 @@ serves every task, whether its labels belong to the text or to its words.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -153,6 +153,11 @@ class Tokenizer:
             return False
         return bool(self._back_end.get_vocab() == other._back_end.get_vocab())
 
+    @property
+    def content(self) -> str:
+        """All that decides how a text becomes pieces, as `tokenizer.json` has it."""
+        return str(self._back_end.to_str())
+
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` as it was read: no truncation, no padding."""
         self._back_end.no_truncation()
@@ -214,13 +219,28 @@ class EncodedSplit:
         return EncodedSplit(self.name, tuple(examples), self.cut)
 
 
+PieceMaker = Callable[[list[str | tuple[str, str]]], list[Pieces]]
+"""Makes the pieces of texts: `Tokenizer.pieces`, or one that keeps them."""
+
+
 def encode_split(
-    split: Split, tokenizer: AnyTokenizer, labels: Mapping[str, LabelSpace]
+    split: Split,
+    tokenizer: AnyTokenizer,
+    labels: Mapping[str, LabelSpace],
+    make_pieces: PieceMaker | None = None,
 ) -> EncodedSplit:
-    """Tokenise every text once and number its labels."""
+    """Tokenise every text once and number its labels.
+
+    Args:
+        split: The texts with their labels.
+        tokenizer: What makes pieces of them.
+        labels: Label space of every task.
+        make_pieces: What stands in for the tokenizer's own method.
+    """
     inputs = [example.inputs for example in split.examples]
     different = dict.fromkeys(row for rows, _ in inputs for row in rows)
-    pieces = dict(zip(different, tokenizer.pieces(list(different)), strict=True))
+    made = (make_pieces or tokenizer.pieces)(list(different))
+    pieces = dict(zip(different, made, strict=True))
     cut = dict.fromkeys(labels, 0)
     encoded = []
     for example, (rows, reads) in zip(split.examples, inputs, strict=True):

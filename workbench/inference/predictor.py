@@ -54,6 +54,8 @@ class Predictor:
         self.loaded = loaded
         self.description = loaded.description
         loaded.model.to(self.arithmetic.device).eval()
+        if self.arithmetic.device.type == "cpu":
+            loaded.model.backbone.pack_batches(pad_id=loaded.tokenizer.pad_id)
 
     @classmethod
     def open(cls, folder: Path) -> Predictor:

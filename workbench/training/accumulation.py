@@ -59,7 +59,7 @@ def loss_shares(run: Run, batch: Batch, counts: Mapping[str, int]) -> dict[str, 
     Returns:
         Scalars by task, nats; their sums over the micro-batches are the tasks' mean losses.
     """
-    with run.arithmetic.autocast():
+    with run.arithmetic.autocast(), run.features.given(batch):
         logits = run.loaded.model(batch)
     shares = {}
     for task, scores in logits.items():
