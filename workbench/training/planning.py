@@ -226,9 +226,7 @@ def _memory(
     trained = started.trainable_parameters
     state = {"adamw": 8, "schedule_free": 8, "adafactor": 0}
     hidden = run.loaded.model.backbone.hidden_size
-    # A stack of embeddings has no attention, and no configuration either.
-    settings = getattr(run.loaded.model.backbone, "config", None)
-    heads = int(getattr(settings, "num_attention_heads", 0) or 0)
+    heads = run.loaded.model.backbone.attention_heads
     below = [part.name for part in parts if part.trained]
     layers = [part for part in parts if part.name.startswith("layer ")]
     if not any(part.trained for part in parts if not part.name.startswith("head ")):
