@@ -124,6 +124,7 @@ class NewExperimentScreen(Screen[None]):
         #begin { height: 1; padding: 0 1; background: $surface; }
         #begin Label { color: $text-muted; width: auto; padding-right: 1; }
         #preset { width: 30; }
+        #preset > SelectOverlay { max-height: 18; }
         #preset:focus > SelectCurrent { background: $primary 22%; }
         #root { width: 1fr; background: $background; }
         #root:focus { background: $primary 15%; }
