@@ -68,6 +68,11 @@ class Backbone(nn.Module):
         return any(getattr(module, "is_causal", False) is True for module in self.encoder.modules())
 
     @property
+    def attention_heads(self) -> int:
+        """How many times each layer's attention looks at every pair of pieces."""
+        return int(getattr(self.config, "num_attention_heads", 0) or 0)
+
+    @property
     def depth(self) -> int:
         """How many layers there are above the embeddings."""
         return int(self.config.num_hidden_layers)

@@ -34,6 +34,7 @@ def micro_batches(run: Run, indices: Sequence[int]) -> list[Batch]:
             [run.train_split.examples[index] for index in indices[begin:end]],
             indices[begin:end],
             pad_id=run.loaded.tokenizer.pad_id,
+            draw=(run.config.seed, run.step),
         )
         for begin, end in pairwise(bounds)
     ]

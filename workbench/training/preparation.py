@@ -22,11 +22,12 @@ from workbench.model.building import build_backbone, build_model, head_settings,
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
-from workbench.model.heads import Head
+from workbench.model.heads import Head, MaskedLmHead
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.threads import use_allowed_threads
 from workbench.model.vocabulary import train_only_occurring_rows
 from workbench.paths import cache_folder
+from workbench.training.backbone_cautions import backbone_cautions
 from workbench.training.balance import Balance, moving
 from workbench.training.cautions import cautions
 from workbench.training.feature_cache import MEGABYTE, FeatureCache
@@ -101,7 +102,10 @@ def prepare(
         backbone.backbone.pack_batches(pad_id=backbone.tokenizer.pad_id)
     elif on_cpu:
         use_our_attention(encoder)
-    train_only_occurring_rows(encoder, _pieces_of(train_split, model, backbone.tokenizer.pad_id))
+    if not any(isinstance(head, MaskedLmHead) for head in model.heads.values()):
+        # Guessing pieces looks at the whole vocabulary.
+        pieces = _pieces_of(train_split, model, backbone.tokenizer.pad_id)
+        train_only_occurring_rows(encoder, pieces)
     masks = make_dropout_cheap(model, config.seed) if on_cpu else None
     model.to(arithmetic.device)
     balance = Balance(
@@ -170,7 +174,7 @@ def prepare(
     yield _started(run)
     if said_of_looks:
         yield Warned(said_of_looks)
-    for message in [*cautions(run), *changes]:
+    for message in [*backbone_cautions(config, backbone), *cautions(run), *changes]:
         yield Warned(message)
     return run
 

@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--resume", action="store_true", help="go on although the run is over")
     queue = kinds.add_parser("supervise", help="work off the queue of a database")
     queue.add_argument("--db", help="database file or URL")
+    queue.add_argument("--lock", type=int, help="descriptor of the lock file, locked")
     kinds.add_parser("errands", help="answer requests on standard input")
     given = parser.parse_args(arguments)
     if given.kind == "errands":
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.kind == "supervise":
         from workbench.worker.supervisor import supervise
 
-        return supervise(find_database(given.db).url)
+        return supervise(find_database(given.db).url, given.lock)
     from workbench.worker import process
 
     return process.run(given.run_id, find_database(given.db).url, resume=given.resume)

@@ -7,6 +7,7 @@ outside of the login (see `logind`).
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -65,14 +66,25 @@ def launch(
 
 
 def launch_supervisor(location: Location) -> None:
-    """Start what works off the queue of a database; it leaves at once if another one does.
+    """Start what works off the queue of a database, unless another one does.
+
+    It is born with the lock: whoever looks while it imports its modules sees that it is there, and
+    starts no second one.
 
     Raises:
         WorkerError: The process or its log file cannot be made.
     """
     try:
         location.runs.mkdir(parents=True, exist_ok=True)
-        _start(["supervise"], location, supervisor_file(location, "log"), None)
+        lock = os.open(supervisor_file(location, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            arguments = ["supervise", "--lock", str(lock)]
+            _start(arguments, location, supervisor_file(location, "log"), None, inherited=(lock,))
+        except BlockingIOError:
+            return  # somebody else holds it, or is just looking whether anybody does
+        finally:
+            os.close(lock)
     except OSError as error:
         raise WorkerError(
             f"What works off the queue cannot be started: {error.strerror}.",
@@ -88,7 +100,12 @@ def supervisor_file(location: Location, ending: str) -> Path:
 
 
 def _start(
-    arguments: list[str], location: Location, log: Path, devices: str | None
+    arguments: list[str],
+    location: Location,
+    log: Path,
+    devices: str | None,
+    *,
+    inherited: tuple[int, ...] = (),
 ) -> subprocess.Popen[bytes]:
     reap()
     variables = environment()
@@ -107,6 +124,7 @@ def _start(
             stdout=descriptor,
             stderr=descriptor,
             close_fds=True,
+            pass_fds=inherited,
             env=variables,
         )
     finally:

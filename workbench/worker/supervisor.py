@@ -47,8 +47,13 @@ def ensure_supervisor(store: RunStore, location: Location) -> None:
         launch_supervisor(location)
 
 
-def supervise(url: str) -> int:
-    """Work off the queue until nothing is left; returns at once if another process does."""
+def supervise(url: str, lock: int | None = None) -> int:
+    """Work off the queue until nothing is left; returns at once if another process does.
+
+    Args:
+        url: SQLAlchemy URL of the store.
+        lock: Descriptor of the lock file, locked, from whoever started this process.
+    """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     leave = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,7 +62,8 @@ def supervise(url: str) -> int:
     location = find_database(url)
     store = RunStore.open(url)
     while not leave.is_set():
-        with _lock(supervisor_file(location, "lock")) as is_mine:
+        with _lock(supervisor_file(location, "lock"), lock) as is_mine:
+            lock = None  # it is let go with this block
             if not is_mine:
                 break
             say("working off the queue")
@@ -163,10 +169,11 @@ def _is_wanted(store: RunStore) -> bool:
 
 
 @contextmanager
-def _lock(file: Path) -> Iterator[bool]:
-    """Hold the lock, if it is free; yields whether it was."""
+def _lock(file: Path, given: int | None) -> Iterator[bool]:
+    """Hold the lock, if it is free or given; yields whether it is held."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600) if given is None else given
+    os.set_inheritable(descriptor, False)  # the runs that are begun here outlive this process
     try:
         for _attempt in range(10):
             try:

@@ -210,7 +210,7 @@ def test_a_disk_that_is_full_ends_the_run_with_the_last_checkpoint_intact(
         [sys.executable, "-c", FULL_DISK, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 
