@@ -44,7 +44,7 @@ class FieldRow(Widget):
     FieldRow {
         height: auto;
         layout: vertical;
-        .name { dock: left; width: 24; height: 1; color: $text-muted; text-wrap: nowrap;
+        .name { dock: left; width: 25; height: 1; color: $text-muted; text-wrap: nowrap;
                 text-overflow: ellipsis; }
         .name.-changed { color: $foreground; text-style: bold; }
         &.-entered .name { color: $text-accent; }
