@@ -92,7 +92,7 @@ def test_a_damaged_database_is_told_and_mended_with_what_can_be_read(
     end_of(ws, with_journal)
     of_old = replace(with_journal, id="old22222", name="old")
     ws.store.add_run(of_old)
-    ws.store.append("old22222", [scripted.a_step(step, 900, 1.0) for step in range(1, 900)])
+    ws.store.append("old22222", [scripted.a_step(step, 6000, 1.0) for step in range(1, 6000)])
     ws.store.record_exit("old22222", ExitRecord("finished", datetime.now(UTC)))
     ws.store.close()
     file = ws.location.database_file

