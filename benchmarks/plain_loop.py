@@ -20,6 +20,7 @@ from typing import Any
 START = time.perf_counter()
 
 import torch  # noqa: E402  # the clock starts before the imports, as a user waits for them too
+from same_work import Clock  # noqa: E402
 from seqeval.metrics import f1_score  # noqa: E402
 from seqeval.scheme import IOB2  # noqa: E402
 from torch import nn  # noqa: E402
@@ -30,8 +31,6 @@ from transformers import (  # noqa: E402
 )
 
 Example = dict[str, Any]
-WARM_UP = 5
-"""Updates that are left out of a rate: the first pay for what is loaded late."""
 
 
 def backbone_folder() -> Path:
@@ -125,8 +124,18 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--steps", type=int, help="end after so many updates, without evaluation")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument(
+        "--dev", action="store_true", help="with --steps: metrics on dev at the end"
+    )
+    parser.add_argument(
+        "--frozen-layers", type=int, default=0, help="lowest layers that are frozen"
+    )
     arguments = parser.parse_args()
     root: Path = arguments.data_root
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    clock = Clock(arguments.steps or 1 << 62, START)
     torch.manual_seed(13)
     shuffle = random.Random(13)
     tokenizer = AutoTokenizer.from_pretrained(backbone_folder())
@@ -139,17 +148,20 @@ def main() -> None:
         )
     ]  # fmt: skip
     model = Model(backbone_folder(), *(len(task.labels) for task in tasks))
+    if arguments.frozen_layers:
+        frozen = [model.encoder.embeddings, *model.encoder.encoder.layer[: arguments.frozen_layers]]
+        for module in frozen:
+            module.requires_grad_(False)
     per_epoch = sum(-(-len(task.splits["train"]) // 32) for task in tasks)
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
         lr=1e-4,
     )
     total = per_epoch * arguments.epochs
     schedule = get_linear_schedule_with_warmup(optimizer, total // 10, total)
-    texts = steps = 0
-    begin = time.perf_counter()
+    texts = 0
     for epoch in range(arguments.epochs):
         batches = []
         for task in tasks:
@@ -167,12 +179,12 @@ def main() -> None:
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            texts, steps = texts + len(examples), steps + 1
-            if arguments.steps and steps == WARM_UP:
-                texts, begin = 0, time.perf_counter()
-            if arguments.steps and steps == arguments.steps:
-                rate = texts / (time.perf_counter() - begin)
-                print(json.dumps({"steps": steps, "texts_per_second": round(rate, 1)}))
+            texts += len(examples)
+            clock.note(len(examples), int(inputs["attention_mask"].sum()))
+            clock.losses(task.name, loss)
+            if clock.step():
+                splits = ["dev"] if arguments.dev else []
+                clock.tell({t.name: t.metric(model, split) for t in tasks for split in splits})
                 return
         dev = {task.name: round(task.metric(model, "dev"), 4) for task in tasks}
         print(json.dumps({"epoch": epoch + 1, "dev": dev}), flush=True)

@@ -336,6 +336,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "similarity": {"text_b": "other", "label": "alike"},
     "contrastive": {"text_b": "other"},
     "few_shot": {"label": "mood", "examples_per_class": None},
+    "masked_lm": {},
 }
 """Where the files of `write_corpus` have what a kind of task needs."""
 

@@ -21,6 +21,7 @@ _CACHE = tempfile.TemporaryDirectory(prefix="mtl-workbench-tests-")
 # Nothing is fetched, and the person's own caches stay as they are.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = _CACHE.name
+os.environ["MTL_WORKBENCH_CACHE"] = f"{_CACHE.name}/mtl-workbench"
 
 settings.register_profile(
     "workbench",

@@ -88,6 +88,24 @@ class RunStarted:
 
 
 @dataclass(frozen=True)
+class FeaturesReady:
+    """What the frozen part of the backbone makes of the texts is at hand from now on."""
+
+    part: str
+    """the backbone, or the lowest 4 layers."""
+    texts: int
+    """Different texts of train and dev."""
+    found: int
+    """How many of them were in the cache already, from other runs."""
+    bytes: int
+    """Size of their features."""
+    place: str
+    """memory or disk: where they are read from."""
+    seconds: float
+    """What finding and computing them took."""
+
+
+@dataclass(frozen=True)
 class StepFinished:
     """One optimizer update."""
 
@@ -277,6 +295,7 @@ Event = (
     PhaseStarted
     | RunResumed
     | RunStarted
+    | FeaturesReady
     | StepFinished
     | InterferenceProbed
     | UpdateSkipped

@@ -1,4 +1,4 @@
-"""Where the database, the run folders and the presets are."""
+"""Where the database, the run folders, the cache and the presets are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 DATABASE_NAME = "experiments.db"
 DATABASE_VARIABLE = "MTL_WORKBENCH_DB"
+CACHE_VARIABLE = "MTL_WORKBENCH_CACHE"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,300}")
 
 
@@ -74,6 +75,15 @@ def find_database(given: str | None = None, *, start: Path | None = None) -> Loc
         above = (folder / DATABASE_NAME for folder in (start, *start.parents))
         file = next((path for path in above if path.is_file()), start / DATABASE_NAME)
     return Location(f"sqlite:///{file}", file.parent / "runs")
+
+
+def cache_folder() -> Path:
+    """Folder of what runs keep for each other: MTL_WORKBENCH_CACHE, else the user's own cache."""
+    given = os.environ.get(CACHE_VARIABLE)
+    if given:
+        return Path(given).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "mtl-workbench"
 
 
 def shipped_presets() -> Path:

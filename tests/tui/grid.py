@@ -19,6 +19,7 @@ _CHANGING = (
     (re.compile(r"\b\d+s(?= so far)"), "…s"),
     (re.compile(r"(?<=hh:mm)( +)\d+s\b"), r"\1…s"),
     (re.compile(r"(?<=[▁█]  )( *)\d+s$", re.MULTILINE), r"\1…s"),
+    (re.compile(r"(?<=took )\d+s"), "…s"),
     (re.compile(r"(?<=elapsed )\w+ *"), "…"),
     (re.compile(r"(?<=ETA )\w+ *"), "…"),
     (re.compile(r" {2,}\S*/experiments\.db *$", re.MULTILINE), ""),

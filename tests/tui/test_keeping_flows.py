@@ -128,7 +128,7 @@ async def test_columns_and_order_are_chosen_and_remembered(
         await wait(pilot, lambda: len(app.known_runs) == 3)
         await pilot.press("v")
         await wait(pilot, lambda: isinstance(app.screen, ColumnsDialog))
-        await pilot.press("slash", *"learning_rate", "enter", "home", "space", "s", "enter")
+        await pilot.press("slash", *"ion.learning_rate", "enter", "home", "space", "s", "enter")
         await wait(pilot, lambda: isinstance(app.screen, HomeScreen))
 
         assert "optimization.learning_rate▼" in screen_text(pilot)

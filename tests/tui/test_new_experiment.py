@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 from workbench.config.loading import load_experiment
 from workbench.operations.planning import Planner
 from workbench.operations.workspace import Workspace
-from workbench.plan import Check, Finding, Measured
+from workbench.plan import Check, Finding, Measured, Trial
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.form import plain_specs
 from workbench.tui.screens.choose import ChooseScreen
@@ -56,6 +56,7 @@ class Answers:
         monkeypatch.setattr("workbench.tui.screens.new_experiment.PLAN_SECONDS", 0.01)
         monkeypatch.setattr(Planner, "check", self._check)
         monkeypatch.setattr(Planner, "measure", self._measure)
+        monkeypatch.setattr(Planner, "trials", self._trials)
 
     def _check(self, config: Any, progress: Any = None) -> Check:
         self.asked.append(config.optimization.learning_rate)
@@ -63,6 +64,9 @@ class Answers:
 
     def _measure(self, config: Any, progress: Any = None) -> Measured:
         return Measured("cpu", 0.5, 75.0, 10**9)
+
+    def _trials(self, config: Any, progress: Any = None) -> tuple[Trial, ...]:
+        return (Trial("gradients", False, "3 of 9 stand still.", "They learn nothing.", "thaw"),)
 
 
 async def open_form(app: WorkbenchApp, pilot: Pilot[None], wait: Any) -> NewExperimentScreen:
@@ -258,17 +262,19 @@ async def test_on_a_narrow_screen_the_plan_stands_in_for_the_form_until_escape(
         assert app.focused in row.query(Input)
 
 
-async def test_two_updates_are_timed_on_request(
+async def test_two_updates_are_timed_and_the_run_is_tried_on_request(
     workspace: Workspace, presets: Path, wait: Any, screen_text: Text,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     Answers(monkeypatch)
     app = WorkbenchApp(workspace)
     async with app.run_test() as pilot:
-        await open_form(app, pilot, wait)
+        screen = await open_form(app, pilot, wait)
         await wait(pilot, lambda: "1 note" in screen_text(pilot))
         await pilot.press("f2", "m")
-        await wait(pilot, lambda: isinstance(app.screen, NewExperimentScreen))
+        await wait(pilot, lambda: not screen._desk.is_busy)
+        await pilot.press("t")
+        await wait(pilot, lambda: "! 3 of 9 stand still. They learn" in screen_text(pilot))
         await pilot.press("escape")
 
         await wait(pilot, lambda: "~1m15s" in screen_text(pilot))

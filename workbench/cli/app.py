@@ -16,6 +16,7 @@ import typer
 from workbench.cli import (
     artefacts,
     baselines,
+    caching,
     catalogue,
     checking,
     control,
@@ -56,6 +57,7 @@ COMMANDS = (
     artefacts.predict,
     artefacts.encode,
     artefacts.evaluate,
+    caching.cache,
     checking.check,
     catalogue.presets,
     catalogue.schema,

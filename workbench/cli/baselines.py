@@ -52,9 +52,10 @@ def baselines(
     json: AsJson = False,
     db: Database = None,
 ) -> None:
-    """Train each task alone, with the same budget and seeds, to compare with all together.
+    """Queue each task alone, to compare with all.
 
-    The experiment itself is run, too, with every seed that it lacks; what is there already is
+    With the same budget and seeds: the same passes over a task's own texts, the same rates. The
+    experiment itself is run, too, with every seed that it lacks; what is there already is
     not made anew. The runs wait in the queue (see: queue). See what came of them with compare
     --transfer. With --json a list of objects with the keys name, seed, tasks, run (id or null).
     """

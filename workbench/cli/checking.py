@@ -97,14 +97,7 @@ def _print(
     from workbench.tui.plan_lines import as_text, plan_lines
 
     width = min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns)
-    for line in plan_lines(found, width, measured):
+    for line in plan_lines(found, width, measured, tried):
         output.line(as_text(line))
-    if tried:
-        output.line()
-        output.heading("trials")
-    for trial in tried:
-        output.line(f"{'✓' if trial.is_well else '!'} {trial.what} {trial.means}")
-        if trial.next_step:
-            output.line(f"  next  {trial.next_step}")
     if found.plan is not None:
         output.note("Time two updates: add --measure" if measured is None else "")

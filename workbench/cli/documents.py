@@ -143,6 +143,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
             "start": started.frozen_checksum if started else None,
             "end": finished.frozen_checksum if finished else None,
         },
+        "features": features(workspace, run_id),
         "warnings": warnings(workspace, run_id),
         "error": error_document(run),
     }
@@ -171,6 +172,12 @@ def evaluations(workspace: Workspace, run: RunSummary) -> list[dict[str, Any]]:
     for entry in found.values():
         entry["metrics"] = in_order(entry["metrics"], run.tasks)
     return [found[key] for key in sorted(found)]
+
+
+def features(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
+    """The features that the run had at hand: part, texts, found, bytes, place, seconds."""
+    messages = workspace.store.messages(run_id)
+    return [dict(message.body) for message in messages if message.kind == "FeaturesReady"]
 
 
 def warnings(workspace: Workspace, run_id: str) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from workbench.cli.documents import in_order
+from workbench.cli.report import features_line
 from workbench.events import PAUSED
 from workbench.tui import figures
 
@@ -234,6 +235,8 @@ def _line_of(message: MessageRecord) -> Line | None:
             best = ", the best so far" if body["is_best"] else ""
             size = figures.size(int(str(body["bytes"])))
             return Line("checkpoint", f"checkpoint  step {body['step']}{best}, {size}")
+        case "FeaturesReady":
+            return Line("note", features_line(body))
         case "TaskGraduated":
             best = figures.metric(float(str(body["best"])))
             return Line(

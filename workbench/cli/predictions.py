@@ -29,6 +29,15 @@ def _label(value: Mapping[str, Any]) -> str:
     return f"{value['label']}  ({_likeliest(value)})"
 
 
+def _gaps(value: Mapping[str, Any]) -> str:
+    if not value["gaps"]:
+        return "no gap to fill"
+    return "  ".join(
+        ", ".join(f"{found['piece']} {found['probability']:.3f}" for found in gap[:3])
+        for gap in value["gaps"]
+    )
+
+
 def _labels(value: Mapping[str, Any]) -> str:
     return f"{', '.join(value['labels']) or 'no label'}  ({_likeliest(value)})"
 
@@ -43,6 +52,7 @@ WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "labels": _labels,
     "label": _label,
     "value": lambda value: f"{value['value']:.4g}",
+    "gaps": _gaps,
     "similarity": lambda value: f"similarity {value['similarity']:.3f}",
 }
 """By the key that a prediction of this kind has: how it is said."""

@@ -59,6 +59,8 @@ def print_run(document: Mapping[str, Any]) -> None:
             f"exported step {export['step']} as {export['format']} to {export['folder']}, "
             f"largest difference {export['largest_difference']}"
         )
+    for features in values["features"]:
+        output.line(features_line(features))
     for warning in values["warnings"]:
         output.line(f"warning  {warning}")
     if values["error"]:
@@ -70,6 +72,16 @@ def print_run(document: Mapping[str, Any]) -> None:
     output.heading("settings")
     for key, value in flat_settings(values["config"]).items():
         output.line(f"  {key} = {value}")
+
+
+def features_line(features: Mapping[str, Any]) -> str:
+    """What a run had cached of its frozen part, in a line."""
+    texts, found = int(features["texts"]), int(features["found"])
+    return (
+        f"features of {features['part']}  {texts:,} texts, {found / max(1, texts):.0%} found in "
+        f"the cache, {figures.size(int(features['bytes']))} in {features['place']}, "
+        f"{float(features['seconds']):.1f} s"
+    )
 
 
 def print_checkpoints(checkpoints: Sequence[Mapping[str, Any]]) -> None:

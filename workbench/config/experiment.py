@@ -7,6 +7,7 @@ import re
 from pydantic import Field, field_validator, model_validator
 
 from workbench.config.base import Settings
+from workbench.config.cache import CacheConfig
 from workbench.config.formula import FormulaError, parse_formula, tasks_of
 from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
 from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
@@ -36,6 +37,7 @@ class ExperimentConfig(Settings):
     selection: SelectionConfig = SelectionConfig()
     instruments: InstrumentsConfig = InstrumentsConfig()
     showcase: ShowcaseConfig = ShowcaseConfig()
+    cache: CacheConfig = CacheConfig()
 
     @property
     def trained_tasks(self) -> list[str]:

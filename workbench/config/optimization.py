@@ -219,6 +219,11 @@ class TrainingConfig(Settings):
         default=True,
         description="Batch texts of like length inside a shuffled window: less padding.",
     )
+    packing: bool = Field(
+        default=True,
+        description="On a CPU, compute no padding at all where the backbone allows it: the pieces "
+        "of a batch follow one another, only attention sees them by text. Changes no result.",
+    )
     precision: Precision = Field(
         default="auto",
         description="Of the forward pass; weights stay in float32. auto: bf16 on a GPU that has "

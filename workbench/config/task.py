@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from workbench.config.base import IS_SET, Settings, applies, names
 from workbench.config.model import TaskPoolingConfig
 
-DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet"]
+DataFormat = Literal["auto", "conll", "conllu", "jsonl", "csv", "tsv", "parquet", "lines"]
 ConlluColumn = Literal["lemma", "upos", "xpos", "feats", "deprel", "misc"]
 TagScheme = Literal["as read", "bio", "bioes"]
 WordPieces = Literal["first", "last", "mean", "first+last"]
@@ -51,7 +51,8 @@ class DataConfig(Settings):
         description="auto: by the file's ending, which is the format's name. "
         "conll: columns of a word and its tag, a blank line after each sentence. "
         "conllu: the ten columns of Universal Dependencies. jsonl: a JSON object in each line. "
-        "csv, tsv: a table whose first line names the columns. parquet: a columnar file.",
+        "csv, tsv: a table whose first line names the columns. parquet: a columnar file. "
+        "lines: a text in each line, without labels.",
         json_schema_extra=applies(unless={"data.dataset": IS_SET}),
     )
     text: str = Field(
@@ -222,6 +223,9 @@ class TaggingData(DataConfig):
 
 class BaseTask(Settings):
     """What every kind of task has."""
+
+    is_auxiliary: ClassVar[bool] = False
+    """Whether it is there for the others' sake: then its metric chooses no checkpoint."""
 
     weight: float = Field(
         default=1.0, ge=0.0, description="Factor of this task's mean loss in the sum."
@@ -539,6 +543,35 @@ class FewShotTask(PooledTask):
         return descriptions
 
 
+class MaskedLmData(DataConfig):
+    """Texts without labels."""
+
+
+class MaskedLmTask(BaseTask):
+    """Pieces of unlabelled texts are hidden and guessed, so that the backbone learns their kind."""
+
+    is_auxiliary: ClassVar[bool] = True
+
+    kind: Literal["masked_lm"] = Field(
+        description="Guess hidden words of unlabelled texts (Devlin et al. 2019); an aid to the "
+        "other tasks where texts without labels abound. Has no part in choosing the best "
+        "checkpoint unless selection.weights gives it one."
+    )
+    data: MaskedLmData = Field(description="Where the texts are.")
+    metric: Literal["accuracy"] = Field(
+        default="accuracy",
+        description="What is reported beside the loss. accuracy: share of "
+        "hidden pieces that were guessed.",
+    )
+    masked_share: float = Field(
+        default=0.15,
+        gt=0.0,
+        lt=1.0,
+        description="Share of the pieces that are hidden, whole words at once; of these a tenth "
+        "stay as they are and a tenth become others.",
+    )
+
+
 class TaggingTask(BaseTask):
     """One tag per word, usually BIO tags of named entities."""
 
@@ -600,7 +633,8 @@ TaskConfig = Annotated[
     | RegressionTask
     | SimilarityTask
     | ContrastiveTask
-    | FewShotTask,
+    | FewShotTask
+    | MaskedLmTask,
     Field(discriminator="kind"),
 ]
 
@@ -612,6 +646,7 @@ TASK_MODELS: dict[str, type[BaseTask]] = {
     "regression": RegressionTask,
     "similarity": SimilarityTask,
     "contrastive": ContrastiveTask,
+    "masked_lm": MaskedLmTask,
 }
 """The kinds of task and what each can be told."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.data.kinds.contrastive import ABSENT, TextKeys
 from workbench.data.kinds.multilabel import LabelFlags
+from workbench.data.masking import Gaps, MaskedText
 from workbench.data.pieces import CUT, NO_LABEL, Pieces, WordLabels
 from workbench.data.tokenizing import EncodedExample
 
@@ -120,14 +121,22 @@ def pad(sequences: Sequence[np.ndarray], pad_id: int) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
 
 
-def collate(examples: Sequence[EncodedExample], indices: Sequence[int], *, pad_id: int) -> Batch:
+def collate(
+    examples: Sequence[EncodedExample],
+    indices: Sequence[int],
+    *,
+    pad_id: int,
+    draw: Sequence[int] = (),
+) -> Batch:
     """Make a batch of these examples.
 
     Args:
         examples: The examples, in order.
         indices: Their numbers in the split, for messages.
         pad_id: The piece that padding is made of.
+        draw: Where chance comes from if something is hidden; a run's seed and update in training.
     """
+    examples = [_with_hidden(example, draw) for example in examples]
     rows, reads = _different_rows(examples)
     ids, mask = pad([row.ids for row in rows], pad_id)
     tasks = dict.fromkeys(task for example in examples for task in example.labels)
@@ -141,8 +150,18 @@ def collate(examples: Sequence[EncodedExample], indices: Sequence[int], *, pad_i
         texts=len(examples),
         tokens=int(mask.sum()),
         indices=tuple(indices),
-        segments=_segments(rows, mask),
+        segments=segments_of(rows, mask),
     )
+
+
+def _with_hidden(example: EncodedExample, draw: Sequence[int]) -> EncodedExample:
+    """The example with pieces hidden, if that is what is learned from it."""
+    for task, label in example.labels.items():
+        if isinstance(label, MaskedText):
+            ids, hidden = label.hide(draw)
+            row = replace(example.rows[0], ids=ids)
+            return replace(example, rows=(row,), labels={task: hidden})
+    return example
 
 
 def _different_rows(
@@ -164,7 +183,8 @@ def _different_rows(
     return rows, reads
 
 
-def _segments(rows: Sequence[Pieces], mask: Tensor) -> Tensor | None:
+def segments_of(rows: Sequence[Pieces], mask: Tensor) -> Tensor | None:
+    """Which of two texts each piece of padded rows is from; None if no row has two."""
     if not any(row.segments is not None and row.segments.any() for row in rows):
         return None
     segments = np.zeros(mask.shape, dtype=np.int64)
@@ -250,6 +270,7 @@ TARGETS: dict[type, Callable[[Sequence[tuple[Rows, Any]]], Targets | None]] = {
     LabelFlags: flag_targets,
     TextKeys: key_targets,
     WordLabels: word_targets,
+    Gaps: word_targets,
 }
 """By the type of the labels: what a head gets, from the rows that each example reads and its
 label."""

@@ -199,15 +199,18 @@ def _divide(
 
 
 def _merge(split: str, found: Mapping[str, Sequence[Labelled[Any]]]) -> Split:
-    """Each text once: the k-th occurrence of a text in one task is that in another."""
-    examples: dict[tuple[tuple[str, ...], int], tuple[dict[str, Label], str, set[str]]] = {}
+    """Each text once, but for tasks that read it apart: the k-th occurrence of a text in one task
+    is that in another.
+    """
+    examples: dict[tuple[tuple[str, ...], int, str], tuple[dict[str, Label], str, set[str]]] = {}
     for name, labelled in found.items():
         occurrences: defaultdict[tuple[str, ...], int] = defaultdict(int)
         for item in labelled:
             number = occurrences[item.texts]
             occurrences[item.texts] += 1
+            owner = name if item.alone else ""
             labels, _, joint = examples.setdefault(
-                (item.texts, number), ({}, item.row.place, set())
+                (item.texts, number, owner), ({}, item.row.place, set())
             )
             labels[name] = item.label
             if item.joint:
@@ -216,6 +219,6 @@ def _merge(split: str, found: Mapping[str, Sequence[Labelled[Any]]]) -> Split:
         split,
         tuple(
             Example(texts, labels, place, frozenset(joint))
-            for (texts, _), (labels, place, joint) in examples.items()
+            for (texts, _, _), (labels, place, joint) in examples.items()
         ),
     )

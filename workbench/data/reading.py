@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.config.task import DataConfig, TaggingData
+from workbench.config.task import DataConfig, MaskedLmData, TaggingData
 from workbench.data.formats import format_by_ending
 from workbench.data.schemes import UNANNOTATED
 from workbench.errors import DataError, nearest
@@ -82,6 +82,8 @@ def column(row: Row, name: str) -> Any:
 
 def _file_rows(path: Path, data: DataConfig) -> Iterator[Row]:
     form = format_by_ending(path) if data.format == "auto" else data.format
+    if data.format == "auto" and isinstance(data, MaskedLmData) and path.suffix == ".txt":
+        form = "lines"  # of words and tags there is nothing to be learned here
     if form not in _READERS:
         raise DataError(
             f'{path.name} has the ending "{path.suffix}", which says nothing of its format.',
@@ -342,6 +344,14 @@ def _parquet_rows(path: Path, data: DataConfig) -> Iterator[Row]:
         ) from error
 
 
+def _line_rows(path: Path, data: DataConfig) -> Iterator[Row]:
+    """A text in each line; empty lines are passed over."""
+    with path.open(encoding="utf-8-sig", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            if text := line.strip():
+                yield Row({data.text: text}, f"{path}:{number}")
+
+
 _READERS: dict[str, Callable[[Path, DataConfig], Iterator[Row]]] = {
     "conll": _conll_rows,
     "conllu": _conllu_rows,
@@ -349,6 +359,7 @@ _READERS: dict[str, Callable[[Path, DataConfig], Iterator[Row]]] = {
     "csv": _csv_rows,
     "tsv": _tsv_rows,
     "parquet": _parquet_rows,
+    "lines": _line_rows,
 }
 
 

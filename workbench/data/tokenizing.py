@@ -6,8 +6,9 @@ serves every task, whether its labels belong to the text or to its words.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tokenizers import Tokenizer as BackEnd
 from workbench.data.examples import Split
 from workbench.data.kinds import KINDS, EncodedLabel
 from workbench.data.labels import LabelSpace
+from workbench.data.masking import Vocabulary
 from workbench.data.pieces import Pieces
 from workbench.data.word_tokenizing import WordTokenizer
 from workbench.errors import CheckpointError, ConfigError
@@ -132,11 +134,29 @@ class Tokenizer:
             )
         return found
 
+    @cached_property
+    def vocabulary(self) -> Vocabulary | None:
+        """What can be hidden from the backbone; None if it knows no mask."""
+        mask = self.settings.get("mask_token")
+        mask = mask.get("content") if isinstance(mask, dict) else mask
+        mask_id = self._back_end.token_to_id(mask) if isinstance(mask, str) else None
+        if mask_id is None:
+            return None
+        back_end = self._back_end
+        return Vocabulary(
+            back_end.get_vocab_size(), mask_id, lambda number: str(back_end.id_to_token(number))
+        )
+
     def is_like(self, other: object) -> bool:
         """Whether the other has the same pieces under the same numbers."""
         if not isinstance(other, Tokenizer):
             return False
         return bool(self._back_end.get_vocab() == other._back_end.get_vocab())
+
+    @property
+    def content(self) -> str:
+        """All that decides how a text becomes pieces, as `tokenizer.json` has it."""
+        return str(self._back_end.to_str())
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer.json` as it was read: no truncation, no padding."""
@@ -199,13 +219,28 @@ class EncodedSplit:
         return EncodedSplit(self.name, tuple(examples), self.cut)
 
 
+PieceMaker = Callable[[list[str | tuple[str, str]]], list[Pieces]]
+"""Makes the pieces of texts: `Tokenizer.pieces`, or one that keeps them."""
+
+
 def encode_split(
-    split: Split, tokenizer: AnyTokenizer, labels: Mapping[str, LabelSpace]
+    split: Split,
+    tokenizer: AnyTokenizer,
+    labels: Mapping[str, LabelSpace],
+    make_pieces: PieceMaker | None = None,
 ) -> EncodedSplit:
-    """Tokenise every text once and number its labels."""
+    """Tokenise every text once and number its labels.
+
+    Args:
+        split: The texts with their labels.
+        tokenizer: What makes pieces of them.
+        labels: Label space of every task.
+        make_pieces: What stands in for the tokenizer's own method.
+    """
     inputs = [example.inputs for example in split.examples]
     different = dict.fromkeys(row for rows, _ in inputs for row in rows)
-    pieces = dict(zip(different, tokenizer.pieces(list(different)), strict=True))
+    made = (make_pieces or tokenizer.pieces)(list(different))
+    pieces = dict(zip(different, made, strict=True))
     cut = dict.fromkeys(labels, 0)
     encoded = []
     for example, (rows, reads) in zip(split.examples, inputs, strict=True):
@@ -214,6 +249,8 @@ def encode_split(
         for task, label in example.labels.items():
             space, own = labels[task], [given[number] for number in reads[task]]
             cut[task] += any(one.is_cut for one in own)
-            numbered[task] = KINDS[space.kind].number(space, label, own[0], example.place)
+            kind = KINDS[space.kind]
+            found = kind.number(space, label, own[0], example.place)
+            numbered[task] = kind.finish(found, own[0], tokenizer, new=False)
         encoded.append(EncodedExample(given, numbered, example.place, reads))
     return EncodedSplit(split.name, tuple(encoded), cut)

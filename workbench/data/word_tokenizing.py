@@ -28,6 +28,8 @@ class WordTokenizer:
     """Turns texts into at most `max_length` words, each with its first characters."""
 
     pad_id = PADDING
+    vocabulary = None
+    """There is no mask: a word that is hidden would show its characters."""
 
     def __init__(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +12,22 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from workbench.data.batching import TARGETS, TextTargets, collate
+from workbench.data.batching import TARGETS, Batch, TextTargets, collate
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedExample, EncodedSplit
 from workbench.inference.kinds import ANSWERS
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.heads import Head
 from workbench.model.multitask import MultiTaskModel
+
+Giving = Callable[[Batch], AbstractContextManager[None]]
+"""What a forward pass of a batch runs in, so that the backbone is given what is known of it."""
+
+
+def nothing_given(batch: Batch) -> AbstractContextManager[None]:
+    """For a forward pass that computes everything."""
+    return nullcontext()
+
 
 TOKENS_PER_BATCH = 4096
 """Pieces, padding included. Evaluation needs no gradients, so batches may be large; larger
@@ -60,6 +70,7 @@ def predict_split(
     *,
     pad_id: int,
     arithmetic: Arithmetic,
+    given: Giving = nothing_given,
 ) -> dict[str, TaskPredictions]:
     """Run a model over a split.
 
@@ -77,7 +88,7 @@ def predict_split(
     for indices in length_sorted_batches(split.lengths):
         examples = [split.examples[index] for index in indices]
         batch = collate(examples, indices.tolist(), pad_id=pad_id).to(arithmetic.device)
-        with arithmetic.autocast():
+        with arithmetic.autocast(), given(batch):
             logits = model(batch)
         for task, scores in logits.items():
             targets = batch.targets[task]

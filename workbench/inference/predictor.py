@@ -54,6 +54,8 @@ class Predictor:
         self.loaded = loaded
         self.description = loaded.description
         loaded.model.to(self.arithmetic.device).eval()
+        if self.arithmetic.device.type == "cpu":
+            loaded.model.backbone.pack_batches(pad_id=loaded.tokenizer.pad_id)
 
     @classmethod
     def open(cls, folder: Path) -> Predictor:
@@ -171,12 +173,11 @@ class Predictor:
         examples = []
         for texts, (rows, reads) in zip(given, inputs, strict=True):
             own = tuple(pieces[row] for row in rows)
-            labels = {
-                task: KINDS[heads[task].kind].unlabelled(
-                    texts, len(heads[task].labels), own[numbers[0]]
-                )
-                for task, numbers in reads.items()
-            }
+            labels = {}
+            for task, numbers in reads.items():
+                kind, read = KINDS[heads[task].kind], own[numbers[0]]
+                found = kind.unlabelled(texts, len(heads[task].labels), read)
+                labels[task] = kind.finish(found, read, self.loaded.tokenizer, new=True)
             examples.append(EncodedExample(own, labels, "", reads))
         return examples
 

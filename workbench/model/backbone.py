@@ -19,7 +19,9 @@ from torch import Tensor, nn
 
 from workbench.data.tokenizing import AnyTokenizer, Tokenizer
 from workbench.errors import CheckpointError, ConfigError
+from workbench.model.attention import use_our_attention
 from workbench.model.lora import LoraSettings
+from workbench.model.packing import Packing, find_packing
 from workbench.model.sources import locate
 
 
@@ -37,6 +39,18 @@ class Backbone(nn.Module):
         parameters = inspect.signature(encoder.forward).parameters
         kinds = int(getattr(getattr(encoder, "config", None), "type_vocab_size", 0) or 0)
         self._takes_segments = "token_type_ids" in parameters and kinds > 1
+        self.packing: Packing | None = None
+        """How batches are computed without their padding; None if they are padded."""
+
+    def pack_batches(self, *, pad_id: int) -> bool:
+        """Compute no padding from now on, where the architecture allows it; whether it does.
+
+        Args:
+            pad_id: The piece that padding is made of.
+        """
+        if use_our_attention(self.encoder):
+            self.packing = find_packing(self.encoder, pad_id=pad_id)
+        return self.packing is not None
 
     @property
     def config(self) -> Any:
@@ -52,6 +66,11 @@ class Backbone(nn.Module):
     def reads_left_to_right(self) -> bool:
         """Whether a piece's vector knows nothing of the pieces after it."""
         return any(getattr(module, "is_causal", False) is True for module in self.encoder.modules())
+
+    @property
+    def attention_heads(self) -> int:
+        """How many times each layer's attention looks at every pair of pieces."""
+        return int(getattr(self.config, "num_attention_heads", 0) or 0)
 
     @property
     def depth(self) -> int:
@@ -82,6 +101,8 @@ class Backbone(nn.Module):
         Returns:
             The last layer, `(batch, seq, hidden)`.
         """
+        if self.packing is not None:
+            return self.packing(self.encoder, ids, mask, **self._told(segments))
         found = self.encoder(input_ids=ids, attention_mask=mask, **self._told(segments))
         hidden: Tensor = found.last_hidden_state
         return hidden

@@ -178,7 +178,7 @@ def build_model(
             made[name] = kind(
                 width, labels=settings.labels, dropout=settings.dropout, **settings.options
             )
-        made[name].attach(loaded.tokenizer)
+            made[name].attach(loaded)
     mixes = {
         name: LayerMix(loaded.backbone.depth + 1)
         for name, settings in heads.items()

@@ -142,6 +142,24 @@ class GradualUnfreezing:
         self._waiting = _thawing_together(model) if share else []
         self._thawed: int | None = None
 
+    @property
+    def thawed(self) -> int:
+        """How many parts have thawed so far."""
+        return self._thawed or 0
+
+    def steps_as_now(self, step: int) -> int:
+        """For how many updates from `step` on, itself included, no other part thaws."""
+        begins = (
+            thaw_step(
+                number,
+                parts=len(self._waiting),
+                share=self._share,
+                total_steps=self._total_steps,
+            )
+            for number in range(len(self._waiting))
+        )
+        return min([begin for begin in begins if begin > step], default=self._total_steps) - step
+
     def start_step(self, step: int) -> None:
         """Let what moves in this update move, and nothing else."""
         if not self._waiting:

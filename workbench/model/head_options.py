@@ -10,6 +10,7 @@ from workbench.config.task import (
     ClassificationTask,
     ContrastiveTask,
     FewShotTask,
+    MaskedLmTask,
     MultilabelTask,
     RegressionTask,
     SimilarityTask,
@@ -119,6 +120,10 @@ def _contrastive(task: ContrastiveTask, labels: LabelSpace) -> dict[str, Any]:
     }
 
 
+def _masked_lm(task: MaskedLmTask, labels: LabelSpace) -> dict[str, Any]:
+    return {}
+
+
 HEAD_OPTIONS: dict[str, Callable[[Any, LabelSpace], dict[str, Any]]] = {
     "classification": _classification,
     "few_shot": _few_shot,
@@ -127,6 +132,7 @@ HEAD_OPTIONS: dict[str, Callable[[Any, LabelSpace], dict[str, Any]]] = {
     "regression": _regression,
     "similarity": _similarity,
     "contrastive": _contrastive,
+    "masked_lm": _masked_lm,
 }
 """By task kind: from settings and label space to what the head of `HEADS` takes, as JSON can
 hold it."""

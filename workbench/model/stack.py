@@ -227,6 +227,11 @@ class StackBackbone(Backbone):
         return self.encoder.width
 
     @property
+    def attention_heads(self) -> int:
+        """None."""
+        return 0
+
+    @property
     def depth(self) -> int:
         """Layers of the RNN."""
         return len(self.encoder.layers)

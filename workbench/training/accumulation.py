@@ -34,6 +34,7 @@ def micro_batches(run: Run, indices: Sequence[int]) -> list[Batch]:
             [run.train_split.examples[index] for index in indices[begin:end]],
             indices[begin:end],
             pad_id=run.loaded.tokenizer.pad_id,
+            draw=(run.config.seed, run.step),
         )
         for begin, end in pairwise(bounds)
     ]
@@ -58,7 +59,7 @@ def loss_shares(run: Run, batch: Batch, counts: Mapping[str, int]) -> dict[str, 
     Returns:
         Scalars by task, nats; their sums over the micro-batches are the tasks' mean losses.
     """
-    with run.arithmetic.autocast():
+    with run.arithmetic.autocast(), run.features.given(batch):
         logits = run.loaded.model(batch)
     shares = {}
     for task, scores in logits.items():

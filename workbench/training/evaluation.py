@@ -6,7 +6,12 @@ from collections.abc import Mapping
 
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedSplit
-from workbench.inference.evaluation import TaskPredictions, predict_split
+from workbench.inference.evaluation import (
+    Giving,
+    TaskPredictions,
+    nothing_given,
+    predict_split,
+)
 from workbench.model.arithmetic import Arithmetic
 from workbench.model.folder import LoadedModel
 from workbench.model.heads import Head
@@ -42,10 +47,19 @@ def predict_and_judge(
     arithmetic: Arithmetic,
     *,
     tuned_for: Mapping[str, str] | None = None,
+    given: Giving = nothing_given,
 ) -> tuple[dict[str, TaskPredictions], dict[str, dict[str, float]]]:
-    """What a model says of a split, and its metrics, both by task; arguments as of `evaluate`."""
+    """What a model says of a split, and its metrics, both by task.
+
+    Arguments as of `evaluate`, and `given`: what each forward pass runs in.
+    """
     predictions = predict_split(
-        loaded.model, split, labels, pad_id=loaded.tokenizer.pad_id, arithmetic=arithmetic
+        loaded.model,
+        split,
+        labels,
+        pad_id=loaded.tokenizer.pad_id,
+        arithmetic=arithmetic,
+        given=given,
     )
     for task, found in predictions.items():
         kind = labels[task].kind

@@ -82,6 +82,7 @@ def train(
 def _train_epochs(run: Run, control: Control) -> Generator[Event, None, Ending | None]:
     """All updates that are left, and what is between them; returns why it ended early, or None."""
     config = run.config.training
+    per_epoch = run.total_steps // config.epochs
     if run.total_steps == 0:
         yield from planned_milestone(run)
         return None
@@ -97,6 +98,7 @@ def _train_epochs(run: Run, control: Control) -> Generator[Event, None, Ending |
         for number, indices in enumerate(batches[done:], start=done + 1):
             if run.is_through:
                 return None
+            yield from run.features.follow(run.unfreezing, run.step, per_epoch)
             begin = time.perf_counter()
             update = make_update(run, indices.tolist())
             reader.add(update, epoch + number / len(batches), begin)

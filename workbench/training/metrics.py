@@ -30,6 +30,17 @@ def classification_metrics(expected: Sequence[str], predicted: Sequence[str]) ->
     }
 
 
+def share_of_right(expected: Sequence[Sequence[int]], predicted: Sequence[Sequence[int]]) -> float:
+    """Share of the hidden pieces that were guessed.
+
+    Args:
+        expected: Pieces that were hidden of each text.
+        predicted: The same as guessed.
+    """
+    right = sum(sum(map(eq, *pair)) for pair in zip(expected, predicted, strict=True))
+    return right / max(1, sum(len(pieces) for pieces in expected))
+
+
 def tagging_metrics(
     expected: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], *, scheme: Scheme
 ) -> dict[str, float]:
@@ -200,6 +211,9 @@ METRICS: dict[str, Callable[[Sequence[Any], Sequence[Any], LabelSpace], dict[str
     "multilabel": lambda expected, predicted, space: multilabel_metrics(expected, predicted),
     "regression": lambda expected, predicted, space: regression_metrics(expected, predicted),
     "similarity": lambda expected, predicted, space: correlations(expected, predicted),
+    "masked_lm": lambda expected, predicted, space: {
+        "accuracy": share_of_right(expected, predicted)
+    },
     "contrastive": lambda expected, predicted, space: ranking_metrics(expected, predicted, GROUP),
 }
 """By task kind: from what was expected and predicted, as `AnswerKind.compared` gives them."""

@@ -112,6 +112,7 @@ def _evaluate(run: Run, tasks: Sequence[str]) -> Iterator[Event]:
             run.corpus.labels,
             run.arithmetic,
             tuned_for={name: task.metric for name, task in run.config.tasks.items()},
+            given=run.features.given,
         )
     run.latest_predictions |= predictions
     run.latest_metrics |= metrics

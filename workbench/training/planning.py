@@ -17,6 +17,7 @@ import psutil
 import torch
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.model import BackboneConfig
 from workbench.data.kinds import KINDS
 from workbench.errors import ConfigError, Problem, WorkbenchError
 from workbench.events import RunStarted, Warned
@@ -52,7 +53,7 @@ def check(config: ExperimentConfig, tell: Tell = lambda text: None) -> Check:
     """
     try:
         arithmetic = choose_arithmetic(config.training.device, config.training.precision)
-        if _is_elsewhere(config.backbone.model):
+        if _is_elsewhere(config.backbone):
             return Check(None, (_to_be_fetched(config.backbone.model),))
         run, started, warnings = _prepared(_on_the_cpu(config), tell)
     except WorkbenchError as error:
@@ -225,7 +226,7 @@ def _memory(
     trained = started.trainable_parameters
     state = {"adamw": 8, "schedule_free": 8, "adafactor": 0}
     hidden = run.loaded.model.backbone.hidden_size
-    heads = int(getattr(run.loaded.model.backbone.config, "num_attention_heads", 0) or 0)
+    heads = run.loaded.model.backbone.attention_heads
     below = [part.name for part in parts if part.trained]
     layers = [part for part in parts if part.name.startswith("layer ")]
     if not any(part.trained for part in parts if not part.name.startswith("head ")):
@@ -289,9 +290,11 @@ def _audit(plan: Plan) -> Iterator[Finding]:
             )
 
 
-def _is_elsewhere(backbone: str) -> bool:
+def _is_elsewhere(backbone: BackboneConfig) -> bool:
     """Whether the backbone is on the hub only: looking must not fetch what training will."""
-    return not Path(locate(backbone)).is_dir()
+    if backbone.kind != "transformer":
+        return False
+    return not Path(locate(backbone.model, with_weights=backbone.pretrained)).is_dir()
 
 
 def _to_be_fetched(backbone: str) -> Finding:

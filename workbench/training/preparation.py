@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,24 @@ from torch import Tensor
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.examples import read_corpus
 from workbench.data.sampling import SamplingPlan
-from workbench.data.tokenizing import EncodedSplit, encode_split
+from workbench.data.token_cache import cached_pieces
+from workbench.data.tokenizing import EncodedSplit, PieceMaker, Tokenizer, encode_split
 from workbench.events import Event, PhaseStarted, RunStarted, TaskDescribed, Warned
 from workbench.model.arithmetic import choose_arithmetic, choose_matrix_backend
+from workbench.model.attention import use_our_attention
 from workbench.model.building import build_backbone, build_model, head_settings, pooling_settings
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
-from workbench.model.heads import Head
+from workbench.model.heads import Head, MaskedLmHead
 from workbench.model.multitask import MultiTaskModel
+from workbench.model.threads import use_allowed_threads
 from workbench.model.vocabulary import train_only_occurring_rows
+from workbench.paths import cache_folder
+from workbench.training.backbone_cautions import backbone_cautions
 from workbench.training.balance import Balance, moving
 from workbench.training.cautions import cautions
+from workbench.training.feature_cache import MEGABYTE, FeatureCache
 from workbench.training.forking import take_over_model, take_over_optimizer
 from workbench.training.graduation import Graduation
 from workbench.training.interference import ConflictWatch, looks_every
@@ -47,6 +54,7 @@ def prepare(
     seed_everything(config.seed)
     arithmetic = choose_arithmetic(config.training.device, config.training.precision)
     if arithmetic.device.type == "cpu":
+        use_allowed_threads()
         choose_matrix_backend()
     corpus = read_corpus(config)
     yield PhaseStarted("loading the backbone", 600)
@@ -69,8 +77,16 @@ def prepare(
         heads=freezing.heads,
         patterns=freezing.patterns,
     )
+    make_pieces: PieceMaker = backbone.tokenizer.pieces
+    if config.cache.tokens and isinstance(backbone.tokenizer, Tokenizer):
+        make_pieces = partial(
+            cached_pieces,
+            backbone.tokenizer,
+            root=cache_folder(),
+            most_bytes=config.cache.disk_megabytes * MEGABYTE,
+        )
     train_split, dev_split = (
-        encode_split(split, backbone.tokenizer, corpus.labels)
+        encode_split(split, backbone.tokenizer, corpus.labels, make_pieces)
         for split in (corpus.train, corpus.dev)
     )
     trainable, total = _count_parameters(model)
@@ -81,9 +97,16 @@ def prepare(
     begins = first_steps(model, share=freezing.gradual, total_steps=total_steps)
     groups = parameter_table(model, rates=rates, weight_decay=weight_decay, begins=begins)
     encoder = backbone.backbone.encoder
-    train_only_occurring_rows(encoder, _pieces_of(train_split, model, backbone.tokenizer.pad_id))
     on_cpu = arithmetic.device.type == "cpu"
-    masks = make_dropout_cheap(model, encoder, config.seed) if on_cpu else None
+    if on_cpu and config.training.packing:
+        backbone.backbone.pack_batches(pad_id=backbone.tokenizer.pad_id)
+    elif on_cpu:
+        use_our_attention(encoder)
+    if not any(isinstance(head, MaskedLmHead) for head in model.heads.values()):
+        # Guessing pieces looks at the whole vocabulary.
+        pieces = _pieces_of(train_split, model, backbone.tokenizer.pad_id)
+        train_only_occurring_rows(encoder, pieces)
+    masks = make_dropout_cheap(model, config.seed) if on_cpu else None
     model.to(arithmetic.device)
     balance = Balance(
         model,
@@ -125,6 +148,9 @@ def prepare(
             {name: config.tasks[name].patience for name in config.trained_tasks},
         ),
         unfreezing=GradualUnfreezing(model, share=freezing.gradual, total_steps=total_steps),
+        features=FeatureCache(
+            loaded, (train_split, dev_split), settings=config.cache, arithmetic=arithmetic
+        ),
         frozen=frozen,
         groups=groups,
         scaler=arithmetic.scaler(),
@@ -148,7 +174,7 @@ def prepare(
     yield _started(run)
     if said_of_looks:
         yield Warned(said_of_looks)
-    for message in [*cautions(run), *changes]:
+    for message in [*backbone_cautions(config, backbone), *cautions(run), *changes]:
         yield Warned(message)
     return run
 

@@ -21,6 +21,7 @@ from workbench.model.folder import LoadedModel
 from workbench.model.freezing import GradualUnfreezing
 from workbench.schedules import Plateau
 from workbench.training.balance import Balance
+from workbench.training.feature_cache import FeatureCache
 from workbench.training.graduation import Graduation
 from workbench.training.interference import ConflictWatch
 from workbench.training.manifest import MODEL, checkpoint_name, checkpoint_steps, is_whole
@@ -62,6 +63,7 @@ class Run:
     graduation: Graduation
     """Which tasks are through."""
     unfreezing: GradualUnfreezing
+    features: FeatureCache
     frozen: frozenset[str]
     """Names of the parameters that never move."""
     groups: tuple[ParameterGroup, ...]

@@ -23,6 +23,9 @@ def selection_value(
     rule = config.selection
     if rule.rule == "task":
         return values.get(rule.task or "")
+    aids = [task for task in values if config.tasks[task].is_auxiliary and task not in rule.weights]
+    if len(aids) < len(values):
+        values = {task: value for task, value in values.items() if task not in aids}
     if not values:
         return None
     if rule.rule == "worst":

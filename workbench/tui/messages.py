@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from workbench.operations.machine import MachineFigures
     from workbench.operations.playground import Tried
     from workbench.operations.reading import Comparison, RunSummary
-    from workbench.plan import Check, Measured
+    from workbench.plan import Check, Measured, Trial
     from workbench.store.records import (
         CheckpointRecord,
         Curve,
@@ -242,10 +242,18 @@ class PlanMade(FrozenMessage):
 
 @dataclass(eq=False)
 class UpdatesMeasured(FrozenMessage):
-    """Two updates of an experiment were timed; None if they could not be made."""
+    """Two updates of an experiment were timed."""
 
     config: ExperimentConfig
-    measured: Measured | None
+    measured: Measured
+
+
+@dataclass(eq=False)
+class TrialsMade(FrozenMessage):
+    """An experiment was tried out in the small."""
+
+    config: ExperimentConfig
+    trials: tuple[Trial, ...]
 
 
 @dataclass(eq=False)

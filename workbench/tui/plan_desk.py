@@ -7,12 +7,15 @@ that none can be taken for that of another.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from textual.message import Message
 from textual.widget import Widget
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.operations.planning import Planner
-from workbench.plan import Check, Finding, Measured
-from workbench.tui.messages import PlanMade, PlanProgressed, UpdatesMeasured, WorkFailed
+from workbench.plan import Check, Finding, Measured, Trial
+from workbench.tui.messages import PlanMade, PlanProgressed, TrialsMade, UpdatesMeasured, WorkFailed
 from workbench.tui.screens.live import problems_of
 
 IDLE_SECONDS = 180.0
@@ -30,6 +33,7 @@ class PlanDesk:
         self._made_of: ExperimentConfig | None = None
         self._check: Check | None = None
         self._measured: Measured | None = None
+        self._trials: tuple[Trial, ...] = ()
         self._is_busy = False
 
     def open(self) -> None:
@@ -46,6 +50,11 @@ class PlanDesk:
     def is_busy(self) -> bool:
         """Whether the helper is at work."""
         return self._is_busy
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """What was tried out with the experiment that the last plan is of."""
+        return self._trials
 
     def answer(self, config: ExperimentConfig) -> tuple[Check, Measured | None] | None:
         """The plan of this very experiment, if it is known."""
@@ -82,39 +91,54 @@ class PlanDesk:
 
     def made(self, message: PlanMade) -> None:
         """Keep a plan that has come, and ask for the next if the form has changed since."""
-        self._is_busy = False
-        self._made_of, self._check, self._measured = (
-            _what_counts(message.config),
-            message.check,
-            None,
-        )
-        self._go_on()
+        self._made_of, self._check = _what_counts(message.config), message.check
+        self._measured, self._trials = None, ()
+        self.free()
 
-    # ── measuring ─────────────────────────────────────────────────────────────
+    # ── on request ────────────────────────────────────────────────────────────
 
     def measure(self, config: ExperimentConfig) -> bool:
         """Have two updates timed; says whether the helper was free to do it."""
+        return self._do(
+            "measuring", lambda: UpdatesMeasured(config, self._planner.measure(config, self._tell))
+        )
+
+    def try_out(self, config: ExperimentConfig) -> bool:
+        """Have the experiment tried in the small; says whether the helper was free to do it."""
+        return self._do(
+            "trying out", lambda: TrialsMade(config, self._planner.trials(config, self._tell))
+        )
+
+    def _do(self, doing: str, ask: Callable[[], Message]) -> bool:
         if self._is_busy:
             return False
         self._is_busy = True
 
         def work() -> None:
             try:
-                measured = self._planner.measure(config, self._tell)
+                answer = ask()
             except Exception as error:  # Said on the screen: nobody sees a thread die.
-                self._host.post_message(WorkFailed("measuring", problems_of(error)))
-                self._host.post_message(UpdatesMeasured(config, None))
-                return
-            self._host.post_message(UpdatesMeasured(config, measured))
+                answer = WorkFailed(doing, problems_of(error))
+            self._host.post_message(answer)
 
         self._host.run_worker(work, group="plan", thread=True, exit_on_error=False)
         return True
 
     def measured(self, message: UpdatesMeasured) -> None:
         """Keep a measurement beside the plan of the same experiment."""
-        self._is_busy = False
         if self._made_of == _what_counts(message.config):
             self._measured = message.measured
+        self.free()
+
+    def tried(self, message: TrialsMade) -> None:
+        """Keep the trials beside the plan of the same experiment."""
+        if self._made_of == _what_counts(message.config):
+            self._trials = message.trials
+        self.free()
+
+    def free(self) -> None:
+        """The helper has answered, if only with what went wrong: ask what is still to be asked."""
+        self._is_busy = False
         self._go_on()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from workbench.plan import Check, Finding, Measured, Plan, PlannedPart, PlannedTask
+from workbench.plan import Check, Finding, Measured, Plan, PlannedPart, PlannedTask, Trial
 from workbench.tui import figures
 
 Meant = Literal["plain", "dim", "strong", "good", "bad", "careful", "mark"]
@@ -33,13 +33,16 @@ _SIGNS: dict[str, tuple[str, Meant]] = {
 }
 
 
-def plan_lines(check: Check, width: int, measured: Measured | None = None) -> list[Line]:
+def plan_lines(
+    check: Check, width: int, measured: Measured | None = None, trials: Sequence[Trial] = ()
+) -> list[Line]:
     """Everything, the most important first.
 
     Args:
         check: The plan and its findings.
         width: Cells of a line.
         measured: Two updates that were timed, if they were.
+        trials: What was tried out, if it was.
     """
     lines: list[Line] = []
     if check.plan is not None:
@@ -48,6 +51,8 @@ def plan_lines(check: Check, width: int, measured: Measured | None = None) -> li
         lines += _finding(finding, width)
     if not check.findings:
         lines.append([Span("✓", "good"), Span(" nothing that would warn")])
+    for trial in trials:
+        lines += _trial(trial, width)
     if check.plan is not None:
         lines += [[], *_layers(check.plan, width)]
         for task in check.plan.tasks:
@@ -56,20 +61,20 @@ def plan_lines(check: Check, width: int, measured: Measured | None = None) -> li
 
 
 def short_lines(check: Check, measured: Measured | None = None) -> list[Line]:
-    """The same in a few narrow lines, for a corner of the screen."""
+    """The same in a few narrow lines, for a corner that may be cut off at its end."""
     lines: list[Line] = []
-    if check.plan is not None:
-        plan = check.plan
-        lines.append([Span(f"{plan.total_steps:,} steps")])
-        lines.append([Span(f"{count(plan.trainable_parameters)} trained")])
-        lines.append([Span(f"~{figures.size(plan.memory.total)}")])
-    if measured is not None:
-        lines.append([Span(f"~{figures.duration(measured.seconds_in_all)}", "strong")])
     for severity in ("error", "warning", "note"):
         number = sum(one.severity == severity for one in check.findings)
         if number:
             sign, meant = _SIGNS[severity]
             lines.append([Span(f"{sign} {number} {severity}{'s' if number > 1 else ''}", meant)])
+    if measured is not None:
+        lines.append([Span(f"~{figures.duration(measured.seconds_in_all)}", "strong")])
+    if check.plan is not None:
+        plan = check.plan
+        lines.append([Span(f"{plan.total_steps:,} steps")])
+        lines.append([Span(f"{count(plan.trainable_parameters)} trained")])
+        lines.append([Span(f"~{figures.size(plan.memory.total)}")])
     return lines
 
 
@@ -124,6 +129,14 @@ def _finding(finding: Finding, width: int) -> Iterator[Line]:
     for word, said in (("where", finding.where), ("next ", finding.next_step)):
         for number, text in enumerate(_wrapped(said, width - 8) if said else ()):
             yield [Span(f"  {word} " if number == 0 else " " * 8, "dim"), Span(text, "dim")]
+
+
+def _trial(trial: Trial, width: int) -> Iterator[Line]:
+    sign: Span = Span("✓ ", "good") if trial.is_well else Span("! ", "careful")
+    for number, text in enumerate(_wrapped(f"{trial.what} {trial.means}", width - 2)):
+        yield [sign if number == 0 else Span("  "), Span(text)]
+    for number, text in enumerate(_wrapped(trial.next_step, width - 8)):
+        yield [Span("  next  " if number == 0 else " " * 8, "dim"), Span(text, "dim")]
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:

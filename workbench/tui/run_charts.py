@@ -20,6 +20,8 @@ from workbench.tui.x_axis import STEPS, XAxis
 
 METRICS = "metrics"
 RATES = "rates"
+WEIGHTS = "weights"
+SHARES = "shares"
 OVERLAY = "losses"
 """The chart of all tasks' losses, where they share one."""
 _RATE = "learning_rate/"
@@ -42,10 +44,15 @@ class ChartChoice:
     axis: XAxis = STEPS
 
 
-def chart_specs(run: RunSummary, choice: ChartChoice = ChartChoice()) -> list[ChartSpec]:
+def chart_specs(
+    run: RunSummary,
+    choice: ChartChoice = ChartChoice(),
+    history: CurveHistory | None = None,
+) -> list[ChartSpec]:
     """One chart per task or one for all, then the learning rates, then the dev metrics of all.
 
-    The last one gets what room is left over, and the metrics deserve it more than the rates.
+    Weights of tasks and their shares of the batches have a chart where they change. The last
+    chart gets what room is left over, and the metrics deserve it more than the rates.
     """
     waiting = "no values yet: the first steps bring them"
     if choice.overlays and len(run.tasks) > 1:
@@ -59,6 +66,11 @@ def chart_specs(run: RunSummary, choice: ChartChoice = ChartChoice()) -> list[Ch
         specs[0] = ChartSpec(specs[0].key, "loss", "loss", waiting)
     return [
         *specs,
+        *(
+            ChartSpec(chart, title, "balance", waiting)
+            for chart, title in _BALANCE_TITLES.items()
+            if history is not None and _is_moving(chart, history)
+        ),
         ChartSpec(RATES, "learning rate", "rate", waiting),
         ChartSpec(METRICS, "dev metrics", "metric", "no evaluation yet"),
     ]
@@ -97,6 +109,13 @@ def chart_series(
             _series(history.get(key), visible(key.metric.removeprefix(_RATE)), "line", slot, choice)
             for slot, key in enumerate(groups)
         ]
+    if chart in _BALANCE:
+        keys = [SeriesKey(_BALANCE[chart][0], task, _BALANCE[chart][1]) for task in run.tasks]
+        return [
+            _series(curve, visible(key.task), "line", slot, choice)
+            for slot, key in enumerate(keys)
+            if (curve := history.get(key)) is not None
+        ]
     if chart == OVERLAY:
         return [
             one
@@ -104,6 +123,22 @@ def chart_series(
             for one in _loss_series(task, history, choice, (slot, slot), f"{visible(task)} ")
         ]
     return _loss_series(chart.removeprefix("task:"), history, choice, (0, 1), "")
+
+
+_BALANCE = {WEIGHTS: ("train", "weight"), SHARES: ("run", "share")}
+"""By chart: split and metric of the curves that each task has there."""
+_BALANCE_TITLES = {WEIGHTS: "weight of each task", SHARES: "share of the batches"}
+
+
+def _is_moving(chart: str, history: CurveHistory) -> bool:
+    """Whether any task's value differs between steps: what stays as it was set needs no chart."""
+    for key in history:
+        if (key.split, key.metric) == _BALANCE[chart]:
+            curve = history.get(key)
+            known = curve.values[np.isfinite(curve.values)] if curve is not None else np.empty(0)
+            if known.size and np.ptp(known) > 1e-6 * max(1.0, float(np.abs(known).max())):
+                return True
+    return False
 
 
 def _loss_series(
@@ -128,6 +163,8 @@ def charts_touched(
     for key in keys:
         if key.metric.startswith(_RATE):
             touched.add(RATES)
+        elif (key.split, key.metric) in _BALANCE.values():
+            touched.update(chart for chart, of in _BALANCE.items() if of == key[::2])
         elif key.metric == "loss" and key.task in run.tasks:
             touched.add(OVERLAY if choice.overlays and len(run.tasks) > 1 else f"task:{key.task}")
         elif key.split == "dev":
@@ -215,7 +252,7 @@ def chart_summaries(
             spec.title, "step", smooth_curves(chart_series(spec.key, run, history), LETTERS, 0.0),
             events if spec is specs[0] else (),
         )
-        for specs in [chart_specs(run)]
+        for specs in [chart_specs(run, history=history)]
         for spec in specs
     ]  # fmt: skip
 

@@ -33,6 +33,7 @@ from workbench.inference.review import (
     review_tags,
 )
 from workbench.model.arithmetic import choose_matrix_backend
+from workbench.model.threads import use_allowed_threads
 from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
 from workbench.training.manifest import MANIFEST, check_checkpoint
@@ -54,6 +55,7 @@ def serve() -> int:
         replies.write(json.dumps(values) + "\n")
         replies.flush()
 
+    use_allowed_threads()
     choose_matrix_backend()
     for line in sys.stdin:
         request = json.loads(line)

@@ -29,6 +29,7 @@ from workbench.events import (
     CheckpointSaved,
     EvaluationFinished,
     Event,
+    FeaturesReady,
     PhaseStarted,
     RequestObeyed,
     RunFailed,
@@ -327,6 +328,11 @@ def _log(event: Event) -> None:
             say(f"step {event.step}  left out: {event.what}")
         case CheckpointSaved():
             say(f"step {event.step}  saved {event.folder}{' (best)' if event.is_best else ''}")
+        case FeaturesReady():
+            say(
+                f"features of {event.part}: {event.found} of {event.texts} texts found in the "
+                f"cache, {event.bytes / 1e6:.0f} MB in {event.place}, {event.seconds:.1f} s"
+            )
         case TaskGraduated():
             say(
                 f"step {event.step}  {event.task} is through, its best {event.metric} was "

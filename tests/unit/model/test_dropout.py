@@ -6,7 +6,8 @@ import pytest
 import torch
 from builders import a_model
 
-from workbench.model.dropout import ATTENTION, CheapDropout, MaskSource, make_dropout_cheap
+from workbench.model.attention import use_our_attention
+from workbench.model.dropout import CheapDropout, MaskSource, make_dropout_cheap
 
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9])
@@ -63,10 +64,10 @@ def test_attention_without_dropout_is_that_of_the_library(bert: Path) -> None:
     mask = (ids != 0).long()
     before = model.encode(ids, mask)
 
-    make_dropout_cheap(model, model.backbone.encoder, 1)
+    make_dropout_cheap(model, 1)
+    assert use_our_attention(model.backbone.encoder)
     after = model.eval().encode(ids, mask)
 
-    assert model.backbone.encoder.config._attn_implementation == ATTENTION
     assert torch.allclose(before, after, atol=1e-6)
 
 
@@ -74,7 +75,8 @@ def test_attention_in_training_differs_from_evaluation_by_its_dropout_alone(bert
     model = a_model(bert).model
     ids = torch.tensor([[2, 40, 41, 42, 3], [2, 43, 3, 0, 0]])
     mask = (ids != 0).long()
-    make_dropout_cheap(model, model.backbone.encoder, 1)
+    make_dropout_cheap(model, 1)
+    assert use_our_attention(model.backbone.encoder)
     expected = model.eval().encode(ids, mask)
     for module in model.modules():
         if isinstance(module, CheapDropout):

@@ -36,7 +36,8 @@ def moved(part: nn.Module) -> bool:
 
 
 def test_every_kind_of_head_is_tested_here() -> None:
-    assert set(HEADS) == set(KINDS.values())
+    # What is hidden from a backbone is made with its tokenizer: see test_masked_lm.
+    assert set(HEADS) == set(KINDS.values()) | {"masked_lm"}
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -202,6 +202,16 @@ def test_a_task_more_and_the_tasks_themselves_leave_the_first_weights_of_a_stack
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+def test_an_experiment_with_a_stack_can_be_checked_before_it_runs(
+    corpus: Path, vectors: Path
+) -> None:
+    from workbench.training.planning import check
+
+    found = check(an_experiment_with(corpus, vectors, embeddings=list(ALL)))
+
+    assert found.plan is not None
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_export_of_a_stack_is_refused_with_the_reason(
     form: str, corpus: Path, vectors: Path, tmp_path: Path

@@ -99,11 +99,7 @@ def test_gains_are_those_of_the_best_checkpoints_with_intervals(
     for place, gain in enumerate(found.gains, start=1):
         metric = {"mood": "macro_f1", "length": "accuracy", "entity": "span_f1"}[gain.task]
         means = [
-            sum(
-                reading.summarize(ws, runs[at + 7 * seed].id).metrics[gain.task][metric]
-                for seed in (0, 1)
-            )
-            / 2
+            sum(metrics_of(ws, runs[at + 7 * seed], gain.task)[metric] for seed in (0, 1)) / 2
             for at in (0, place)
         ]
         assert (gain.together, gain.alone) == pytest.approx(tuple(means))
@@ -132,10 +128,7 @@ def test_the_matrix_tells_who_helped_whom(
     }
     # mood and entity are the fifth kind of run, entity alone is the third.
     pair, alone = (
-        [
-            reading.summarize(ws, runs[at + 7 * seed].id).metrics["entity"]["span_f1"]
-            for seed in (0, 1)
-        ]
+        sum(metrics_of(ws, runs[at + 7 * seed], "entity")["span_f1"] for seed in (0, 1)) / 2
         for at in (5, 3)
     )
     assert found.matrix["entity"]["mood"].difference == pytest.approx(pair - alone)

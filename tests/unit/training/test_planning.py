@@ -10,6 +10,7 @@ import pytest
 from builders import Script, a_task, an_experiment, events_of, sentences, write_jsonl
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.model import BackboneConfig
 from workbench.control import StopNow
 from workbench.data.kinds import KINDS
 from workbench.errors import ConfigError
@@ -154,6 +155,16 @@ def test_a_backbone_that_is_elsewhere_is_not_fetched(corpus: Path) -> None:
     assert found.plan is None
     assert not found.has_errors
     assert "is not on this machine" in found.findings[0].what
+
+
+def test_a_stack_of_embeddings_is_planned_and_measured(corpus: Path) -> None:
+    config = an_experiment(folder=corpus)
+    stack = config.model_copy(
+        update={"backbone": BackboneConfig(kind="stack", model="nobody/has-this", max_length=48)}
+    )
+
+    assert plan_of(stack).trainable_parameters > 0
+    assert measure(stack).seconds_per_update > 0
 
 
 def test_a_device_that_is_not_there_is_an_error_though_planning_needs_none(

@@ -118,6 +118,18 @@ KINDS: dict[str, Callable[[Path], Sections]] = {
         "pooling": {"mode": "attention"},
         "optimization": {"schedule": "inverse_sqrt"},
     },
+    "adapters": lambda _: {
+        "backbone_settings": {"lora": {"rank": 2, "dropout": 0.2, "targets": "all"}},
+        "optimization": {"layer_rates": "decay"},
+    },
+    "words and characters, gru": lambda _: {
+        "backbone_settings": {
+            "kind": "stack",
+            "embeddings": ["words", "char_lstm", "char_cnn"],
+            "rnn": {"cell": "gru", "hidden_size": 8, "layers": 2},
+        },
+        "pooling": {"mode": "concat", "modes": ["max", "attention"], "normalize": True},
+    },
     "thresholds, fitted layers, pairs": lambda corpus: {
         "tasks": {
             kind: a_task(corpus, kind)

@@ -51,6 +51,7 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "cosine": ("similarity", {"loss": "cosine", "dropout": 0.1}),
     "cosent": ("similarity", {"loss": "cosent", "hidden_size": 8}),
     "contrastive": ("contrastive", {"data": {"negatives": ["wrong"]}}),
+    "hidden words": ("masked_lm", {}),
     "named": ("few_shot", {"method": "matching"}),
     "drawn together": ("few_shot", {"method": "contrastive"}),
     "both ways": ("contrastive", {"symmetric": True, "hidden_size": 8, "metric": "mrr"}),

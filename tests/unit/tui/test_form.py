@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from workbench.config.checks import data_files
 from workbench.config.fields import experiment_fields
-from workbench.config.loading import load_experiment
+from workbench.config.loading import find_source, load_experiment
+from workbench.config.presets import list_presets
 from workbench.tui.form import (
     FormDraft,
     TaskDraft,
@@ -59,6 +62,21 @@ def test_a_preset_that_goes_through_the_form_is_unchanged(preset: Path) -> None:
 
     assert verdict.problems == ()
     assert verdict.config == load_experiment(preset)
+
+
+@pytest.mark.parametrize("name", [preset.name for preset in list_presets()])
+def test_every_shipped_preset_goes_through_the_form_unchanged(name: str, tmp_path: Path) -> None:
+    given = tomllib.loads(find_source(name).read_text(encoding="utf-8"))
+    for _, written in data_files(given):
+        (tmp_path / written).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / written).touch()
+    draft = load_draft(name)
+    draft.data_root = str(tmp_path)
+
+    verdict = judge(draft.entries())
+
+    assert verdict.problems == ()
+    assert verdict.config == load_experiment(name, data_root=tmp_path)
 
 
 def test_the_form_shows_data_files_as_the_preset_has_them(preset: Path) -> None:

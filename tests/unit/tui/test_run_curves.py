@@ -12,7 +12,15 @@ from workbench.tui.charts.raster import Layer, Viewport, rasterise
 from workbench.tui.charts.reading import smooth_curves, values_of
 from workbench.tui.charts.series import LETTERS, ChartSeries, EventKind
 from workbench.tui.history import CurveHistory
-from workbench.tui.run_charts import best_so_far, rate_events, run_events
+from workbench.tui.run_charts import (
+    WEIGHTS,
+    best_so_far,
+    chart_series,
+    chart_specs,
+    charts_touched,
+    rate_events,
+    run_events,
+)
 from workbench.tui.x_axis import AXES, joined, x_axis
 
 VALUES = st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), min_size=1, max_size=40)
@@ -88,6 +96,22 @@ def test_thawing_the_end_of_warm_up_and_a_fall_are_marked() -> None:
 
 def test_a_rate_that_falls_steadily_to_nothing_is_no_event() -> None:
     assert rate_events(rates(all=a_curve(*np.linspace(1e-4, 1e-6, 50)))) == []
+
+
+def test_weights_have_a_chart_where_they_move_and_none_where_they_stay() -> None:
+    from summaries import a_run
+
+    run = a_run()
+    moving, still = CurveHistory(), CurveHistory()
+    key = SeriesKey("train", "question", "weight")
+    moving.add({key: a_curve(1.0, 1.2, 0.9)})
+    still.add({key: a_curve(1.0, 1.0, 1.0)})
+
+    assert WEIGHTS in [spec.key for spec in chart_specs(run, history=moving)]
+    assert WEIGHTS not in [spec.key for spec in chart_specs(run, history=still)]
+    (series,) = chart_series(WEIGHTS, run, moving)
+    assert series.y.tolist() == [1.0, 1.2, 0.9]
+    assert charts_touched(run, [key]) == {WEIGHTS}
 
 
 def test_checkpoints_evaluations_and_resuming_are_marked_where_they_were() -> None:

@@ -33,6 +33,8 @@ class Labelled(Generic[LabelT]):
     label: LabelT
     joint: bool = False
     """Whether the backbone reads two texts as one."""
+    alone: bool = False
+    """Whether the text is read apart from the same text of other tasks."""
 
     @property
     def key(self) -> str:
@@ -129,6 +131,17 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
             pieces: Of its first text, or of two that are read as one.
             place: Where it was read, for messages.
         """
+
+    def finish(self, encoded: EncodedT, pieces: Pieces, tokenizer: Any, *, new: bool) -> Any:
+        """What the tokenizer has to do with a label; nothing by default.
+
+        Args:
+            encoded: What `number` or `unlabelled` gave.
+            pieces: As for `number`.
+            tokenizer: That made them.
+            new: Whether the text is a new one, without a label.
+        """
+        return encoded
 
     @abstractmethod
     def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> EncodedT:

@@ -6,6 +6,7 @@ from typing import Any
 
 from workbench.inference.kinds.classification import ClassificationAnswers, TextScores
 from workbench.inference.kinds.kind import Answer, AnswerKind
+from workbench.inference.kinds.masked_lm import Fillings, MaskedLmAnswers
 from workbench.inference.kinds.multilabel import GivenLabels, MultilabelAnswers
 from workbench.inference.kinds.numbers import (
     ContrastiveAnswers,
@@ -24,6 +25,7 @@ ANSWERS: dict[str, AnswerKind[Any]] = {
     "regression": RegressionAnswers(),
     "similarity": SimilarityAnswers(),
     "contrastive": ContrastiveAnswers(),
+    "masked_lm": MaskedLmAnswers(),
 }
 """By task kind."""
 
@@ -32,6 +34,7 @@ __all__ = [
     "Answer",
     "AnswerKind",
     "Entity",
+    "Fillings",
     "GivenLabels",
     "Similarity",
     "TextScores",

@@ -8,6 +8,7 @@ from workbench.model.heads.classification import ClassificationHead
 from workbench.model.heads.contrastive import ContrastiveHead
 from workbench.model.heads.few_shot import FittedHead, MatchingHead, few_shot_head
 from workbench.model.heads.head import Head, WordHead
+from workbench.model.heads.masked_lm import MaskedLmHead
 from workbench.model.heads.multilabel import MultilabelHead
 from workbench.model.heads.regression import RegressionHead
 from workbench.model.heads.similarity import SimilarityHead
@@ -23,6 +24,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     "regression": RegressionHead,
     "similarity": SimilarityHead,
     "contrastive": ContrastiveHead,
+    "masked_lm": MaskedLmHead,
 }
 """By task kind."""
 
@@ -31,6 +33,7 @@ __all__ = [
     "ClassificationHead",
     "FittedHead",
     "Head",
+    "MaskedLmHead",
     "MatchingHead",
     "MultilabelHead",
     "RegressionHead",

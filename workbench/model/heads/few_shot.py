@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ from torch.nn import functional
 from workbench.data.batching import Targets, TextTargets, pad
 from workbench.data.tokenizing import AnyTokenizer
 from workbench.model.heads.head import Head
+
+if TYPE_CHECKING:
+    from workbench.model.backbone import LoadedBackbone
 
 FIRST_SCALE = 20.0
 """What cosines are multiplied with before the softmax, to begin with."""
@@ -55,8 +59,11 @@ class MatchingHead(Head):
         self.register_buffer("ids", torch.zeros(0, 0, dtype=torch.int64), persistent=False)
         self.register_buffer("mask", torch.zeros(0, 0, dtype=torch.int64), persistent=False)
 
-    def attach(self, tokenizer: AnyTokenizer) -> None:
+    def attach(self, loaded: LoadedBackbone) -> None:
         """Cut the descriptions into pieces, `(classes, seq)`."""
+        self._cut(loaded.tokenizer)
+
+    def _cut(self, tokenizer: AnyTokenizer) -> None:
         pieces = [found.ids for found in tokenizer.pieces(self.descriptions)]
         ids, mask = pad(pieces, tokenizer.pad_id)
         self.ids, self.mask = ids.to(self.ids.device), mask.to(self.mask.device)
@@ -64,7 +71,7 @@ class MatchingHead(Head):
     def describe(self, descriptions: Sequence[str], tokenizer: AnyTokenizer) -> None:
         """Take other classes, known from training or not."""
         self.descriptions = tuple(descriptions)
-        self.attach(tokenizer)
+        self._cut(tokenizer)
 
     def extra_rows(self) -> tuple[Tensor, Tensor]:
         """The descriptions' pieces and their mask, `(classes, seq)`."""

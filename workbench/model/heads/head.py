@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from workbench.data.batching import Targets, WordTargets
-from workbench.data.tokenizing import AnyTokenizer
+
+if TYPE_CHECKING:
+    from workbench.model.backbone import LoadedBackbone
 
 
 class Head(nn.Module, ABC):
@@ -22,8 +24,10 @@ class Head(nn.Module, ABC):
     def forward(self, vectors: Tensor, targets: Targets | None = None) -> Tensor:
         """Scores, one row for each text or word that the targets are of."""
 
-    def attach(self, tokenizer: AnyTokenizer) -> None:
-        """Take what is needed of the tokenizer, when the model is put together; most need none."""
+    def attach(self, loaded: LoadedBackbone) -> None:
+        """Take what is needed of backbone and tokenizer, when the model is put together; most need
+        nothing. Layers that are made here begin from the task's own seed, too.
+        """
 
     def extra_rows(self) -> tuple[Tensor, Tensor] | None:
         """Texts of its own, which go through the backbone with each batch; most have none.

@@ -125,6 +125,7 @@ class HomeScreen(LiveScreen):
         self._preferences = Preferences()
         self._folder = SeedFolder()
         self._lines: dict[str, RunLine] = {}
+        self._single_lines: dict[str, RunLine] = {}
         self._unfolded: frozenset[str] = frozenset()
         self._changes: list[Change] = []
         self._has_deleted = False
@@ -205,7 +206,7 @@ class HomeScreen(LiveScreen):
 
     def _lines_of(self, found: list[RunSummary], keys: tuple[str, ...], sort: str) -> list[RunLine]:
         if not self._preferences.folds_seeds:
-            return [RunLine(Fold((run,), run, {}, None), keys) for run in _sorted(found, sort)]
+            return [self._line_of(run, keys) for run in _sorted(found, sort)]
         folds = {fold.mean.record.id: fold for fold in self._folder.fold(found)}
         lines = []
         for mean in _sorted([fold.mean for fold in folds.values()], sort):
@@ -217,6 +218,14 @@ class HomeScreen(LiveScreen):
                     for run in _sorted(list(line.fold.runs), sort)
                 ]
         return lines
+
+    def _line_of(self, run: RunSummary, keys: tuple[str, ...]) -> RunLine:
+        """The line of one run; the one that was made before, with its cells, if nothing changed."""
+        known = self._single_lines.get(run.record.id)
+        if known is None or known.fold.mean is not run or known.keys is not keys:
+            known = RunLine(Fold((run,), run, {}, None), keys)
+            self._single_lines[run.record.id] = known
+        return known
 
     def _tell_counts(self, shown: int) -> None:
         sort = self._preferences.sort

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -42,6 +43,7 @@ from workbench.tui.messages import (
     PresetsRead,
     RunStarted,
     ScreenWanted,
+    TrialsMade,
     UpdatesMeasured,
     WorkFailed,
 )
@@ -122,6 +124,7 @@ class NewExperimentScreen(Screen[None]):
         #begin { height: 1; padding: 0 1; background: $surface; }
         #begin Label { color: $text-muted; width: auto; padding-right: 1; }
         #preset { width: 30; }
+        #preset > SelectOverlay { max-height: 18; }
         #preset:focus > SelectCurrent { background: $primary 22%; }
         #root { width: 1fr; background: $background; }
         #root:focus { background: $primary 15%; }
@@ -436,7 +439,7 @@ class NewExperimentScreen(Screen[None]):
         config = self._config
         found = self._desk.answer(config) if config is not None else None
         if found is not None:
-            outlook.show_plan(*found)
+            outlook.show_plan(*found, self._desk.trials)
             rail.show_plan(styled(short_lines(*found)))
         elif config is None:
             outlook.spoil()
@@ -462,15 +465,28 @@ class NewExperimentScreen(Screen[None]):
         self._desk.measured(message)
         self._show_plan()
 
+    @on(TrialsMade)
+    def _trials_made(self, message: TrialsMade) -> None:
+        self._desk.tried(message)
+        self._show_plan()
+
     @on(Outlook.MeasureWanted)
     def _measure_wanted(self) -> None:
+        self._ask_for("measuring …", self._desk.measure)
+
+    @on(Outlook.TrialsWanted)
+    def _trials_wanted(self) -> None:
+        self._ask_for("trying it out …", self._desk.try_out)
+
+    def _ask_for(self, doing: str, ask: Callable[[ExperimentConfig], bool]) -> None:
+        """Have the helper do something with the form as it is."""
         config = self._config
         if config is None:
-            self.notify("The form has problems: there is nothing to measure.", markup=False)
-        elif self._desk.measure(config):
-            self.query_one(Outlook).measuring("measuring …")
+            self.notify("The form has problems: mend them first.", markup=False)
+        elif ask(config):
+            self.query_one(Outlook).measuring(doing)
         else:
-            self.notify("The plan is being made; press m once more when it is there.",
+            self.notify("The helper is at work; press the key once more when it is done.",
                         markup=False)  # fmt: skip
 
     @on(Outlook.CopyWanted)
@@ -651,6 +667,9 @@ class NewExperimentScreen(Screen[None]):
     def _failed(self, message: WorkFailed) -> None:
         message.stop()
         self._is_starting = False
+        if message.doing in ("measuring", "trying out"):
+            self._desk.free()
+            self._show_plan()
         self.query_one(Notice).tell(message.problems)
         if self._verdict is not None:
             self.query_one(FormFoot).show_outcome(self._verdict)

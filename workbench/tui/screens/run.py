@@ -259,9 +259,14 @@ class RunScreen(LiveScreen):
             self.refresh_bindings()
         self.query_one(RunHeader).show_run(run, self._epoch, message.machine)
         self.query_one(FailurePanel).show_run(run)
-        await grid.show_specs(chart_specs(run, self._choice))
+        news = self._history.add(message.curves)
+        specs_before = [chart.key for chart in grid.charts]
+        await grid.show_specs(chart_specs(run, self._choice, self._history))
         self._show_log_before_first_step(run)
-        changed = charts_touched(run, self._history.add(message.curves), self._choice)
+        changed = charts_touched(run, news, self._choice)
+        if not is_new and [chart.key for chart in grid.charts] != specs_before:
+            self._smooth_losses()  # the charts are others now: all of them are drawn
+            self._draws_all = True
         told = (message.checkpoints, message.messages)
         if is_new or self._draws_all or told != (self._checkpoints, self._messages):
             self._checkpoints, self._messages = told
@@ -431,7 +436,7 @@ class RunScreen(LiveScreen):
         if self._summary is not None:
             grid = self.query_one(ChartGrid)
             looks = [chart.look for chart in grid.charts[:1]]
-            await grid.show_specs(chart_specs(self._summary, self._choice))
+            await grid.show_specs(chart_specs(self._summary, self._choice, self._history))
             for chart in grid.charts:
                 for look in looks:
                     chart.follow(look)

@@ -44,7 +44,7 @@ class FieldRow(Widget):
     FieldRow {
         height: auto;
         layout: vertical;
-        .name { dock: left; width: 24; height: 1; color: $text-muted; text-wrap: nowrap;
+        .name { dock: left; width: 25; height: 1; color: $text-muted; text-wrap: nowrap;
                 text-overflow: ellipsis; }
         .name.-changed { color: $foreground; text-style: bold; }
         &.-entered .name { color: $text-accent; }
@@ -131,9 +131,17 @@ class FieldRow(Widget):
 
     @raw.setter
     def raw(self, raw: str) -> None:
-        """Show a value without posting anything."""
+        """Show a value without posting anything; a row that is not there yet shows it then."""
         self._raw = raw
-        editor = self.editor
+        if self.is_mounted:
+            self._show_raw()
+
+    def on_mount(self) -> None:
+        """Show what was given before the row was there."""
+        self._show_raw()
+
+    def _show_raw(self) -> None:
+        raw, editor = self._raw, self.editor
         if isinstance(editor, Input):
             if editor.value != raw:
                 with self.prevent(Input.Changed):
@@ -153,7 +161,7 @@ class FieldRow(Widget):
     @property
     def editor(self) -> Widget:
         """Where one types or chooses."""
-        return self.children[1]
+        return next(child for child in self.children if child.can_focus)
 
     @property
     def chosen_word(self) -> str:

@@ -16,12 +16,19 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from workbench.config.fields import experiment_fields
+from workbench.config.fields import FieldSpec, experiment_fields
 from workbench.config.optimization import OptimizationConfig
 from workbench.data.peeking import Peek
 from workbench.errors import Problem
 from workbench.tui.completion import Surroundings, candidates
-from workbench.tui.form import SECTION_TITLES, FormDraft, data_folders, plain_specs, section_of
+from workbench.tui.form import (
+    SECTION_TITLES,
+    FormDraft,
+    data_folders,
+    empty_draft,
+    plain_specs,
+    section_of,
+)
 from workbench.tui.messages import FrozenMessage
 from workbench.tui.widgets.field_row import EDITORS, FieldRow, label_of
 from workbench.tui.widgets.rate_preview import RateLine
@@ -51,16 +58,16 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
         self._peeks: Mapping[str, Mapping[str, Peek]] = {}
 
     def compose(self) -> ComposeResult:
-        """A heading and the rows of each section."""
+        """A heading and the rows of each section that apply at the defaults; others as they do."""
+        beginning = empty_draft()
         for section, title in section_titles().items():
             with Vertical(classes="section", name=section):
                 yield Static(Content(title), classes="heading")
                 if section == "tasks":
                     yield TaskEditor(self._candidates)
                 for spec in plain_specs():
-                    if section_of(spec.path) == section:
-                        label = label_of(spec.path.partition(".")[2] or spec.path)
-                        yield FieldRow(spec, key=spec.path, label=label, complete=self._candidates)
+                    if section_of(spec.path) == section and beginning.has(spec):
+                        yield self._new_row(spec)
                 if section == "optimization":
                     yield RateLine()
 
@@ -102,9 +109,26 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
         of_tasks = set(self.task_editor.query(FieldRow))
         return [row for row in self.query(FieldRow) if row not in of_tasks]
 
+    def _new_row(self, spec: FieldSpec) -> FieldRow:
+        label = label_of(spec.path.partition(".")[2] or spec.path)
+        return FieldRow(spec, key=spec.path, label=label, complete=self._candidates)
+
     def _show_what_applies(self) -> None:
-        for row in self._plain_rows():
-            row.appear(self._draft.has(row.spec))
+        """Show the rows that apply, in the schema's order; one is made when it first does."""
+        rows = {row.key: row for row in self._plain_rows()}
+        last: dict[str, FieldRow] = {}
+        for spec in plain_specs():
+            section = section_of(spec.path)
+            row = rows.get(spec.path)
+            if row is not None:
+                row.appear(self._draft.has(spec))
+            elif self._draft.has(spec):
+                row = self._new_row(spec)
+                row.raw = self._draft.values.get(spec.path, "")
+                box = next(box for box in self.query(".section") if box.name == section)
+                box.mount(row, after=last[section] if section in last else box.children[0])
+            if row is not None:
+                last[section] = row
 
     def _candidates(self, row: FieldRow, typed: str) -> Sequence[str]:
         """In a thread: what a field may be completed to. Reads the draft, changes nothing."""

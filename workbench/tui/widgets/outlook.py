@@ -18,11 +18,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.plan import Check, Measured
+from workbench.plan import Check, Measured, Trial
 from workbench.tui.messages import FrozenMessage
 from workbench.tui.plan_lines import Line, plan_lines
 from workbench.tui.visible import visible
 from workbench.tui.widgets.rate_preview import RateChart
+from workbench.tui.widgets.share_preview import ShareChart
 
 PAGES = {"plan": "F2 plan", "curves": "F3 curves", "file": "F4 file"}
 """The pages in their order, as the first row calls them."""
@@ -74,6 +75,9 @@ class PlanPage(_Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "measure", "Measure", id="outlook.measure",
                 tooltip="Time two real updates, for the time that the run will take"),
+        Binding("t", "try_out", "Try out", id="outlook.try-out",
+                tooltip="Small experiments with model and data: padding, labels, first loss, "
+                "gradients, a batch by heart"),
     ]  # fmt: skip
 
     DEFAULT_CSS = """
@@ -88,19 +92,25 @@ class PlanPage(_Page):
         """Ask for two updates to be timed."""
         self.post_message(Outlook.MeasureWanted())
 
+    def action_try_out(self) -> None:
+        """Ask for the experiment to be tried in the small."""
+        self.post_message(Outlook.TrialsWanted())
+
 
 class CurvesPage(_Page):
-    """Learning rates over the run, by the very functions that the run uses."""
+    """Learning rates and the tasks' shares over the run, by the functions that the run uses."""
 
     DEFAULT_CSS = """
     CurvesPage RateChart { height: 16; }
-    CurvesPage Static { height: auto; margin-top: 1; color: $text-muted; }
+    CurvesPage Static { height: auto; color: $text-muted; }
     """
 
     def compose(self) -> ComposeResult:
-        """The chart, and in words what it shows."""
+        """Each chart, and in words what it shows."""
         yield RateChart()
-        yield Static()
+        yield Static(id="rate-words")
+        yield ShareChart()
+        yield Static(id="share-words")
 
 
 class FilePage(_Page):
@@ -187,6 +197,9 @@ class Outlook(Vertical):
     class MeasureWanted(FrozenMessage):
         """A person wants two updates to be timed."""
 
+    class TrialsWanted(FrozenMessage):
+        """A person wants the experiment to be tried in the small."""
+
     @dataclass(eq=False)
     class CopyWanted(FrozenMessage):
         """A person wants the command or the file on the clipboard."""
@@ -198,6 +211,7 @@ class Outlook(Vertical):
         self._page = next(iter(PAGES))
         self._check: Check | None = None
         self._measured: Measured | None = None
+        self._trials: tuple[Trial, ...] = ()
         self._config: ExperimentConfig | None = None
         self._is_fresh = False
         self._doing = ""
@@ -262,9 +276,11 @@ class Outlook(Vertical):
             self.query_one("#file-text", Static).update(Content(text))
         self._show_curves()
 
-    def show_plan(self, check: Check, measured: Measured | None) -> None:
-        """Show a plan that is of the form as it is now."""
-        self._check, self._measured = check, measured
+    def show_plan(
+        self, check: Check, measured: Measured | None, trials: tuple[Trial, ...] = ()
+    ) -> None:
+        """Show a plan that is of the form as it is now, with what was tried of it."""
+        self._check, self._measured, self._trials = check, measured, trials
         self._is_fresh, self._doing = True, ""
         self._show_plan()
         self._show_curves()
@@ -308,12 +324,13 @@ class Outlook(Vertical):
             )
             lines.update(Content.styled(words, "$foreground 65%"))
             return
-        content = styled(plan_lines(self._check, max(30, self._width - 4), self._measured))
-        if self._check.plan is not None and self._measured is None:
+        width = max(30, self._width - 4)
+        content = styled(plan_lines(self._check, width, self._measured, self._trials))
+        if self._check.plan is not None:
             content += Content.assemble(
-                "\n\n", ("m", "bold $text-accent"),
-                (" times two real updates, for the time that the run will take",
-                 "$foreground 65%"),
+                "\n\n", ("m", "bold $text-accent"), (" times two real updates", "$foreground 65%"),
+                "   ", ("t", "bold $text-accent"), (" tries it out in the small",
+                                                    "$foreground 65%"),
             )  # fmt: skip
         lines.update(content)
 
@@ -322,6 +339,6 @@ class Outlook(Vertical):
         settings = self._config.optimization if self._config is not None else None
         plan = self._check.plan if self._check is not None and self._is_fresh else None
         page.query_one(RateChart).show_settings(settings, plan)
-        page.query_one("CurvesPage > Static", Static).update(
-            Content(page.query_one(RateChart).words)
-        )
+        page.query_one("#rate-words", Static).update(Content(page.query_one(RateChart).words))
+        page.query_one(ShareChart).show_plan(self._config, plan)
+        page.query_one("#share-words", Static).update(Content(page.query_one(ShareChart).words))

@@ -94,12 +94,12 @@ class RateLine(Static):
     def show_settings(self, settings: OptimizationConfig | None) -> None:
         """Draw these settings; nothing while they are not valid."""
         if settings is None:
-            self.update(Content("preview               –"))
+            self.update(Content("preview                –"))
             return
         _, factors = rate_curve(settings)
         self.update(
             Content.assemble(
-                "preview               ", (sparkline(factors, _SPARK_CELLS), "$text-primary"),
+                "preview                ", (sparkline(factors, _SPARK_CELLS), "$text-primary"),
                 "\n", rate_words(settings),
             )
         )  # fmt: skip

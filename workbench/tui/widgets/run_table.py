@@ -36,7 +36,7 @@ class RunLine:
     is_part: bool = False
     """Whether it is one seed of the fold above it."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The run's id; for several seeds the fold's own, which is no run's."""
         return f"{FOLD}{self.fold.key}" if len(self.fold.runs) > 1 else self.fold.key

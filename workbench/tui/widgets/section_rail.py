@@ -19,7 +19,6 @@ class SectionRail(Widget):
     SectionRail {
         width: 18;
         height: 100%;
-        padding: 1 0 0 0;
         border-right: solid $border-blurred;
         color: $text-muted;
     }
@@ -69,6 +68,6 @@ class SectionRail(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Go to the section under the mouse."""
-        row = event.y - 1
+        row = event.y
         if 0 <= row < len(self._titles):
             self.post_message(self.Wanted(list(self._titles)[row]))
