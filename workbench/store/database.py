@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -25,6 +26,8 @@ from workbench.store.filesystem import file_system_of
 BUSY_TIMEOUT_SECONDS = 30
 _SQLITE_PREFIX = "sqlite:///"
 _SQLITE_HEADER = b"SQLite format 3\0"
+_live: WeakSet[Database] = WeakSet()
+"""Those of this process that may have connections."""
 
 
 class Database:
@@ -42,8 +45,12 @@ class Database:
         """
         self.url = url
         self.file = Path(url.removeprefix(_SQLITE_PREFIX)) if _is_file(url) else None
-        if self.file is not None:
+        # POSIX takes all of a process's locks on a file away when any descriptor of it is closed,
+        # also one that only read the header. Another process that closes the database would then
+        # take itself for the last one and delete the log that this process goes on writing into.
+        if self.file is not None and not any(one.file == self.file for one in _live):
             _check_file(self.file)
+        _live.add(self)
         self.engine = _make_engine(url, patience_seconds)
         self.inode: tuple[int, int] | None = _inode_of(self.file)
         """Device and number of the file that connections are to."""
@@ -72,6 +79,7 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        _live.discard(self)
 
     def look_at_file(self) -> None:
         """See to it that what is written goes into the file of that name.

@@ -558,6 +558,29 @@ def test_every_write_begins_immediately(sqlite_store: RunStore) -> None:
     assert begun == ["BEGIN IMMEDIATE"] * 3 + ["BEGIN"]
 
 
+def test_what_a_second_store_of_a_process_writes_outlives_others_that_come_and_go(
+    sqlite_url: str, sqlite_store: RunStore
+) -> None:
+    # Each process that leaves takes itself for the last one if our locks are gone, and then
+    # deletes the log that is being written.
+    impatient = sqlite_store.impatient(0.5)
+    sqlite_store.runs()
+    look = "import sys; from workbench.store.run_store import RunStore as S\n"
+    look += "s = S.open(sys.argv[1]); print(s.latest_step('abc')); s.close()"
+
+    seen = []
+    for step in range(1, 4):
+        impatient.append("abc", [a_step(step)])
+        RunStore.open(sqlite_url)  # reads the file's header
+        done = subprocess.run(
+            [sys.executable, "-c", look, sqlite_url], capture_output=True, text=True, check=True
+        )
+        seen.append(int(done.stdout))
+    impatient.close()
+
+    assert seen == [1, 2, 3]
+
+
 # Opening
 
 
