@@ -117,7 +117,7 @@ def _value(value: object, is_optional: bool) -> str:
         return NONE_WORD
     if not isinstance(value, str):
         return _toml(value)
-    return f'"{value}"' if is_optional and value.lower() in (NONE_WORD, "") else value
+    return f'"{value}"' if is_optional and value.strip().lower() in (NONE_WORD, "") else value
 
 
 def _toml(value: object) -> str:

@@ -101,6 +101,16 @@ class ExperimentConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _a_stack_hides_nothing(self) -> ExperimentConfig:
+        for name, task in self.tasks.items():
+            if task.kind == "masked_lm" and self.backbone.kind == "stack":
+                raise ValueError(
+                    f'tasks.{name}: kind = "masked_lm" needs a mask, which a stack of words and '
+                    "characters has not; leave the task out, or set backbone.kind to transformer"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _a_stack_has_no_layers_to_mix(self) -> ExperimentConfig:
         for name, task in self.tasks.items():
             if task.layer_mix and self.backbone.kind == "stack":

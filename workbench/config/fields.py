@@ -178,7 +178,8 @@ def coerce(path: str, raw: str) -> object:
     spec = _joined(specs)
     if spec.optional and raw.strip().lower() in (NONE_WORD, ""):
         return None
-    if spec.optional and raw.lower() in (f'"{NONE_WORD}"', '""'):
+    is_quoted = len(raw) > 1 and raw[0] == raw[-1] == '"'
+    if spec.optional and is_quoted and raw[1:-1].strip().lower() in (NONE_WORD, ""):
         return raw[1:-1]  # the text itself, where it would stand for "not set"
     match spec.kind:
         case "text":

@@ -96,7 +96,8 @@ class SamplingConfig(Settings):
         default=0,
         ge=0,
         description="Pieces in a batch, padding included, in place of training.batch_size texts: "
-        "batches of short texts then have more of them. 0 = off.",
+        "batches of short texts then have more of them. An example of two texts that are read one "
+        "by one counts as its longer one. 0 = off.",
     )
 
     @property

@@ -68,14 +68,13 @@ class MaskedText:
 
     def _drawn(self, random: np.random.Generator) -> NDArray[np.int64]:
         """Positions of whole words, as many as come nearest to the share; at least one."""
-        words = np.unique(self.words[self.words != CUT])
+        words, sizes = np.unique(self.words[self.words != CUT], return_counts=True)
         if not len(words):
             return np.zeros(0, np.int64)
-        order = random.permutation(words)
-        sizes = np.array([(self.words == word).sum() for word in order])
+        order = random.permutation(len(words))
         wanted = self.share * sizes.sum()
-        count = max(1, int(np.abs(np.cumsum(sizes) - wanted).argmin()) + 1)
-        return np.flatnonzero(np.isin(self.words, order[:count]))
+        count = int(np.abs(np.cumsum(sizes[order]) - wanted).argmin()) + 1
+        return np.flatnonzero(np.isin(self.words, words[order[:count]]))
 
 
 @dataclass(frozen=True)

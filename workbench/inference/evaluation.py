@@ -87,8 +87,9 @@ def predict_split(
     compared: dict[str, dict[int, NDArray[Any]]] = {}
     for indices in length_sorted_batches(split.lengths):
         examples = [split.examples[index] for index in indices]
-        batch = collate(examples, indices.tolist(), pad_id=pad_id).to(arithmetic.device)
-        with arithmetic.autocast(), given(batch):
+        on_cpu = collate(examples, indices.tolist(), pad_id=pad_id)
+        batch = on_cpu.to(arithmetic.device)
+        with arithmetic.autocast(), given(on_cpu):
             logits = model(batch)
         for task, scores in logits.items():
             targets = batch.targets[task]

@@ -181,8 +181,8 @@ class MultiTaskModel(nn.Module):
         if batch.segments is not None:
             own = [torch.zeros_like(part) for part in mask[1:]]
             segments = _joined([batch.segments, *own], longest)
-        # What pads the shorter of them is masked, so any piece will do.
-        return _joined(ids, longest), _joined(mask, longest), segments, places
+        # What pads the shorter of them is masked; a piece of the row itself is one that is known.
+        return _padded_with_itself(ids, longest), _joined(mask, longest), segments, places
 
 
 def _joined(parts: Sequence[Tensor], length: int) -> Tensor:
@@ -190,4 +190,16 @@ def _joined(parts: Sequence[Tensor], length: int) -> Tensor:
     columns = (0, 0) * (parts[0].ndim - 2)  # of a stack
     return torch.cat(
         [functional.pad(part, (*columns, 0, length - part.shape[1])) for part in parts]
+    )
+
+
+def _padded_with_itself(parts: Sequence[Tensor], length: int) -> Tensor:
+    """Rows below each other, each padded on the right with its own first piece."""
+    return torch.cat(
+        [
+            torch.cat(
+                [part, part[:, :1].expand(-1, length - part.shape[1], *part.shape[2:])], dim=1
+            )
+            for part in parts
+        ]
     )

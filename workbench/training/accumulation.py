@@ -53,16 +53,17 @@ def loss_shares(run: Run, batch: Batch, counts: Mapping[str, int]) -> dict[str, 
 
     Args:
         run: Its model is applied, in its precision.
-        batch: On the run's device.
+        batch: On the CPU, where its texts are recognised without waiting for a GPU.
         counts: Labels of each task in the whole update.
 
     Returns:
         Scalars by task, nats; their sums over the micro-batches are the tasks' mean losses.
     """
+    moved = batch.to(run.arithmetic.device)
     with run.arithmetic.autocast(), run.features.given(batch):
-        logits = run.loaded.model(batch)
+        logits = run.loaded.model(moved)
     shares = {}
     for task, scores in logits.items():
         head: Head = run.loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
-        shares[task] = head.loss_sum(scores, batch.targets[task]) / counts[task]
+        shares[task] = head.loss_sum(scores, moved.targets[task]) / counts[task]
     return shares

@@ -167,8 +167,9 @@ class Balance:
             for task, gradients in update.own.items():
                 for parameter, gradient in gradients:
                     parameter.grad = gradient * weights[task]
-        if update.looked_at is not None:
-            _unscale(update.looked_at, update.scaler)
+        for rows in (update.looked_at, update.top):
+            if rows is not None:  # now: the scale may change with the optimizer's step
+                _unscale(rows, update.scaler)
         return Balanced(
             losses=update.losses,
             total=torch.zeros(()) if total is None else total,
@@ -195,7 +196,6 @@ class Balance:
             return
         norms: dict[str, Tensor] = {}
         if update.top is not None:
-            _unscale(update.top, update.scaler)
             lengths = update.top.matrix.norm(dim=1).unbind()
             norms = dict(zip(update.top.tasks, lengths, strict=True))
         self.weighting.learn(losses, norms=norms, again=again)
@@ -270,7 +270,7 @@ class Balance:
         if self.aggregation is not None and update.combined_values:
             norms = dict(zip(tasks, combined.norm(dim=1).unbind(), strict=True))
             weighted = combined * own.unsqueeze(1)
-            gramian = (weighted @ weighted.T).double().cpu()
+            gramian = (weighted @ weighted.T).cpu().double()
             found = self.aggregation.combine(weighted, gramian, tasks, update.step)
             factor: Tensor | float = 1.0
             if self._config.match_norm:

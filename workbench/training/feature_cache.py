@@ -32,7 +32,7 @@ from workbench.model.backbone import Backbone
 from workbench.model.folder import LoadedModel
 from workbench.model.freezing import GradualUnfreezing
 from workbench.model.frozen_part import FrozenPart, FrozenStates, fingerprint, frozen_part
-from workbench.model.heads import Head
+from workbench.model.heads import Head, MaskedLmHead
 from workbench.paths import cache_folder
 
 FORMAT = "1"
@@ -94,6 +94,9 @@ class FeatureCache:
         # A task that mixes layers reads the lower ones, too; a stack's vectors are looked up.
         if self._loaded.model.mixes or type(self._loaded.model.backbone) is not Backbone:
             return
+        if any(_changes_texts(head) for head in self._loaded.model.heads.values()):
+            # What goes through the backbone is then never a text that is known.
+            return
         if self._settings.features and part.is_worth_keeping and any(map(len, self._lengths())):
             passes = unfreezing.steps_as_now(step) / max(1, steps_per_epoch)
             yield from self._prepare(part, passes)
@@ -105,14 +108,11 @@ class FeatureCache:
         """
         if self._frozen is None or self._states is None or self._texts is None:
             return nullcontext()
-        heads = (self._loaded.model.heads[task] for task in batch.targets)
-        if any(isinstance(head, Head) and head.extra_rows() is not None for head in heads):
-            return nullcontext()  # more goes through the backbone than the batch
         numbers = self._texts.numbers(batch)
         if numbers is None:
             return nullcontext()
         rows = torch.from_numpy(self._states.take_padded(numbers))
-        return self._frozen.given(rows.to(batch.ids.device).to(self._frozen.dtype))
+        return self._frozen.given(rows.to(self._arithmetic.device).to(self._frozen.dtype))
 
     def _prepare(self, part: FrozenPart, passes: float) -> Iterator[Event]:
         begin = time.perf_counter()
@@ -282,6 +282,13 @@ class _Texts:
             own = None if segments is None else segments[row, :length]
             found[row] = self._numbers.get(_content(ids[row, :length], own), -1)
         return found if (found >= 0).all() else None
+
+
+def _changes_texts(head: torch.nn.Module) -> bool:
+    """Whether a head hides pieces of its texts, or sends texts of its own along with a batch."""
+    return isinstance(head, MaskedLmHead) or (
+        isinstance(head, Head) and head.extra_rows() is not None
+    )
 
 
 def _content(ids: NDArray[np.int64], segments: NDArray[np.int64] | None) -> bytes:

@@ -34,8 +34,9 @@ def _vectors(run: Run, task: str, head: FittedHead) -> tuple[np.ndarray, np.ndar
     vectors, labels = [], []
     for indices in length_sorted_batches(np.array([one.length for one in examples])):
         inside = [examples[index] for index in indices]
-        batch = collate(inside, indices.tolist(), pad_id=pad_id).to(run.arithmetic.device)
-        with run.arithmetic.autocast():
+        on_cpu = collate(inside, indices.tolist(), pad_id=pad_id)
+        batch = on_cpu.to(run.arithmetic.device)
+        with run.arithmetic.autocast(), run.features.given(on_cpu):
             pooled = model.read(batch.ids, batch.mask, batch.segments).texts(task)
         vectors.append(head.fitted_on(pooled[batch.targets[task].rows]).cpu().numpy())
         labels += [one.labels[task] for one in inside]

@@ -6,10 +6,12 @@ gradients that the update follows are the same to the last bit, looked at or not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -46,15 +48,18 @@ def looks_every(
         return 0, ""
     if asked is not None:
         return asked, ""
-    if device.type == "cuda":
-        memory = torch.cuda.get_device_properties(device).total_memory
-        needed = 4 * tasks * shared_values
-        if needed > MOST_MEMORY_SHARE * memory:
-            return 0, (
-                "Interference between the tasks is not looked at: the gradients of "
-                f"{tasks} tasks would take {needed / 2**30:.1f} GB. Set "
-                "instruments.interference_every to do it all the same."
-            )
+    memory = (
+        torch.cuda.get_device_properties(device).total_memory
+        if device.type == "cuda"
+        else psutil.virtual_memory().available
+    )
+    needed = 4 * tasks * shared_values
+    if needed > MOST_MEMORY_SHARE * memory:
+        return 0, (
+            "Interference between the tasks is not looked at: the gradients of "
+            f"{tasks} tasks would take {needed / 2**30:.1f} GB. Set "
+            "instruments.interference_every to do it all the same."
+        )
     return UPDATES_PER_TASK * tasks, ""
 
 
@@ -72,7 +77,7 @@ class Interference:
         """The look as an event; a pair of which one gradient is 0 has no cosine."""
         norms: dict[str, dict[str, float]] = {}
         cosines: dict[str, dict[str, float]] = {}
-        for group, gramian in zip(self.groups, self.gramians.double().cpu(), strict=True):
+        for group, gramian in zip(self.groups, self.gramians.cpu().double(), strict=True):
             lengths = gramian.diagonal().clamp(min=0.0).sqrt().tolist()
             norms[group] = dict(zip(self.tasks, lengths, strict=True))
             cosines[group] = {
@@ -80,7 +85,9 @@ class Interference:
                 for (one, other), product in zip(
                     pairs_of(self.tasks), _above_diagonal(gramian), strict=True
                 )
-                if norms[group][one] > 0 and norms[group][other] > 0
+                if norms[group][one] > 0
+                and norms[group][other] > 0
+                and math.isfinite(float(product))  # an overflow in fp16 has no direction
             }
         return InterferenceProbed(step, self.tasks, norms, cosines, dict(weights))
 

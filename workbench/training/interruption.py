@@ -71,11 +71,20 @@ def is_time_to_save(run: Run) -> bool:
 def _set(run: Run, asked: Sequence[Request]) -> Iterator[Event]:
     for request in asked:
         if isinstance(request, Setting):
-            if why := refusal(request, run.config.tasks):
+            if why := _refusal(run, request):
                 yield Warned(why)
             else:
                 run.requests.set(request)
                 yield _obeyed(run, request)
+
+
+def _refusal(run: Run, request: Setting) -> str:
+    return refusal(
+        request,
+        run.config.tasks,
+        graduated=run.graduation.steps,
+        by_formula=run.config.weighting.method == "formula",
+    )
 
 
 def _look_and_save(run: Run, asked: Sequence[Request]) -> Iterator[Event]:

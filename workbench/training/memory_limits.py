@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from workbench.errors import WorkerError
+from workbench.model.heads import Head
 from workbench.training.run import Run
 
 
@@ -31,7 +32,8 @@ def halve(run: Run, indices: Sequence[int]) -> str:
         WorkerError: It cannot be halved, or the settings do not want it; says what would fit.
     """
     failed = min(run.micro_batch_size or len(indices), len(indices))
-    lengths = [int(run.train_split.lengths[index]) for index in indices]
+    all_lengths = run.train_split.lengths
+    lengths = [int(all_lengths[index]) for index in indices]
     longest = max(lengths)
     half = -(-failed // 2)
     if run.config.training.on_out_of_memory == "halve" and failed > 1:
@@ -40,7 +42,12 @@ def halve(run: Run, indices: Sequence[int]) -> str:
             torch.cuda.empty_cache()
         return (
             f"Memory ran out at step {run.step + 1} with {failed} text(s) at a time; from here on "
-            f"there are {half} at a time, and the update stays the sum over all of them."
+            f"there are {half} at a time, and the update stays the sum over all of them"
+            + (
+                ", but for tasks that compare texts of a batch: they see fewer."
+                if _compares(run)
+                else "."
+            )
         )
     fits = min(failed - 1, run.fitted_pieces // longest) or half if failed > 1 else 0
     raise WorkerError(
@@ -55,4 +62,11 @@ def halve(run: Run, indices: Sequence[int]) -> str:
             else "lower backbone.max_length, freeze more, or take a smaller backbone"
         )
         + "; the checkpoints written before are intact",
+    )
+
+
+def _compares(run: Run) -> bool:
+    return any(
+        isinstance(head, Head) and head.compares_examples
+        for head in run.loaded.model.heads.values()
     )

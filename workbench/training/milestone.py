@@ -144,7 +144,9 @@ def _save(run: Run, *, stays: bool) -> Iterator[Event]:
         run.kept.append(run.step)
     size = save_checkpoint(run.folder, run.step, run.loaded, state_of(run))
     if is_best and run.evaluated is not None and run.evaluated.step == run.step:
-        found, labels = run.latest_predictions, run.corpus.labels
+        # What was said of other tasks is of other weights.
+        found = {task: run.latest_predictions[task] for task in run.evaluated.metrics}
+        labels = run.corpus.labels
         keep_predictions(run.folder, run.step, found, run.corpus.dev, labels)
     run.saved_step, run.saved_at = run.step, time.monotonic()
     yield CheckpointSaved(

@@ -46,9 +46,26 @@ class Requests:
         self.log_interval = state["log_interval"]
 
 
-def refusal(request: Setting, tasks: Collection[str]) -> str:
-    """Why a request cannot be obeyed; empty if it can."""
+def refusal(
+    request: Setting,
+    tasks: Collection[str],
+    *,
+    graduated: Collection[str] = (),
+    by_formula: bool = False,
+) -> str:
+    """Why a request cannot be obeyed; empty if it can.
+
+    Args:
+        request: What was asked.
+        tasks: Of the run.
+        graduated: Tasks that are trained no longer.
+        by_formula: Whether a formula says what each loss counts.
+    """
     match request:
+        case SetWeight() if request.task in graduated:
+            return f"{request.task} has stopped improving and is trained no longer."
+        case SetWeight() if by_formula:
+            return "weighting.formula says what each task counts, so no weight is set."
         case SetWeight() if request.task not in tasks:
             return f'There is no task "{request.task}" to weigh; {nearest(request.task, tasks)}.'
         case SetWeight() if not 0 <= request.weight < float("inf"):

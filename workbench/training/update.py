@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from workbench.data.batching import Batch
+from workbench.model.heads import Head
 from workbench.training.accumulation import label_counts, loss_shares, micro_batches
 from workbench.training.balance import Balanced
 from workbench.training.interference import Interference, look
@@ -88,7 +89,7 @@ def make_update(run: Run, indices: Sequence[int]) -> Update:
     if skipped:
         run.skipped += 1
         run.optimizer.zero_grad(set_to_none=True)
-    else:
+    elif not run.scaler.is_enabled() or math.isfinite(norm):  # else the scaler left it out
         run.balance.learn(_losses_again(run, found) if found.random else {})
     rows, is_drawn = found.balanced.rows, run.sampling.follows_a_rule
     return Update(
@@ -140,6 +141,7 @@ def _gradients(run: Run, indices: Sequence[int]) -> _Gradients:
     # Weight 0 means not trained: a zero gradient would still decay the head, and 0 x NaN is NaN.
     weights = {task: run.weight_of(task) for task in run.balance.tasks if task in counts}
     weights = {task: weight for task, weight in weights.items() if weight > 0}
+    weights = {task: weight for task, weight in weights.items() if _is_taught(run, task, batches)}
     run.balance.begin(
         run.step,
         weights,
@@ -149,9 +151,18 @@ def _gradients(run: Run, indices: Sequence[int]) -> _Gradients:
     )
     random = RandomStreams().state() if run.balance.wants_losses_again else None
     for batch in batches:
-        run.balance.add(loss_shares(run, batch.to(run.arithmetic.device), counts))
+        run.balance.add(loss_shares(run, batch, counts))
         run.fitted_pieces = max(run.fitted_pieces, batch.ids.numel())
     return _Gradients(run.balance.finish(), batches, counts, random)
+
+
+def _is_taught(run: Run, task: str, batches: Sequence[Batch]) -> bool:
+    """Whether an update teaches a task anything: a loss of 0 for want of anything to compare with
+    would look like a task that is learned.
+    """
+    head: Head = run.loaded.model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
+    found = [batch.targets[task] for batch in batches if task in batch.targets]
+    return any(head.teaches(targets) for targets in found)
 
 
 @torch.no_grad()
@@ -163,7 +174,7 @@ def _losses_again(run: Run, found: _Gradients) -> dict[str, Tensor]:
     RandomStreams().restore(found.random)
     again: dict[str, Tensor] = {}
     for batch in found.batches:
-        for task, share in loss_shares(run, batch.to(run.arithmetic.device), found.counts).items():
+        for task, share in loss_shares(run, batch, found.counts).items():
             again[task] = again[task] + share if task in again else share
     return again
 

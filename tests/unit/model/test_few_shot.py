@@ -8,13 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import a_task, an_experiment, events_of, sentences, write_jsonl
+from builders import (
+    a_task,
+    an_experiment,
+    events_of,
+    sentences,
+    write_backbone,
+    write_jsonl,
+)
 from torch.nn import functional
 
 from workbench.data.batching import TextTargets
 from workbench.data.examples import read_corpus
 from workbench.errors import ConfigError, DataError
-from workbench.events import CheckpointSaved, EvaluationFinished
+from workbench.events import CheckpointSaved, EvaluationFinished, StepFinished
 from workbench.inference.predictor import Predictor
 from workbench.model.head_options import in_words
 from workbench.model.heads import FittedHead
@@ -179,3 +186,36 @@ def test_a_description_of_a_label_that_is_not_there_is_an_error(corpus: Path) ->
 )
 def test_a_label_without_a_description_is_read_as_words(label: str, words: str) -> None:
     assert in_words(label) == words
+
+
+def test_descriptions_are_padded_with_pieces_that_are_known(corpus: Path, tmp_path: Path) -> None:
+    # Of a model that reads left to right piece 0 is a sign that may not occur in train at all.
+    backbone = write_backbone(tmp_path / "gpt2", "gpt2")
+    words = {"good": "loves the old rain in paris again and again", "bad": "hates", "plain": "left"}
+    task = few_shot(corpus, "matching", descriptions=words)
+    config = an_experiment(
+        backbone=backbone, tasks={"mood": task}, training={"epochs": 1, "packing": False}
+    )
+
+    steps = [
+        event for event in events_of(config, tmp_path / "run") if isinstance(event, StepFinished)
+    ]
+
+    assert all(np.isfinite(event.losses["mood"]) for event in steps)
+
+
+def test_a_batch_without_two_of_a_class_teaches_nothing_and_weighs_nothing(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    few = few_shot(corpus, "contrastive", data={"examples_per_class": 1})
+    config = an_experiment(
+        backbone=bert,
+        tasks={"few": few, "entity": a_task(corpus, "tagging")},
+        weighting={"method": "geometric"},
+        training={"epochs": 1},
+    )
+
+    steps = [event for event in events_of(config, tmp_path) if isinstance(event, StepFinished)]
+
+    assert all(event.weights.keys() == {"entity"} for event in steps)
+    assert all(event.weights["entity"] == pytest.approx(1.0) for event in steps)

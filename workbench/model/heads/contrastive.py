@@ -44,6 +44,12 @@ class ContrastiveHead(VectorHead):
         """Vectors of length 1, `(examples, texts, width)`."""
         return self.unit_vectors(vectors)
 
+    def teaches(self, targets: Targets) -> bool:
+        """Another candidate beside the right one is needed."""
+        assert isinstance(targets, TextTargets)
+        examples, texts = targets.labels.shape
+        return examples > 1 or texts > 2
+
     def loss_sum(self, logits: Tensor, targets: Targets) -> Tensor:
         """Cross-entropy of the right text among the candidates, summed; in float32, nats.
 

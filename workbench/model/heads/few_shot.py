@@ -134,6 +134,11 @@ class FittedHead(Head):
         self.compares_examples = mode
         return super().train(mode)
 
+    def teaches(self, targets: Targets) -> bool:
+        """Two texts of a class are needed."""
+        assert isinstance(targets, TextTargets)
+        return len(targets.labels) > len(set(targets.labels.tolist()))
+
     def fitted_on(self, vectors: Tensor) -> Tensor:
         """What the linear layer is fitted on, `(texts, width)`."""
         return functional.normalize(vectors.float(), dim=-1)

@@ -48,6 +48,10 @@ class Head(nn.Module, ABC):
             targets: The labels.
         """
 
+    def teaches(self, targets: Targets) -> bool:
+        """Whether there is anything to learn from these labels; looked at on the CPU."""
+        return True
+
     @abstractmethod
     def decode(self, logits: Tensor, targets: Targets) -> Tensor:
         """What is predicted, one row for each row of the scores.
