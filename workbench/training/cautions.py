@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workbench.model.freezing import is_frozen
+from workbench.model.heads import FittedHead
 from workbench.training.balance import moving
 from workbench.training.run import Run
 
@@ -32,6 +33,7 @@ def cautions(run: Run) -> Iterator[str]:
             yield f"{name} has no dev data: it has no part in choosing the best checkpoint."
     yield from _sharing_warnings(run)
     yield from _patience_warnings(run)
+    yield from _mates_warnings(run)
     yield from _freezing_warnings(run)
 
 
@@ -64,6 +66,25 @@ def _patience_warnings(run: Run) -> Iterator[str]:
             f"is low; a task that stops before ({', '.join(patient)}) misses that. Take linear or "
             "plateau, or no patience."
         )
+
+
+def _mates_warnings(run: Run) -> Iterator[str]:
+    """Tasks that learn from two texts of a class in a batch, where few batches have them."""
+    for name, head in run.loaded.model.heads.items():
+        if not isinstance(head, FittedHead) or not run.total_steps:
+            continue
+        examples = run.train_split.examples
+        batches = [
+            [examples[index].labels[name] for index in batch if name in examples[index].labels]
+            for batch in run.sampling.batches(0)
+        ]
+        teaching = sum(len(labels) > len(set(labels)) for labels in batches)
+        if teaching < len(batches) / 2:
+            yield (
+                f"{name}: only {teaching} of {len(batches)} batches of the first epoch hold two "
+                "texts of one class, and it learns from those alone. Set sampling.batches = "
+                "one_task, or a larger training.batch_size or examples_per_class."
+            )
 
 
 def _freezing_warnings(run: Run) -> Iterator[str]:

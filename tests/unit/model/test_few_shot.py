@@ -21,7 +21,7 @@ from torch.nn import functional
 from workbench.data.batching import TextTargets
 from workbench.data.examples import read_corpus
 from workbench.errors import ConfigError, DataError
-from workbench.events import CheckpointSaved, EvaluationFinished, StepFinished
+from workbench.events import CheckpointSaved, EvaluationFinished, StepFinished, Warned
 from workbench.inference.predictor import Predictor
 from workbench.model.head_options import in_words
 from workbench.model.heads import FittedHead
@@ -215,7 +215,10 @@ def test_a_batch_without_two_of_a_class_teaches_nothing_and_weighs_nothing(
         training={"epochs": 1},
     )
 
-    steps = [event for event in events_of(config, tmp_path) if isinstance(event, StepFinished)]
+    events = events_of(config, tmp_path)
 
+    steps = [event for event in events if isinstance(event, StepFinished)]
+    told = [event.message for event in events if isinstance(event, Warned)]
+    assert any("only 0 of 3 batches" in message for message in told)
     assert all(event.weights.keys() == {"entity"} for event in steps)
     assert all(event.weights["entity"] == pytest.approx(1.0) for event in steps)
