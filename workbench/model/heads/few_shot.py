@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 FIRST_SCALE = 20.0
 """What cosines are multiplied with before the softmax, to begin with."""
-TEMPERATURE = 0.1
-"""What cosines are divided by in the contrastive loss. Measured on intents with 8 examples of
-each: 0.05 to 0.2 are alike."""
 
 
 class MatchingHead(Head):
