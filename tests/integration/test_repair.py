@@ -48,6 +48,8 @@ def reopened(ws: Workspace) -> Workspace:
 
 def damage(file: Path) -> None:
     """Overwrite the second half of the file: what a bad disk does."""
+    # A worker that is still leaving keeps the write-ahead log, whose pages would hide the damage.
+    wait_until(lambda: not file.with_name(f"{file.name}-wal").exists())
     size = file.stat().st_size
     with file.open("r+b") as opened:
         opened.seek(size // 2)
