@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt torch==2.13.0
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help venv dev demo test format lint types contracts tests bench bench-tui torture wheel reference screenshots lock clean
+.PHONY: help venv dev demo test format lint types contracts tests combinations bench bench-tui torture wheel reference screenshots lock clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ contracts: dev  ## imports point down
 
 tests: dev  ## the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+combinations: dev  ## every head x pooling x freezing x precision (make test runs a part in which each two meet)
+	MTL_WORKBENCH_COMBINATIONS=all $(BIN)/python -m pytest -n 2 tests/unit/model/test_combinations.py
 
 bench: dev  ## this project beside its peers: one table (DATA=folder of the corpora, PEERS=folder of make_peers.sh)
 	$(BIN)/python benchmarks/bench.py --data-root $(DATA) $(if $(PEERS),--peers $(PEERS))

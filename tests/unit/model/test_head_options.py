@@ -1,4 +1,4 @@
-"""What every option of a head has to do: train, be saved, be loaded, predict the same."""
+"""What every option of a head has to do. That it trains and is saved: test_combinations."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from builders import (
     sentences,
     write_jsonl,
 )
+from head_options import TAGGING, close, name_of
 
 from workbench.data.batching import TextTargets, WordTargets, collate
 from workbench.data.examples import read_corpus
 from workbench.data.pieces import NO_LABEL, WordLabels
 from workbench.data.schemes import scheme_of_names, spans
-from workbench.data.tokenizing import EncodedExample, EncodedSplit, encode_split
+from workbench.data.tokenizing import EncodedExample, EncodedSplit
 from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved, EvaluationFinished
 from workbench.export.exporting import export_model
@@ -34,114 +35,13 @@ from workbench.model.arithmetic import choose_arithmetic
 from workbench.model.backbone import load_backbone
 from workbench.model.building import HeadSettings, build_model, head_settings
 from workbench.model.folder import LoadedModel, ModelDescription, save_model_folder
-from workbench.model.freezing import freeze
 from workbench.model.heads import TaggingHead
 from workbench.model.heads.classification import ClassificationHead
 from workbench.model.heads.word_vectors import WORD_VECTORS
-from workbench.model.pooling import LEARNED_POOLINGS, POOLINGS, PoolingSettings
+from workbench.model.pooling import PoolingSettings
 
 CPU = choose_arithmetic("cpu", "fp32")
-TAGGING: list[dict[str, Any]] = [
-    *({"word_pieces": pieces} for pieces in WORD_VECTORS),
-    {"crf": True},
-    {"constrained": True},
-    {"crf": True, "constrained": True},
-    {"crf": True, "constrained": True, "scheme": "bioes"},
-    {"constrained": True, "scheme": "bioes"},
-    {"rnn": "lstm", "hidden_size": 8},
-    {"rnn": "gru", "hidden_size": 8, "layers": 2},
-    {"rnn": "lstm", "hidden_size": 8, "crf": True, "word_pieces": "first+last"},
-]
-CLASSIFICATION: list[dict[str, Any]] = [
-    {"hidden_size": 8},
-    {"label_smoothing": 0.1},
-    {"class_weights": "balanced"},
-    {"label_weights": {"good": 3.0}},
-    {"focal_gamma": 2.0},
-    {"hidden_size": 8, "class_weights": "balanced", "focal_gamma": 2.0, "label_smoothing": 0.1},
-]
-OTHERS: list[tuple[str, dict[str, Any]]] = [
-    ("classification", {"data": {"text_b": "other"}, "pair": "joint"}),
-    ("classification", {"data": {"text_b": "other"}, "pair": "two", "hidden_size": 8}),
-    ("multilabel", {"positive_weights": "root", "hidden_size": 8}),
-    ("regression", {"huber_delta": 1.0}),
-    ("similarity", {"loss": "cosent", "hidden_size": 8}),
-    ("contrastive", {"symmetric": True, "hidden_size": 8, "data": {"negatives": ["wrong"]}}),
-]
-OPTIONS = [("tagging", options) for options in TAGGING]
-OPTIONS += [("classification", options) for options in CLASSIFICATION]
-OPTIONS += OTHERS
 TEXTS = ["Ada loves the rain in Paris.", "Great!", "Kurt", " ".join(["Emmy"] * 60)]
-
-
-def name_of(value: object) -> str | None:
-    if isinstance(value, dict):
-        return ",".join(f"{key}={value[key]}" for key in value)
-    return None
-
-
-def close(one: object, other: object) -> bool:
-    """Equal labels, tags and spans; numbers up to rounding."""
-    if isinstance(one, dict):
-        return isinstance(other, dict) and all(close(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return isinstance(other, list | tuple) and all(map(close, one, other))
-    if isinstance(one, float | np.ndarray):
-        return np.allclose(one, other, atol=1e-5)  # type: ignore[arg-type]  # of the same type
-    return one == other
-
-
-@pytest.mark.parametrize("frozen", ["none", "backbone"])
-@pytest.mark.parametrize("pooling", [*POOLINGS, *LEARNED_POOLINGS])
-@pytest.mark.parametrize(("kind", "options"), OPTIONS, ids=name_of)
-def test_every_head_trains_two_steps_and_predicts_the_same_when_loaded(
-    kind: str,
-    options: dict[str, Any],
-    pooling: str,
-    frozen: str,
-    bert: Path,
-    corpus: Path,
-    tmp_path: Path,
-) -> None:
-    config = an_experiment(backbone=bert, tasks={"task": a_task(corpus, kind, **options)})
-    data = read_corpus(config)
-    loaded = load_backbone(str(bert), max_length=48)
-    heads = head_settings(config, data.labels)
-    model = build_model(loaded, heads, pooling=PoolingSettings((pooling,)), seed=1)
-    freeze(model, frozen)
-    examples = encode_split(data.train, loaded.tokenizer, data.labels).examples[:8]
-    batch = collate(examples, range(8), pad_id=0)
-    before = {name: value.detach().clone() for name, value in model.heads.named_parameters()}
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-2)
-    head: Any = model.heads["task"]
-    for _ in range(2):
-        targets = batch.targets["task"]
-        loss = head.loss_sum(model(batch)["task"], targets) / targets.count
-        assert torch.isfinite(loss)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    description = ModelDescription("try", PoolingSettings((pooling,)), 48, heads)
-    ours = LoadedModel(model.eval(), loaded.tokenizer, description)
-
-    (tmp_path / "model").mkdir()
-    save_model_folder(ours, tmp_path / "model")
-
-    after = dict(model.heads.named_parameters())
-    assert [name for name in before if torch.equal(before[name], after[name])] == []
-    theirs = Predictor.open(tmp_path / "model")
-    assert theirs.description == description
-    texts = TEXTS if heads["task"].pair is None else list(zip(TEXTS, TEXTS[::-1], strict=True))
-    for one, two in zip(Predictor(ours).predict(texts), theirs.predict(texts), strict=True):
-        assert close(as_json(one), as_json(two))
-        assert one.tasks
-    split = encode_split(data.dev, loaded.tokenizer, data.labels)
-    found, again = (
-        predict_split(one, split, data.labels, pad_id=0, arithmetic=CPU)["task"]
-        for one in (model, theirs.loaded.model)
-    )
-    assert close(vars(found), vars(again))
 
 
 def a_head(labels: tuple[str, ...] = LABELS["entity"].names, **options: Any) -> TaggingHead:
