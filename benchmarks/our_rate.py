@@ -57,8 +57,10 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="the share of matrix products")
     parser.add_argument("--set", action="append", default=[])
     arguments = parser.parse_args()
+    # Heads and rates as the peers have them.
+    same_work = ["optimization.head_learning_rate=1e-4", *arguments.set]
     config = load_experiment(
-        "tutorial-ner-trec", overrides=arguments.set, data_root=arguments.data_root
+        "tutorial-ner-trec-linear", overrides=same_work, data_root=arguments.data_root
     )
     import torch
 

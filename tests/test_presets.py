@@ -16,10 +16,12 @@ PRESETS = [preset.name for preset in list_presets()]
 NEED_CORPORA = {
     "emotions": ["goemotions"],
     "few-shot": ["snips"],
+    "four-tasks": ["snips", "trec", "wnut17"],
     "intent-slots": ["snips"],
     "pairs": ["sick"],
     "sentiment-pos": ["sentence_polarity", "ud_ewt"],
     "tutorial-ner-trec": ["trec", "wnut17"],
+    "tutorial-ner-trec-linear": ["trec", "wnut17"],
     "tutorial-two-ner": ["wikigold", "wnut17"],
 }
 """Presets that read corpora which are not shipped, and their folders."""

@@ -3,8 +3,8 @@
     python tools/make_results.py --data-root CORPORA --work FOLDER [--only NAME]… [--minutes 40]
 
 Each row is a run of its own, followed by one look at the test split with the best checkpoint of
-dev. A run that is in FOLDER's database already is not made anew, so that the work can be done in
-several sittings; the page is written from whatever is there.
+dev. What was found stands in docs/results.json; a run that is there is not made anew, so that the
+work can be done in several sittings, and the page is written from whatever is there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from workbench.config.loading import load_experiment, to_toml
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"
+FOUND = PAGE.with_suffix(".json")
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ def _heads(*tasks: str, **settings: str) -> tuple[str, ...]:
 
 NER = ("tweets", "wikipedia")
 STUDIES = (
-    Study("questions and names", "tutorial-ner-trec"),
+    Study("questions and names, linear", "tutorial-ner-trec-linear"),
     Study("intent and slots", "intent-slots"),
     Study("pairs", "pairs"),
     Study("two NER, BiLSTM and CRF", "tutorial-two-ner"),
     Study("two NER, CRF", "tutorial-two-ner", _heads(*NER, rnn="none")),
     Study("two NER, linear", "tutorial-two-ner", _heads(*NER, rnn="none", crf="false")),
-    Study("questions and names, CRF", "tutorial-ner-trec", _heads("entity", crf="true")),
+    Study("questions and names, CRF", "tutorial-ner-trec"),
     Study("sentiment and parts of speech", "sentiment-pos"),
     Study("emotions", "emotions"),
 )
@@ -108,7 +109,7 @@ def run(name: str, config: ExperimentConfig, folder: Path, found: dict[str, Any]
         "seconds": round(seconds),
         "texts_per_second": shown.get("texts_per_second"),
     }
-    (folder / "results.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    FOUND.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def page(found: dict[str, Any], data_root: Path) -> str:
@@ -165,8 +166,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no run after this time")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    kept = options.work / "results.json"
-    found: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
+    found: dict[str, Any] = json.loads(FOUND.read_text()) if FOUND.is_file() else {}
     until = time.monotonic() + 60 * options.minutes
     for study in STUDIES:
         if options.only and study.name not in options.only:
