@@ -103,7 +103,9 @@ def print_transfer(found: list[Transfer]) -> None:
         if number:
             output.line()
         mean = "-" if one.mean_gain is None else f"{one.mean_gain:+.2%}"
-        output.heading(f"{one.name}: mean gain over the tasks alone {mean}")
+        interval = one.mean_interval
+        between = "" if interval is None else f" (95 %: {interval[0]:+.2%} to {interval[1]:+.2%})"
+        output.heading(f"{one.name}: mean gain over the tasks alone {mean}{between}")
         rows = [
             [
                 gain.task,
@@ -141,6 +143,7 @@ def transfer_document(one: Transfer) -> dict[str, object]:
         "name": one.name,
         "runs": list(one.runs),
         "mean_gain": one.mean_gain,
+        "mean_interval": one.mean_interval,
         "gains": [_gain_document(gain) for gain in one.gains],
         "matrix": {
             task: {other: _gain_document(gain) for other, gain in row.items()}

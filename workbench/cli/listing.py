@@ -208,8 +208,9 @@ def compare(
 
     With --json an object with the keys runs (as in `runs`), statistic, metrics (list of task,
     metric, values, best: index or null) and settings (list of key, values). With --transfer a
-    list of name, runs (ids), mean_gain, gains (list of task, metric, together, alone, difference,
-    low, high, relative, seeds, texts), matrix (gains by task, by the other of a pair), missing.
+    list of name, runs (ids), mean_gain, mean_interval (two numbers or null), gains (list of task,
+    metric, together, alone, difference, low, high, relative, seeds, texts), matrix (gains by
+    task, by the other of a pair), missing.
     """
     if transfer:
         if markdown or csv:

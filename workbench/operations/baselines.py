@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.config import baselines
 from workbench.config.experiment import ExperimentConfig
@@ -135,6 +136,8 @@ class Transfer:
     """By helped task, by the other of the pair; empty where no pairs were run."""
     missing: tuple[str, ...]
     """Tasks that have no finished run alone with a seed of these."""
+    mean_interval: tuple[float, float] | None = None
+    """Of the mean gain (95 %), over texts and seeds; None where it is not known."""
 
     @property
     def mean_gain(self) -> float | None:
@@ -206,17 +209,20 @@ def _transfer(
                 both = _pairs_of_runs(made, baselines.alone(config, task), runs)
                 if both and config.tasks[task].data.has_dev:
                     wanted.append((task, other, both))
-    gains = _gains(ws, config, [(task, both) for task, _, both in wanted], progress)
+    gains, mean_interval = _gains(ws, config, wanted, progress)
     matrix: dict[str, dict[str, TaskGain]] = {}
     for (task, other, _), gain in zip(wanted, gains, strict=True):
         if other:
             matrix.setdefault(task, {})[other] = gain
+    overall = [gain for (_, other, _), gain in zip(wanted, gains, strict=True) if not other]
+    is_whole = not missing and all(gain.low is not None for gain in overall)
     return Transfer(
         name=record.name,
         runs=tuple(run.id for _, run in sorted(like_it.items())),
-        gains=tuple(gain for (_, other, _), gain in zip(wanted, gains, strict=True) if not other),
+        gains=tuple(overall),
         matrix=matrix,
         missing=tuple(missing),
+        mean_interval=mean_interval if is_whole else None,
     )
 
 
@@ -234,19 +240,31 @@ def _pairs_of_runs(
 def _gains(
     ws: Workspace,
     config: ExperimentConfig,
-    wanted: Sequence[tuple[str, dict[int, tuple[RunRecord, RunRecord]]]],
+    wanted: Sequence[tuple[str, str, dict[int, tuple[RunRecord, RunRecord]]]],
     progress: Progress,
-) -> list[TaskGain]:
-    """What each comparison comes to, with intervals where the predictions were kept."""
-    kept = [_files(ws, both) for _, both in wanted]
+) -> tuple[list[TaskGain], tuple[float, float] | None]:
+    """What each comparison comes to, with intervals where the predictions were kept.
+
+    Returns:
+        The gains, and the interval of the mean relative gain of those without another task.
+    """
+    kept = [_files(ws, both) for _, _, both in wanted]
     asked = [
-        {"task": task, "metric": config.tasks[task].metric, "together": files[0], "alone": files[1]}
-        for (task, _), files in zip(wanted, kept, strict=True)
+        {
+            "task": task,
+            "metric": config.tasks[task].metric,
+            "together": files[0],
+            "alone": files[1],
+            "in_mean": not other,
+        }
+        for (task, other, _), files in zip(wanted, kept, strict=True)
         if files is not None
     ]
-    answers = iter(run_errand("gains", {"comparisons": asked}, progress)["gains"] if asked else [])
+    nothing: dict[str, Any] = {"gains": [], "mean": None}
+    answer = run_errand("gains", {"comparisons": asked}, progress) if asked else nothing
+    answers = iter(answer["gains"])
     found = []
-    for (task, both), files in zip(wanted, kept, strict=True):
+    for (task, _, both), files in zip(wanted, kept, strict=True):
         metric, seeds = config.tasks[task].metric, tuple(both)
         if files is not None:
             one = next(answers)
@@ -268,7 +286,7 @@ def _gains(
             for kind in zip(*both.values(), strict=True)
         ]
         found.append(TaskGain(task, metric, means[0], means[1], None, None, seeds, 0))
-    return found
+    return found, None if answer["mean"] is None else (answer["mean"][0], answer["mean"][1])
 
 
 def _metric(ws: Workspace, run: RunRecord, task: str, metric: str) -> float:

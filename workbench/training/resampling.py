@@ -41,6 +41,8 @@ class Gain:
     high: float
     seeds: int
     texts: int
+    drawn: tuple[float, ...] = ()
+    """The relative gain in each draw."""
 
     @property
     def difference(self) -> float:
@@ -77,17 +79,19 @@ def gain(
     measures = [[_measure(kept, metric) for kept in kind] for kind in runs]
     everything = np.ones(len(texts))
     values = [[measure(everything) for measure in kind] for kind in measures]
-    random = np.random.default_rng(seed)
+    # Seeds have a stream of their own: a draw means the same runs whatever the task.
+    random, of_seeds = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     is_quick = _counts_of(first, metric) is not None
-    differences = []
+    differences, relative = [], []
     for _ in range(RESAMPLES if is_quick else SLOW_RESAMPLES):
         drawn = random.integers(0, len(texts), len(texts))
         times = np.bincount(drawn, minlength=len(texts)).astype(np.float64)
-        seeds = random.integers(0, len(together), len(together))
+        seeds = of_seeds.integers(0, len(together), len(together))
         one, other = (
             float(np.mean([kind[number](times) for number in seeds])) for kind in measures
         )
         differences.append(one - other)
+        relative.append((one - other) / other if other else 0.0)
     low, high = np.percentile(differences, [2.5, 97.5])
     return Gain(
         together=float(np.mean(values[0])),
@@ -96,7 +100,22 @@ def gain(
         high=float(high),
         seeds=len(together),
         texts=len(texts),
+        drawn=tuple(relative),
     )
+
+
+def mean_gain_interval(gains: Sequence[Gain]) -> tuple[float, float]:
+    """The interval (95 %) of the mean of several tasks' relative gains.
+
+    In a draw all tasks are those of the same seeds' runs; their texts are drawn each for itself.
+
+    Args:
+        gains: One for each task, of the same runs; not empty.
+    """
+    draws = min(len(one.drawn) for one in gains)
+    means = np.mean([one.drawn[:draws] for one in gains], axis=0)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def _in_order(kept: KeptPredictions, texts: Sequence[str]) -> KeptPredictions:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from workbench.training.manifest import MANIFEST, check_checkpoint
 from workbench.training.planning import check, measure
 from workbench.training.preflight import trials
 from workbench.training.preparation import prepare
-from workbench.training.resampling import gain
+from workbench.training.resampling import gain, mean_gain_interval
 
 Tell = Callable[[str], None]
 
@@ -138,16 +138,24 @@ def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> 
 
 
 def _gains(*, tell: Tell, comparisons: list[dict[str, Any]]) -> dict[str, Any]:
-    """Gains with their intervals; each comparison names a task, a metric and files by seed."""
+    """Gains with their intervals; each comparison names a task, a metric and files by seed.
+
+    `mean` is the interval of the mean relative gain of those that are `in_mean`, if any is.
+    """
     tell(f"drawing {len(comparisons)} comparisons anew")
     read = lru_cache(maxsize=None)(read_predictions)
-    found = []
+    found, in_mean = [], []
     for one in comparisons:
         together, alone = (
             [read(Path(file))[one["task"]] for file in one[kind]] for kind in ("together", "alone")
         )
-        found.append(asdict(gain(together, alone, one["metric"])))
-    return {"gains": found}
+        found.append(gain(together, alone, one["metric"]))
+        if one["in_mean"]:
+            in_mean.append(found[-1])
+    return {
+        "gains": [asdict(replace(one, drawn=())) for one in found],
+        "mean": mean_gain_interval(in_mean) if in_mean else None,
+    }
 
 
 def _trials(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,8 @@ def test_gains_are_those_of_the_best_checkpoints_with_intervals(
     relative = [gain.relative for gain in found.gains]
     if None not in relative:
         assert found.mean_gain == pytest.approx(sum(filter(None, relative)) / 3)
+    assert found.mean_interval is not None
+    assert found.mean_interval[0] <= found.mean_interval[1]
 
 
 def test_the_matrix_tells_who_helped_whom(
@@ -146,6 +148,7 @@ def test_without_kept_predictions_there_are_gains_but_no_intervals(
     aside.rename(file)
     mood, length, _ = found.gains
     assert (mood.low, mood.high, mood.texts) == (None, None, 0)
+    assert found.mean_interval is None
     assert length.low is not None
     assert mood.together > 0
 

@@ -13,7 +13,7 @@ from workbench.errors import CheckpointError, WorkbenchError
 from workbench.events import CheckpointSaved, EvaluationFinished
 from workbench.training.dev_predictions import BEST_ON_DEV, KeptPredictions, read_predictions
 from workbench.training.metrics import METRICS
-from workbench.training.resampling import _counts_of, _measure, gain
+from workbench.training.resampling import _counts_of, _measure, gain, mean_gain_interval
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 CLASSES = ("bad", "good", "plain")
@@ -84,6 +84,24 @@ def test_the_interval_covers_the_true_gain_as_often_as_it_says() -> None:
         covered += found.low <= 0.1 <= found.high
 
     assert 0.88 <= covered / 120 <= 0.99
+
+
+def test_the_mean_of_several_tasks_is_surer_than_each_of_them() -> None:
+    random = np.random.default_rng(2)
+
+    def runs(right: float) -> list[KeptPredictions]:
+        told = [["good" if random.random() < right else "bad" for _ in range(200)] for _ in "abc"]
+        return [kept("classification", ["good"] * 200, guesses) for guesses in told]
+
+    gains = [gain(runs(0.8), runs(0.8), "accuracy", seed=task) for task in range(4)]
+
+    low, high = mean_gain_interval(gains)
+
+    mean = float(np.mean([one.relative for one in gains]))
+    assert low < mean < high
+    assert mean_gain_interval([gains[0]] * 4) == pytest.approx(mean_gain_interval(gains[:1]))
+    widths = [np.ptp(np.percentile(one.drawn, [2.5, 97.5])) for one in gains]
+    assert high - low < min(widths)
 
 
 def test_texts_are_matched_whatever_their_order_and_seeds_are_paired() -> None:
