@@ -16,6 +16,7 @@ PRESETS = [preset.name for preset in list_presets()]
 NEED_CORPORA = {
     "emotions": ["goemotions"],
     "few-shot": ["snips"],
+    "few-shot-plain": ["snips"],
     "four-tasks": ["snips", "trec", "wnut17"],
     "intent-slots": ["snips"],
     "pairs": ["sick"],

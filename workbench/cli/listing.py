@@ -122,6 +122,9 @@ def show(
     charts: Annotated[
         bool, typer.Option("--charts", help="Each chart of the run in one line of words.")
     ] = False,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="All settings, those left as they are, too.")
+    ] = False,
     json: AsJson = False,
     db: Database = None,
 ) -> None:
@@ -150,7 +153,12 @@ def show(
     if json:
         output.json_document(document)
     else:
-        report.print_run(document)
+        is_whole = settings or summary.record.unreadable
+        record = summary.record
+        report.print_run(
+            document,
+            None if is_whole else record.config.model_dump(mode="json", exclude_defaults=True),
+        )
 
 
 def checkpoints(

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from workbench.operations.workspace import Workspace
 
 
-def print_run(document: Mapping[str, Any]) -> None:
-    """The document of `show`, for a person."""
+def print_run(document: Mapping[str, Any], chosen: Mapping[str, Any] | None = None) -> None:
+    """The document of `show`, for a person.
+
+    Args:
+        document: What `show --json` prints.
+        chosen: The settings that are not left as they are by default; by default all are printed.
+    """
     from workbench.operations.reading import flat_settings  # SQLAlchemy, 0.2 s
 
     values = output.plain(document)
@@ -69,9 +74,11 @@ def print_run(document: Mapping[str, Any]) -> None:
         output.line(f"  where  {values['error']['where']}")
         output.line(f"  next   {values['error']['next_step']}")
     output.line()
-    output.heading("settings")
-    for key, value in flat_settings(values["config"]).items():
+    output.heading("settings" if chosen is None else "settings that are not the default")
+    for key, value in flat_settings(values["config"] if chosen is None else chosen).items():
         output.line(f"  {key} = {value}")
+    if chosen is not None:
+        output.note("All settings: add --settings")
 
 
 def features_line(features: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -62,13 +63,30 @@ def missing_file(key: Key, path: Path, written: str, searched: list[Path], where
     places = " or ".join(str(folder) for folder in searched)
     whose = f'Task "{key[1]}": the {key[3]} file' if key[0] == "tasks" else "The file of vectors"
     looked = "" if Path(written).is_absolute() else f" (looked in {places})"
+    next_step = (
+        f'give the folder that holds "{written}" with --data-root'
+        if not Path(written).is_absolute()
+        else f"correct the path, or --set {'.'.join(key)}=PATH"
+    )
+    beside = _like_it(written, searched)
     return Problem(
         f"{whose} {shown} {state}{looked}.",
         where(key),
-        f'give the folder that holds "{written}" with --data-root'
-        if not Path(written).is_absolute()
-        else f"correct the path, or --set {'.'.join(key)}=PATH",
+        f'did you mean "{beside}"? Else {next_step}' if beside else next_step,
     )
+
+
+def _like_it(written: str, searched: list[Path]) -> str | None:
+    """The file of nearest name where a missing one was looked for, written as that was."""
+    wanted = _expanded(written)
+    for folder in searched:
+        try:
+            there = [one.name for one in (folder / wanted).parent.iterdir() if is_file(one)]
+        except OSError:  # no such folder
+            continue
+        if close := get_close_matches(wanted.name, there, n=1, cutoff=0.6):
+            return str(wanted.with_name(close[0]))
+    return None
 
 
 def is_file(path: Path) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from workbench.config.loading import load_experiment
 from workbench.operations.workspace import Workspace
+from workbench.paths import shipped_presets
 
 
 def test_no_runs_is_said_beside_the_data(run_command: Any, add_run: Any) -> None:
@@ -93,9 +96,19 @@ def test_a_run_is_shown_whole(run_command: Any, add_run: Any) -> None:
         "best last",
         "90 MB",
         "warning  3 texts are cut",
-        "training.epochs = 3",
+        "tasks.question.data.train = /q.jsonl",
     ):
         assert text in result.out
+    assert "training.epochs = 3" not in result.out  # it is the default
+    assert "training.epochs = 3" in run_command("show", "arun", "--settings").out
+
+
+def test_a_preset_is_printed_to_begin_a_file_with(run_command: Any, tmp_path: Path) -> None:
+    printed = run_command("presets", "quickstart").out
+
+    (tmp_path / "mine.toml").write_text(printed)
+    assert load_experiment(str(tmp_path / "mine.toml"), data_root=shipped_presets())
+    assert run_command("presets", "quikstart").err.count('did you mean "quickstart"?') == 1
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,13 @@ def test_every_missing_file_is_told_with_its_line(preset: Path, tmp_path: Path) 
     assert "is a folder" in second.what
 
 
+def test_a_file_of_nearly_that_name_is_told_of(preset: Path, tmp_path: Path) -> None:
+    (tmp_path / "q/train.jsonl").rename(tmp_path / "q/trains.jsonl")
+
+    with pytest.raises(ConfigError, match=r'did you mean "q/trains\.jsonl"\?'):
+        load_experiment(preset)
+
+
 def test_hub_data_sets_are_not_looked_for(preset: Path) -> None:
     config = load_experiment(
         preset, overrides=["tasks.question.data.dataset=trec", "tasks.question.data.train=train"]
