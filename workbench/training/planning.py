@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from workbench.data.kinds import KINDS
 from workbench.errors import ConfigError, Problem, WorkbenchError
 from workbench.events import RunStarted, Warned
 from workbench.model.arithmetic import choose_arithmetic
-from workbench.model.sources import locate
+from workbench.model.sources import ALIASES, locate
 from workbench.plan import Check, Finding, Measured, Memory, Plan, PlannedPart, PlannedTask
 from workbench.training.preparation import prepare
 from workbench.training.run import Run
@@ -298,12 +299,15 @@ def _is_elsewhere(backbone: BackboneConfig) -> bool:
 
 
 def _to_be_fetched(backbone: str) -> Finding:
+    meant = get_close_matches(backbone, ALIASES, n=1)
+    suggestion = f'did you mean "{meant[0]}"? Else ' if meant else ""
     return Finding(
         "warning",
         f'The backbone "{backbone}" is not on this machine: the run fetches it from the hub when '
         "it begins, and nothing can be planned before.",
         where="[backbone] model",
-        next_step="start the run where there is a network, or name a backbone that is here",
+        next_step=f"{suggestion}start the run where there is a network, or name a backbone that "
+        "is here",
     )
 
 
