@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "tui")]
 
 PROGRAM = (sys.executable, "-m", "workbench")
+# As installed: an image that forbids it has every module compiled anew at each start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 QUIET_SECONDS = 0.12
 """A burst of output is over when nothing came for so long."""
 

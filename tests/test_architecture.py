@@ -70,6 +70,33 @@ def test_help_starts_without_the_database_library() -> None:
     assert not loaded & {*HEAVY, "sqlalchemy", "textual", "numpy"}
 
 
+def test_the_list_of_runs_is_written_without_what_draws_and_computes(tmp_path: Path) -> None:
+    loaded = modules_after(
+        "from workbench.cli.app import main\n"
+        f"assert main(['runs', '--json', '--db', {str(tmp_path / 'e.db')!r}]) == 0"
+    )
+
+    assert not loaded & {*HEAVY, "numpy", "psutil", "textual", "rich", "workbench.worker.launcher"}
+
+
+def test_the_form_of_a_new_experiment_is_loaded_when_it_is_opened() -> None:
+    loaded = modules_after("import workbench.tui.app")
+
+    assert not loaded & {"workbench.tui.form", "workbench.tui.screens.new_experiment"}
+
+
+def test_the_worker_loads_nothing_that_no_encoder_uses() -> None:
+    loaded = modules_after(
+        "from workbench.worker.quick_start import NOT_FOR_ENCODERS, import_engine\n"
+        "import_engine()\n"
+        "assert not set(NOT_FOR_ENCODERS) & set(sys.modules)\n"
+        "import scipy, transformers\n"
+        "from transformers import BertModel"
+    )
+
+    assert {"torch", "scipy", "transformers.modeling_utils"} <= loaded
+
+
 def test_nothing_is_pickled() -> None:
     suspicious = ("pickle", "torch.load", "torch.save", "joblib", "marshal", "shelve", "eval(")
     found = [

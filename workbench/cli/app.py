@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from workbench import collector
 from workbench.cli import (
     artefacts,
     baselines,
@@ -116,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    collector.rest()
     output.prepare()
     try:
         code = _run(sys.argv[1:] if arguments is None else list(arguments))

@@ -74,7 +74,9 @@ def runs(
     from workbench.operations.filtering import parse_filter, sort_runs
 
     wanted = parse_filter(filter)
-    every = reading.list_runs(workspace(context, db), deleted="deleted" in wanted.scopes)
+    every = reading.list_runs(
+        workspace(context, db), deleted="deleted" in wanted.scopes, sparks=bool(columns)
+    )
     found = wanted.shown(every)
     if sort:
         found = sort_runs(found, sort)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.config.fields import experiment_fields, field_specs
 from workbench.errors import ConfigError, nearest
+from workbench.worker.liveness import RunState
 
 if TYPE_CHECKING:
     from workbench.operations.reading import RunSummary
@@ -268,8 +269,6 @@ def _keys_to_offer(runs: Sequence[RunSummary]) -> list[tuple[str, str]]:
 def _values(key: str, runs: Sequence[RunSummary]) -> list[tuple[str, str]]:
     """The values that runs have, the commonest first; none for what is seldom the same twice."""
     if key == "state":
-        from workbench.worker.liveness import RunState
-
         counts = Counter(str(run.state) for run in runs)
         return [(str(state.value), f"{counts[str(state.value)]} runs") for state in RunState]
     found: Counter[str] = Counter()
@@ -451,8 +450,6 @@ class _Parser:
         return lambda run: _compare(value_of(run, key.text), sign, value.text, number)
 
     def _check_state(self, value: _Token) -> None:
-        from workbench.worker.liveness import RunState  # psutil, which a list seldom needs
-
         states = [str(state.value) for state in RunState]
         if value.text.lower() not in states:
             raise _error(

@@ -26,12 +26,9 @@ from workbench.store.records import (
     StepTable,
 )
 from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, send_journal, take_in_unsent
-from workbench.worker.liveness import (
-    RunState,
-)
+from workbench.worker.liveness import RunState
 from workbench.worker.log import LOG_NAME, tail
 from workbench.worker.states import states
-from workbench.worker.supervisor import ensure_supervisor
 
 LATEST = "@last"
 ABSENT = "–"
@@ -82,7 +79,11 @@ class RunSummary:
 
 
 def list_runs(
-    ws: Workspace, *, known: Sequence[RunSummary] = (), deleted: bool = False
+    ws: Workspace,
+    *,
+    known: Sequence[RunSummary] = (),
+    deleted: bool = False,
+    sparks: bool = True,
 ) -> list[RunSummary]:
     """All runs, newest first. The number of queries does not grow with the number of runs.
 
@@ -92,6 +93,7 @@ def list_runs(
             people added is read again, so that looking once a second costs the same with ten
             thousand runs as with ten.
         deleted: Whether the runs in the trash are among them.
+        sparks: Whether their losses are read: without it every `spark` is empty.
     """
     records = ws.store.runs(deleted=deleted)
     keepings = ws.store.keepings()
@@ -101,9 +103,8 @@ def list_runs(
         for run in known
         if run.exit is not None and ends.get(run.record.id) == run.exit.at
     }
-    fresh = {run.record.id: run for run in _read_runs(ws, [
-        record for record in records if record.id not in settled
-    ])}  # fmt: skip
+    unsettled = [record for record in records if record.id not in settled]
+    fresh = {run.record.id: run for run in _read_runs(ws, unsettled, sparks=sparks)}
     return [
         _kept(settled.get(record.id) or fresh[record.id], record, keepings) for record in records
     ]
@@ -117,7 +118,9 @@ def _kept(run: RunSummary, record: RunRecord, keepings: Mapping[str, Keeping]) -
     return replace(run, record=record, keeping=keeping)
 
 
-def _read_runs(ws: Workspace, records: Sequence[RunRecord]) -> list[RunSummary]:
+def _read_runs(
+    ws: Workspace, records: Sequence[RunRecord], *, sparks: bool = True
+) -> list[RunSummary]:
     if not records:
         return []
     # The last of thousands of runs is looked up; of most of them it is quicker to read all.
@@ -129,17 +132,19 @@ def _read_runs(ws: Workspace, records: Sequence[RunRecord]) -> list[RunSummary]:
             _send_left_rows(ws, record)
         known = states(ws.store, ws.location, records, ws.store.all_facts(some))
     if any(facts.queued is not None for facts, _, _ in known.values()):
+        from workbench.worker.supervisor import ensure_supervisor  # seldom needed
+
         with suppress(OSError, WorkbenchError):  # nobody came here to have it done
             ensure_supervisor(ws.store, ws.location)
     places = _queue_places([facts.queued for facts, _, _ in known.values()])
     overviews = ws.store.overviews(some)
-    sparks = ws.store.sparks([record.id for record in records])
+    losses = ws.store.sparks([record.id for record in records]) if sparks else {}
     return [
         _summary(
             record,
             *known[record.id],
             overviews.get(record.id, RunOverview()),
-            tuple(sparks[record.id].tolist()) if record.id in sparks else (),
+            losses.get(record.id, ()),
             places.get(record.id),
         )
         for record in records
@@ -157,14 +162,12 @@ def summarize(ws: Workspace, ref: str) -> RunSummary:
     if _has_left_rows(ws, record, (facts, state, why)):
         _send_left_rows(ws, record)
         facts, state, why = facts_and_state(ws, record)
-    spark = ws.store.sparks([record.id]).get(record.id)
+    spark = ws.store.sparks([record.id]).get(record.id, ())
     overview = ws.store.overview(record.id)
     place = None
     if facts.queued is not None:
         place = _queue_places(ws.store.queue(facts.queued.host)).get(record.id)
-    summary = _summary(
-        record, facts, state, why, overview, () if spark is None else tuple(spark.tolist()), place
-    )
+    summary = _summary(record, facts, state, why, overview, spark, place)
     return replace(summary, keeping=ws.store.keeping(record.id))
 
 

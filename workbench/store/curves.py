@@ -1,4 +1,7 @@
-"""Curves and columns of numbers out of the store, quickly: a run may have a million points."""
+"""Curves and columns of numbers out of the store, quickly: a run may have a million points.
+
+The only part of the store that needs numpy: it is imported when somebody asks for a curve.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
 
 from workbench.store.records import Curve, SeriesKey, StepTable
+from workbench.store.series_rows import series_ids
 from workbench.store.tables import exits, packed_curves, points, series, steps
 from workbench.store.upsert import upsert
 
 PACKED_SPLITS = ("train", "run")
 """What is written once a step: evaluations are few, and may be made anew after the end."""
-
-
-def series_ids(
-    connection: Connection, run_id: str, make: Iterable[SeriesKey] = ()
-) -> dict[SeriesKey, int]:
-    """The ids of all curves of a run by their keys, after those in `make` were made."""
-    new = [{"run_id": run_id, **key._asdict()} for key in sorted(make)]
-    if new:
-        connection.execute(upsert(connection, series, replace=False), new)
-    query = select(series).where(series.c.run_id == run_id).order_by(series.c.id)
-    return {SeriesKey(row.split, row.task, row.metric): row.id for row in connection.execute(query)}
 
 
 def read_curve(connection: Connection, series_id: int, *, after: int) -> Curve:

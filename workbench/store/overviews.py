@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -154,7 +152,7 @@ def dev_metrics(
 
 def sparks(
     connection: Connection, run_ids: Sequence[str], count: int
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, tuple[float, ...]]:
     """The total train loss of some runs at `count` steps, evenly from the first to the last.
 
     One look-up by key for each mark: it costs the same for ten steps and for a million.
@@ -190,8 +188,7 @@ def sparks(
     for run_id, step, value in rows:
         values[run_id][step] = _number(value)
     return {
-        run_id: np.array([found[step] for step in sorted(found)])
-        for run_id, found in values.items()
+        run_id: tuple(found[step] for step in sorted(found)) for run_id, found in values.items()
     }
 
 

@@ -7,7 +7,7 @@ transaction on a connection of its own. Here is what can be asked; the SQL behin
 - `life`: launches, claims, heartbeats, exits;
 - `queue_rows`: who waits for a worker, in which order;
 - `stored_config`: settings that another version wrote;
-- `curves`: points and steps, out again as arrays;
+- `series_rows`: which curves there are; `curves`: points and steps, out again as arrays;
 - `overviews`: the queries behind the list of runs;
 - `keeping`: stars, tags, notes, archive and trash.
 
@@ -25,8 +25,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, cast
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, delete, func, select, text, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import PoolProxiedConnection
@@ -38,7 +36,6 @@ from workbench.errors import NotFoundError, StoreError
 from workbench.events import Event, LayersMixed, RunFinished, RunStarted, ShowcaseComputed
 from workbench.paths import safe_relative
 from workbench.store import (
-    curves,
     event_json,
     event_rows,
     keeping,
@@ -65,6 +62,7 @@ from workbench.store.records import (
     SeriesKey,
     StepTable,
 )
+from workbench.store.series_rows import series_ids
 from workbench.store.tables import (
     checkpoints,
     claims,
@@ -449,7 +447,7 @@ class RunStore:
                 return
             missing = rows.points.keys() - known.keys()
             if missing:
-                known = curves.series_ids(connection, run_id, missing)
+                known = series_ids(connection, run_id, missing)
             event_rows.write(connection, run_id, rows, series_ids=known)
             if heartbeat is not None:
                 life.note_heartbeat(connection, run_id, heartbeat)
@@ -503,7 +501,7 @@ class RunStore:
     def series(self, run_id: str) -> list[SeriesKey]:
         """Which curves there are, in the order in which they first had a point."""
         with self._database.read() as connection:
-            return list(curves.series_ids(connection, run_id))
+            return list(series_ids(connection, run_id))
 
     def curves(
         self,
@@ -522,9 +520,11 @@ class RunStore:
         Returns:
             By curve; one without (new) points is left out.
         """
+        from workbench.store import curves  # numpy
+
         after = after or {}
         with self._database.read() as connection:
-            ids = curves.series_ids(connection, run_id)
+            ids = series_ids(connection, run_id)
             wanted = [key for key in ids if keys is None or key in keys]
             # Whoever has points already wants a few more: the packed ones are for a first look.
             packed = (
@@ -546,6 +546,8 @@ class RunStore:
 
         A run or curve without points is left out.
         """
+        from workbench.store import curves  # numpy
+
         with self._database.read() as connection:
             return curves.read_curves_of_runs(connection, run_ids, keys)
 
@@ -565,6 +567,8 @@ class RunStore:
         Returns:
             How many curves were copied; 0 for a run that is not over.
         """
+        from workbench.store import curves  # numpy
+
         # Read first: a lock on all writers for as long as a million points take is no kindness.
         with self._database.read() as connection:
             rows = curves.rows_to_pack(connection, run_id)
@@ -587,6 +591,8 @@ class RunStore:
 
     def steps(self, run_id: str, *, after: int = 0) -> StepTable:
         """What each update after step `after` cost."""
+        from workbench.store import curves  # numpy
+
         with self._database.read() as connection:
             return curves.read_steps(connection, run_id, after=after)
 
@@ -596,7 +602,7 @@ class RunStore:
             last = connection.scalar(select(func.max(steps.c.step)).where(steps.c.run_id == run_id))
         return last or 0
 
-    def sparks(self, run_ids: Sequence[str], points: int = 24) -> dict[str, NDArray[np.float64]]:
+    def sparks(self, run_ids: Sequence[str], points: int = 24) -> dict[str, tuple[float, ...]]:
         """The total train loss of several runs, thinned evenly over the steps, in one query.
 
         Returns:

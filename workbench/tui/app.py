@@ -7,8 +7,9 @@ It reads and starts; the runs are processes of their own. Quitting, or a closed 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual._compositor import ChopsUpdate
@@ -17,6 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.screen import Screen
 
+from workbench import collector
 from workbench.operations import lifecycle, reading
 from workbench.operations.playground import Playground
 from workbench.operations.reading import RunSummary
@@ -49,13 +51,17 @@ from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.home import HomeScreen
 from workbench.tui.screens.interference import InterferenceScreen
 from workbench.tui.screens.live import problems_of
-from workbench.tui.screens.new_experiment import NewExperimentScreen
 from workbench.tui.screens.playground import PlaygroundScreen
 from workbench.tui.screens.run import RunScreen
 from workbench.tui.themes import THEMES
 from workbench.tui.visible import visible
 
+if TYPE_CHECKING:
+    from workbench.tui.screens.new_experiment import NewExperimentScreen
+
 _LOOK_FOR_ENDS_SECONDS = 5.0
+_STARTING_SECONDS = 5.0
+"""By then the first screen is there."""
 
 
 class WorkbenchApp(App[None]):
@@ -106,13 +112,19 @@ class WorkbenchApp(App[None]):
         self._workspace = workspace
         self._first_run = run_id
         self._home = HomeScreen(workspace)
-        self._new = NewExperimentScreen(workspace)
         self._run = RunScreen(workspace)
         self._compare = CompareScreen(workspace)
         self._interference = InterferenceScreen(workspace)
         self._playground = Playground(workspace)
         self._checkpoints = CheckpointsScreen(workspace, self._playground)
         self._trying = PlaygroundScreen(workspace, self._playground)
+
+    @cached_property
+    def _new(self) -> NewExperimentScreen:
+        # Made when it is opened: with the form and the schema it is an eighth of all imports.
+        from workbench.tui.screens.new_experiment import NewExperimentScreen
+
+        return NewExperimentScreen(self._workspace)
 
     @property
     def workspace(self) -> Workspace:
@@ -131,6 +143,7 @@ class WorkbenchApp(App[None]):
         known = self._preferences.theme in self.available_themes
         self.theme = self._preferences.theme if known else THEMES[0].name
         self.set_interval(_LOOK_FOR_ENDS_SECONDS, self._look_for_ends)
+        self.set_timer(_STARTING_SECONDS, collector.go_on)
         self.add_mode("home", lambda: self._home)
         self.add_mode("new", lambda: self._new)
         self.add_mode("run", lambda: self._run)

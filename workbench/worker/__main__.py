@@ -22,7 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     kinds.add_parser("errands", help="answer requests on standard input")
     given = parser.parse_args(arguments)
     if given.kind == "errands":
-        from workbench.worker.errand_service import serve  # torch comes with it
+        from workbench.worker.quick_start import import_engine
+
+        import_engine()
+        from workbench.worker.errand_service import serve
 
         serve()
         return 0

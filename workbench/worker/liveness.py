@@ -17,8 +17,6 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 from workbench.events import PAUSED
 from workbench.store.records import ExitRecord, ProcessIdentity, RunFacts
 
@@ -85,6 +83,8 @@ def here() -> Here:
     try:
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
+        import psutil  # 30 ms that Linux does without
+
         boot_id = f"boot-{psutil.boot_time():.0f}"
     return Here(socket.gethostname(), boot_id)
 
@@ -119,6 +119,8 @@ def _look_up(pid: int) -> tuple[float, bool] | None:
 
 def _look_up_elsewhere(pid: int) -> tuple[float, bool] | None:
     """The same without Linux's /proc."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return process.create_time(), process.status() == psutil.STATUS_ZOMBIE
@@ -155,6 +157,8 @@ def _matches(identity: ProcessIdentity) -> bool:
         return False  # a zombie has ended; only its parent has not asked yet
     if (identity.started_at > _LONGEST_UPTIME_SECONDS) == (found[0] > _LONGEST_UPTIME_SECONDS):
         return found[0] == identity.started_at
+    import psutil
+
     try:
         since_epoch: float = psutil.Process(identity.pid).create_time()
     except psutil.Error:

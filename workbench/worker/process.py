@@ -46,6 +46,7 @@ from workbench.store.run_store import RunStore
 from workbench.training.manifest import check_training_state
 from workbench.worker.liveness import LOCK_NAME, Sighting, current_identity, see
 from workbench.worker.log import LOG_NAME, say
+from workbench.worker.quick_start import import_engine
 from workbench.worker.recorder import PATIENCE_SECONDS, Recorder
 from workbench.worker.resumption import (
     end_in_words,
@@ -158,7 +159,9 @@ class _Begun:
 def _events(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recorder) -> Iterator[Event]:
     """What the run says, after it has been found out where it begins."""
     if engine is None:
-        from workbench.training.loop import train  # torch: the claim must not wait for it
+        is_transformer = begun.record.config.backbone.kind == "transformer"
+        import_engine(with_transformer=is_transformer)  # the claim must not wait for it
+        from workbench.training.loop import train
 
         engine = train
     point = starting_point(begun.record, begun.folder)

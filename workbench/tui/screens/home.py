@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
@@ -12,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from workbench import collector
 from workbench.errors import ConfigError
 from workbench.operations import keeping, reading
 from workbench.operations.filtering import sort_runs
@@ -178,7 +178,7 @@ class HomeScreen(LiveScreen):
         if len(message.runs) > len(self._runs) + _MANY_RUNS:
             # What thousands of runs are made of lives as long as the program: looking through it
             # for garbage held up a keystroke by 0.2 s now and then.
-            gc.freeze()
+            collector.go_on()
         self._runs = message.runs
         known = {run.record.id for run in self._runs}
         self._marks = tuple(run_id for run_id in self._marks if run_id in known)
