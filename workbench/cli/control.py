@@ -43,7 +43,10 @@ def resume(
     space = workspace(context, db)
     record = reading.find_run(space, run)
     state = lifecycle.resume(space, record.id)
-    output.note(f"Run {record.id} ({record.name}) goes on; it is {state}.")
+    if state == "paused":
+        output.note(f"Asked run {record.id} ({record.name}) to go on.")
+    else:
+        output.note(f"Run {record.id} ({record.name}) goes on; it is {state}.")
     if watch:
         follow(space, record.id, plain=plain)
 
