@@ -33,15 +33,15 @@ def a_config(script: int) -> ExperimentConfig:
     return ExperimentConfig.model_validate({"name": "try", "seed": script, "tasks": {"q": task}})
 
 
-def wait_until(claim: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for a condition."""
+def wait_until(claim: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for a condition; so long, since a busy machine takes its time to start a process."""
     until = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < until, "waited too long"
         time.sleep(0.05)
 
 
-def end_of(ws: Workspace, record: RunRecord, seconds: float = 30.0) -> RunSummary:
+def end_of(ws: Workspace, record: RunRecord, seconds: float = 90.0) -> RunSummary:
     """The run when it is over."""
     wait_until(lambda: reading.summarize(ws, record.id).state.is_over, seconds)
     return reading.summarize(ws, record.id)

@@ -7,6 +7,8 @@ import os
 import pickle
 import shutil
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +21,7 @@ from sqlalchemy import text
 
 from workbench import secrecy
 from workbench.cli.app import main
-from workbench.config.loading import load_experiment, validate
+from workbench.config.loading import load_experiment, parse_experiment, validate
 from workbench.data.examples import read_corpus
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.events import CheckpointSaved, RunFailed, Warned
@@ -256,6 +258,57 @@ def test_no_token_reaches_the_database_the_journal_or_the_log(
     assert Batch.from_line(line.encode()).exit == replace(
         exit, **{n: scrub(getattr(exit, n)) for n in ("what", "where", "next_step", "traceback")}
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"backbone.model={TOKEN}",
+        f"name=with {TOKEN} in it",
+        f'showcase.texts=["fine", "{TOKEN}"]',
+        f"tasks.q.data.text=https://ada:{TOKEN}@huggingface.co",
+        f"training.epochs={TOKEN}",
+    ],
+)
+def test_a_token_is_refused_as_a_setting_and_not_shown(words: str) -> None:
+    preset = '[tasks.q]\nkind = "classification"\n[tasks.q.data]\ntrain = "q.jsonl"\n'
+
+    with pytest.raises(ConfigError, match="hf auth login") as caught:
+        parse_experiment(
+            preset, origin="x.toml", folder=Path("/x"), overrides=[words], check_files=False
+        )
+
+    assert "There is a token in the settings" in str(caught.value)
+    assert f"--set {words.partition('=')[0]}" in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_folder_that_is_called_like_a_token_is_none() -> None:
+    folder = "/models/hf_bert_base_uncased_of_ours/hf_distilbert"
+
+    assert validate({"backbone": {"model": folder}, "tasks": TASK}).backbone.model == folder
+
+
+def test_what_libraries_print_has_its_tokens_hidden(capfd: pytest.CaptureFixture[str]) -> None:
+    program = (
+        "import logging, sys, warnings\n"
+        "from workbench.secrecy import hide_in_outputs\n"
+        "hide_in_outputs()\n"
+        f"token = {TOKEN!r}\n"
+        "print('printed', token)\n"
+        "logging.warning('logged %s', token)\n"
+        "warnings.warn(token)\n"
+        "raise ValueError(token)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+
+    told = "".join(capfd.readouterr())
+    assert done.returncode == 1
+    assert "printed [hidden]\n" in told
+    assert "logged [hidden]\n" in told
+    assert "ValueError: [hidden]" in told
+    assert TOKEN not in told
 
 
 def test_what_a_run_writes_is_for_its_owner_only(tmp_path: Path) -> None:

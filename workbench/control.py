@@ -82,6 +82,9 @@ Request = (
 Setting = SetWeight | SetRateScale | SetLogInterval
 """Requests that change what comes after; a checkpoint keeps them."""
 
+Repeatable = Setting | SaveCheckpoint | Evaluate
+"""Requests that leave something in a run, so that a run that repeats it does them, too."""
+
 KINDS: dict[str, type[Request]] = {
     "stop": Stop,
     "stop now": StopNow,
@@ -104,6 +107,18 @@ def kind_of(request: Request) -> str:
 def to_json(request: Request) -> str:
     """What a request says beside its kind."""
     return json.dumps(asdict(request))
+
+
+def in_words(request: Request) -> str:
+    """A request as people read it."""
+    match request:
+        case SetWeight():
+            return f"weight of {request.task} {request.weight:g}"
+        case SetRateScale():
+            return f"learning rates times {request.factor:g}"
+        case SetLogInterval():
+            return f"losses of every {request.updates}. update told"
+    return kind_of(request)
 
 
 def from_json(kind: str, body: str) -> Request:

@@ -19,13 +19,21 @@ from scripted_runs import (
 )
 
 from workbench.cli.app import main
-from workbench.events import CheckpointSaved
-from workbench.operations import lifecycle, reading
+from workbench.events import CheckpointSaved, EvaluationFinished
+from workbench.operations import keeping, lifecycle, reading
 from workbench.operations.diagnosis import diagnose
 from workbench.operations.repair import repair
 from workbench.operations.workspace import Workspace
-from workbench.store.records import ExitRecord, ProcessIdentity, RunRecord
+from workbench.store.records import (
+    ExitRecord,
+    ExportRecord,
+    Keeping,
+    ProcessIdentity,
+    RunRecord,
+    SeriesKey,
+)
 from workbench.store.run_store import RunStore
+from workbench.worker import additions
 from workbench.worker.journal import JOURNAL_NAME
 from workbench.worker.liveness import RunState, current_identity
 
@@ -227,3 +235,71 @@ def test_doctor_makes_nothing_where_nothing_is(tmp_path: Path, capsys: Any) -> N
 
     assert list(tmp_path.iterdir()) == []
     assert "is not there yet" in capsys.readouterr().out
+
+
+def test_what_people_added_comes_back_with_the_database(ws: Workspace) -> None:
+    run = lifecycle.start(ws, a_config(scripted.FINISHES))
+    waiting, trashed = lifecycle.add(ws, a_config(0)), lifecycle.add(ws, a_config(0))
+    end_of(ws, run)
+    (ws.location.run_folder(run.id) / "checkpoints/25").mkdir(parents=True)
+    keeping.star(ws, [run.id])
+    keeping.tag(ws, [run.id], add=["paper"])
+    keeping.note(ws, run.id, "better with more data")
+    keeping.rename(ws, run.id, "the good one")
+    exported = ExportRecord(datetime.now(UTC), "transformers", "/somewhere", 25, float("inf"))
+    additions.add_export(ws.store, ws.location, run.id, exported)
+    tested = EvaluationFinished(25, "test", {"q": {"accuracy": 0.5}}, None, 1.0)
+    additions.add_evaluation(ws.store, ws.location, run.id, tested)
+    ws.store.enqueue(waiting.id, "somewhere")
+    lifecycle.stop(ws, waiting.id)
+    ws.store.record_exit(trashed.id, ExitRecord("finished", datetime.now(UTC)))
+    keeping.delete(ws, [trashed.id])
+    assert "trouble" not in verdicts(ws).values()
+    assert repair(ws.location) == []
+    before = {one.record.id: one for one in reading.list_runs(ws, deleted=True)}
+    lose_database(ws)
+
+    repair(ws.location)
+
+    with reopened(ws) as again:
+        after = {one.record.id: one for one in reading.list_runs(again, deleted=True)}
+        for run_id, one in after.items():
+            assert (one.record.name, one.keeping) == (
+                before[run_id].record.name,
+                before[run_id].keeping,
+            )
+        assert after[run.id].record.name == "the good one"
+        assert again.store.exports(run.id)[0].folder == "/somewhere"
+        accuracy = again.store.curves(run.id)[SeriesKey("test", "q", "accuracy")]
+        assert accuracy.values.tolist() == [0.5]
+        assert after[waiting.id].why == "It was taken out of the queue before it began."
+        assert after[trashed.id].keeping.deleted_at is not None
+
+
+def test_an_end_that_others_noted_is_none_of_a_run_that_went_on(ws: Workspace) -> None:
+    record = lifecycle.start(ws, a_config(scripted.COUNTS))
+    kill_worker(ws, record)
+    noted = ExitRecord("stopped", datetime.now(UTC), "It was told to stop now.")
+    additions.record_exit(ws.store, ws.location, record.id, noted)
+    lifecycle.resume(ws, record.id)
+    wait_until(lambda: ws.store.latest_step(record.id) > 0)
+    kill_worker(ws, record)
+    lose_database(ws)
+
+    repair(ws.location)
+
+    with reopened(ws) as again:
+        assert reading.summarize(again, record.id).state is RunState.CRASHED
+
+
+def test_additions_that_make_no_sense_are_passed_over(ws: Workspace) -> None:
+    record = lifecycle.add(ws, a_config(0))
+    folder = ws.location.run_folder(record.id)
+    keeping.star(ws, [record.id])
+    with (folder / additions.ADDED_NAME).open("ab") as file:
+        file.write(b'{"at": 1, "kind": "exit", "body": 7}\n[]\n\xff\n{"at": 1, "ki')
+    additions.keep(ws.store, ws.location, {}, {record.id: "called"})
+
+    found = [one for _, one in additions.read_additions(folder)]
+
+    assert found == [Keeping(starred=True), "called"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -18,6 +19,8 @@ from scripted_runs import (
     worker_of,
 )
 
+from workbench.cli.app import main
+from workbench.control import SetWeight
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
 from workbench.events import CheckpointRemoved
 from workbench.operations import lifecycle, reading, requests
@@ -271,3 +274,39 @@ def test_a_fork_needs_a_checkpoint_that_is_there_and_settings_that_are_right(
     with pytest.raises(ConfigError, match="sead"):
         lifecycle.fork(ws, parent.id, overrides=["sead=1"])
     assert len(ws.store.runs()) == 1
+
+
+def test_what_a_run_was_asked_is_shown_and_done_again_by_a_run_that_repeats_it(
+    ws: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = lifecycle.start(ws, a_config(scripted.COUNTS))
+    wait_until(lambda: ws.store.latest_step(first.id) > 2)
+    requests.adjust(ws, first.id, weights={"q": 0.5})
+    end_of(ws, first)
+    [(step, asked)] = reading.requests_obeyed(ws, first.id)
+
+    db = str(ws.location.database_file)
+    assert main(["--db", db, "repeat", first.id, "--name", "again", "--plain"]) == 0
+    again = reading.find_run(ws, "again")
+    # A run that repeats one that repeated another is asked the same, too, although killed.
+    third = lifecycle.repeat(ws, again.id)
+    kill_worker(ws, third)
+    lifecycle.resume(ws, third.id)
+    end_of(ws, third)
+
+    assert asked == SetWeight("q", 0.5)
+    expected = {s: loss if s <= step else 0.5 * loss for s, loss in WHOLE.items()}
+    for record in (first, again, third):
+        assert losses_of(ws, record) == expected
+        assert reading.requests_obeyed(ws, record.id) == [(step, asked)]
+    capsys.readouterr()
+    assert main(["--db", db, "show", first.id]) == 0
+    shown = capsys.readouterr().out
+    assert f"after step {step}: weight of q 0.5" in shown
+    assert f"mtl-workbench repeat {first.id}" in shown
+    assert main(["--db", db, "show", first.id, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["requests"]
+    values = {"task": "q", "weight": 0.5}
+    assert told == [
+        {"step": step, "kind": "set weight", "words": "weight of q 0.5", "values": values}
+    ]

@@ -57,7 +57,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def fill(folder: Path) -> Path:
     """Take all that is left."""
     filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
+    with filler.open("ab", buffering=0) as file, suppress(OSError):
         while True:
             file.write(b"x" * 4096)
     return filler
@@ -77,6 +77,7 @@ def test_a_full_disk_stops_a_run_with_a_message_and_its_last_checkpoint_whole(
         process = ws.store.facts(record.id).process
         assert process is not None
         time.sleep(4.0)
+        fill(small_disk)  # the room of a checkpoint that was half written is there again
 
         with pytest.raises(WorkbenchError) as caught:
             artefacts.export(ws, record.id, format="sentence-transformers")

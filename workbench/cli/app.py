@@ -44,6 +44,7 @@ COMMANDS = (
     control.checkpoint,
     control.adjust,
     control.fork,
+    control.repeat,
     listing.compare,
     baselines.baselines,
     keeping.tag,

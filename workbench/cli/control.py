@@ -1,4 +1,4 @@
-"""`pause`, `resume`, `checkpoint`, `adjust`, `fork`: a hand in a run, from anywhere."""
+"""`pause`, `resume`, `checkpoint`, `adjust`, `fork`, `repeat`: a hand in a run, from anywhere."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def resume(
     space = workspace(context, db)
     record = reading.find_run(space, run)
     state = lifecycle.resume(space, record.id)
-    output.note(f"Run {record.id} ({record.name}) goes on; it is {state}.")
+    if state == "paused":
+        output.note(f"Asked run {record.id} ({record.name}) to go on.")
+    else:
+        output.note(f"Run {record.id} ({record.name}) goes on; it is {state}.")
     if watch:
         follow(space, record.id, plain=plain)
 
@@ -148,6 +151,35 @@ def fork(
         f"Started run {record.id} ({record.name}) with the model of step {record.parent_step} of "
         f"run {record.parent_id}."
     )
+    follow(space, record.id, plain=plain)
+
+
+def repeat(
+    context: typer.Context,
+    run: Run,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What to call it.", show_default=False)
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Print the new run's id and return at once.")
+    ] = False,
+    plain: Plain = False,
+    db: Database = None,
+) -> None:
+    """Begin a run of another's settings, asked the same at the same steps.
+
+    What was changed of that run at work (see: adjust), evaluated and saved on request is done
+    again, so that on a CPU it learns the same to the last bit.
+    """
+    from workbench.operations import lifecycle, reading
+
+    space = workspace(context, db)
+    other = reading.find_run(space, run)
+    record = lifecycle.repeat(space, other.id, name=name)
+    if detach:
+        output.line(record.id)
+        return
+    output.note(f"Started run {record.id} ({record.name}), which repeats run {other.id}.")
     follow(space, record.id, plain=plain)
 
 

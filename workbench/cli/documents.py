@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
+
+from workbench.control import in_words, kind_of
 
 if TYPE_CHECKING:
     from workbench.operations.folding import Fold
@@ -144,6 +146,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
             "end": finished.frozen_checksum if finished else None,
         },
         "features": features(workspace, run_id),
+        "requests": requests(workspace, run_id),
         "warnings": warnings(workspace, run_id),
         "error": error_document(run),
     }
@@ -178,6 +181,21 @@ def features(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
     """The features that the run had at hand: part, texts, found, bytes, place, seconds."""
     messages = workspace.store.messages(run_id)
     return [dict(message.body) for message in messages if message.kind == "FeaturesReady"]
+
+
+def requests(workspace: Workspace, run_id: str) -> list[dict[str, Any]]:
+    """What was asked of the run and done: step (the last before it), kind, words, values."""
+    from workbench.operations.reading import requests_obeyed  # SQLAlchemy
+
+    return [
+        {
+            "step": step,
+            "kind": kind_of(request),
+            "words": in_words(request),
+            "values": asdict(request),
+        }
+        for step, request in requests_obeyed(workspace, run_id)
+    ]
 
 
 def warnings(workspace: Workspace, run_id: str) -> list[str]:

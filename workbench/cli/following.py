@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.cli.documents import in_order
 from workbench.cli.report import features_line
+from workbench.control import from_json, in_words
 from workbench.events import PAUSED
 from workbench.tui import figures
 
@@ -221,6 +222,14 @@ class _Block:
         return _Block(self.steps + 1, self.seconds + seconds, self.texts + texts)
 
 
+def _asked(body: Mapping[str, object]) -> str:
+    """What a run was asked; in the program's own words where this version has none."""
+    try:
+        return in_words(from_json(str(body["kind"]), str(body["body"])))
+    except (KeyError, TypeError, ValueError):
+        return str(body["kind"])
+
+
 def _line_of(message: MessageRecord) -> Line | None:
     body = message.body
     match message.kind:
@@ -248,6 +257,8 @@ def _line_of(message: MessageRecord) -> Line | None:
             return Line("warning", f"warning  {body['message']}")
         case "PhaseStarted" if body["phase"] in ("reading data", "showcase", PAUSED):
             return Line("note", f"{body['phase']} …")
+        case "RequestObeyed":
+            return Line("note", f"asked after step {body['step']}: {_asked(body)}")
         case "RunResumed":
             return Line("note", f"going on after step {body['step']} ({body['previous']})")
     return None

@@ -139,8 +139,9 @@ def show(
     best_step, selection, tasks, device, precision, parameters, parameter_groups (what moves
     how fast), layer_shares (by task that mixes layers, embeddings first), metrics (by task, by
     metric, of the best checkpoint on dev), evaluations, checkpoints, exports, timings,
-    frozen_checksum (start, end), features (what was cached of the frozen part), warnings,
-    error (null, or what, where, next_step, traceback).
+    frozen_checksum (start, end), features (what was cached of the frozen part), requests (what it
+    was asked at work and did: step, kind, words, values), warnings, error (null, or what, where,
+    next_step, traceback).
     """
     from workbench.cli import report
     from workbench.cli.documents import show_document

@@ -55,4 +55,11 @@ def workspace(context: typer.Context, database: str | None) -> Workspace:
 
     space = open_workspace(database or context.find_root().params.get("db"))
     context.call_on_close(space.close)
+    if space.store.copied_to:
+        from workbench.cli import output
+
+        output.note(
+            "The database was of an earlier version, and is brought up to date; as it was it is in "
+            f"{space.store.copied_to}"
+        )
     return space

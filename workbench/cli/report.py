@@ -68,6 +68,12 @@ def print_run(document: Mapping[str, Any], chosen: Mapping[str, Any] | None = No
         output.line(features_line(features))
     for warning in values["warnings"]:
         output.line(f"warning  {warning}")
+    if values["requests"]:
+        output.line()
+        output.heading("asked of it")
+        for request in values["requests"]:
+            output.line(f"  after step {request['step']}: {request['words']}")
+        output.line(f"  the same at the same steps: mtl-workbench repeat {values['id']}")
     if values["error"]:
         output.line()
         output.line(f"failed  {values['error']['what']}")

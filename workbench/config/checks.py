@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 
 from workbench.config.task import SPLITS
 from workbench.errors import Problem, nearest
+from workbench.secrecy import holds_token, scrub
 
 Key = tuple[str, ...]
 Where = Callable[[Key], str]
@@ -36,6 +37,31 @@ def selection_problems(values: Mapping[str, Any], where: Where) -> Iterator[Prob
     for key in named:
         if key[-1] not in tasks:
             yield _no_such_task(key[-1], tasks, where(key))
+
+
+def token_problem(where: str) -> Problem:
+    """The problem of a token that was typed into a setting."""
+    return Problem(
+        "There is a token in the settings, which are stored and shown.",
+        scrub(where),
+        "take it out, and let the hub's own client know it: `hf auth login`, or the variable "
+        "HF_TOKEN; no setting takes a token",
+    )
+
+
+def token_problems(values: object, where: Where, key: Key = ()) -> Iterator[Problem]:
+    """Tokens of the hub among the values: whatever is a setting is stored and shown."""
+    if isinstance(values, str):
+        if holds_token(values):
+            yield token_problem(where(key))
+    elif isinstance(values, Mapping):
+        for name, value in values.items():
+            if holds_token(str(name)):
+                yield from token_problems(str(name), where, key)
+            yield from token_problems(value, where, (*key, str(name)))
+    elif isinstance(values, list | tuple):
+        for number, value in enumerate(values):
+            yield from token_problems(value, where, (*key, str(number)))
 
 
 def data_files(values: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:

@@ -22,6 +22,7 @@ from workbench.config.places import Places
 from workbench.config.presets import find_preset, list_presets
 from workbench.config.wording import Key, is_entry, keys_at, words_for
 from workbench.errors import ConfigError, NotFoundError, Problem
+from workbench.secrecy import holds_token, scrub
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -148,8 +149,9 @@ def parse_experiment(
     source = _Source(origin, Places(text), {override.key: override for override in applied})
     problems += _make_paths_absolute(values, source, folder, data_root, check_files)
     config = _validated(values, source, problems)
+    problems[:0] = [checks.token_problem(f"--set {one}") for one in overrides if holds_token(one)]
     if problems or config is None:
-        raise ConfigError.of(list(dict.fromkeys(problems)))
+        raise ConfigError.of(_without_tokens(problems))
     return config
 
 
@@ -162,7 +164,7 @@ def validate(values: Mapping[str, Any]) -> ExperimentConfig:
     problems: list[Problem] = []
     config = _validated(values, _Source("", None, {}), problems)
     if problems or config is None:
-        raise ConfigError.of(problems)
+        raise ConfigError.of(_without_tokens(problems))
     return config
 
 
@@ -296,6 +298,7 @@ def _validated(
 ) -> ExperimentConfig | None:
     """The config, or None with what is wrong added to `problems`."""
     crossed = list(checks.selection_problems(values, source.where))
+    tokens = list(checks.token_problems(values, source.where))
     config = None
     found: list[Problem] = []
     try:
@@ -305,8 +308,13 @@ def _validated(
             # The schema tells the same as `crossed`, without the place.
             if detail["loc"] or not crossed:
                 found.append(words_for(detail, source.where))
-    problems[:0] = found + crossed
+    problems[:0] = tokens + found + crossed
     return config
+
+
+def _without_tokens(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems, each once, showing nothing of a token that was typed."""
+    return list(dict.fromkeys(Problem(*map(scrub, vars(one).values())) for one in problems))
 
 
 def _add_tasks(document: TOMLDocument, tasks: Mapping[str, Mapping[str, Any]]) -> None:

@@ -23,6 +23,7 @@ from workbench.operations.reading import find_run
 from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, ExportRecord, RunRecord
 from workbench.training.manifest import MODEL, check_checkpoint, is_whole
+from workbench.worker.additions import add_evaluation, add_export
 from workbench.worker.errands import run_errand
 
 Progress = Callable[[str], None]
@@ -80,7 +81,7 @@ def export(
         step=chosen.step,
         largest_difference=answer["largest_difference"],
     )
-    ws.store.add_export(record.id, exported)
+    add_export(ws.store, ws.location, record.id, exported)
     return exported
 
 
@@ -178,10 +179,9 @@ def evaluate(
         return metrics  # its curves hold the losses of the updates, which these must not replace
     # Dev metrics replace those of training at this step: what was selected by stays known.
     selection = chosen.selection if split == "dev" else None
-    ws.store.append(
-        record.id,
-        [EvaluationFinished(chosen.step, split, metrics, selection, time.monotonic() - begin)],
-    )
+    seconds = time.monotonic() - begin
+    found = EvaluationFinished(chosen.step, split, metrics, selection, seconds)
+    add_evaluation(ws.store, ws.location, record.id, found)
     return metrics
 
 

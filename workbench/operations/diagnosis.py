@@ -219,7 +219,7 @@ def _folders(location: Location) -> Iterator[Path]:
 
 
 def _orphans(store: RunStore, location: Location) -> Iterator[Finding]:
-    known = {record.id for record in store.runs()}
+    known = {record.id for record in store.runs(deleted=True)}
     unknown = [folder for folder in _folders(location) if folder.name not in known]
     lost = [folder.name for folder in unknown if read_run_file(folder) is not None]
     if lost:

@@ -15,6 +15,7 @@ from workbench.errors import ConfigError, WorkbenchError
 from workbench.operations.reading import facts_and_state, find_run, find_runs
 from workbench.operations.workspace import Workspace
 from workbench.store.records import Keeping, RunRecord
+from workbench.worker.additions import keep
 
 _TAG = re.compile(r"[^\s,()=<>!~\"]{1,64}")
 _RUN_ID = re.compile(r"[a-z0-9]{1,32}")
@@ -39,7 +40,7 @@ class Change:
 
 def undo(ws: Workspace, change: Change) -> str:
     """Put everything back as it was before a change; returns what was done, as a sentence."""
-    ws.store.keep(change.before, change.names)
+    keep(ws.store, ws.location, change.before, change.names)
     return f"Taken back: {change.words[0].lower()}{change.words[1:]}"
 
 
@@ -54,7 +55,7 @@ def rename(ws: Workspace, ref: str, name: str) -> Change:
     name = " ".join(name.split())
     if not name:
         raise ConfigError("A run needs a name.", next_step="type at least one letter")
-    ws.store.keep({}, {record.id: name})
+    keep(ws.store, ws.location, {}, {record.id: name})
     return Change(f'"{record.name}" is called "{name}".', {}, {record.id: record.name})
 
 
@@ -193,7 +194,7 @@ def _change(
     after = {run_id: change(one) for run_id, one in before.items()}
     before = {run_id: one for run_id, one in before.items() if after[run_id] != one}
     if before:
-        ws.store.keep({run_id: after[run_id] for run_id in before})
+        keep(ws.store, ws.location, {run_id: after[run_id] for run_id in before})
     names = [f'"{record.name}"' for record in records.values()]
     told = words.format(names[0] if len(names) == 1 else f"{len(names)} runs")
     return Change(told, before, {})

@@ -1,4 +1,4 @@
-"""Start a run, stop it, let it go on, fork it, delete it."""
+"""Start a run, stop it, let it go on, fork it, repeat it, delete it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from datetime import UTC, datetime
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.loading import parse_experiment, to_toml
-from workbench.control import Resume, Stop, StopNow
+from workbench.control import Repeatable, Resume, Stop, StopNow
 from workbench.errors import CheckpointError, WorkbenchError
 from workbench.operations.artefacts import BEST, find_checkpoint
 from workbench.operations.reading import facts_and_state, find_run, send_left_rows
 from workbench.operations.run_folder import is_run_id, make_run_folder
 from workbench.operations.workspace import Workspace
 from workbench.store.records import ExitRecord, RunRecord
+from workbench.worker.additions import record_exit
 from workbench.worker.liveness import RunState, here, is_alive, process_to_see, send_signal
 from workbench.worker.logind import look_at_logind, way_to_start
+from workbench.worker.resumption import (
+    KEEP_OPTIMIZER_NAME,
+    ORIGIN_NAME,
+    requests_obeyed,
+    requests_to_repeat,
+)
 from workbench.worker.starting import WAIT_SECONDS, start_worker
 
 _LETTERS = "abcdefghjkmnpqrstvwxyz"
@@ -188,6 +195,67 @@ def fork(
     return record
 
 
+def repeat(
+    ws: Workspace,
+    ref: str,
+    *,
+    name: str | None = None,
+    wait_seconds: float = WAIT_SECONDS,
+) -> RunRecord:
+    """Begin a new run of the settings of another, that is asked the same at the same steps.
+
+    What was changed of that run while it was at work, evaluated and saved on request is done again;
+    pauses and stops are not, as they change nothing of what it learns.
+
+    Args:
+        ws: Where.
+        ref: The run.
+        name: What to call the new one; as the other by default.
+        wait_seconds: As for `start`.
+
+    Raises:
+        NotFoundError: Nothing goes by `ref`.
+        WorkbenchError: Its settings cannot be read here.
+        CheckpointError: It is a fork, and what it began with is not on this machine.
+        WorkerError: The worker could not be started.
+    """
+    other = find_run(ws, ref)
+    if other.unreadable:
+        raise WorkbenchError(
+            f"Run {other.id} ({other.name}) cannot be repeated: {other.unreadable}.",
+            next_step="use the version of the program that it was made with",
+        )
+    folder = ws.location.run_folder(other.id)
+    origin = folder / ORIGIN_NAME if other.parent_id is not None else None
+    if origin is not None and not origin.is_dir():
+        raise CheckpointError(
+            "The checkpoint that the run was forked at is not on this machine.",
+            where=str(origin),
+            next_step="copy the run's folder here from where it was trained",
+        )
+    config = other.config.model_copy(update={"name": name or other.config.name})
+    record = RunRecord(
+        id=new_run_id(),
+        name=config.name,
+        created_at=datetime.now(UTC),
+        config=config,
+        source=other.source,
+        parent_id=other.parent_id,
+        parent_step=other.parent_step,
+    )
+    asked = dict.fromkeys([*requests_to_repeat(folder), *requests_obeyed(ws.store, other.id)])
+    make_run_folder(
+        ws,
+        record,
+        origin=origin,
+        keep_optimizer=(folder / KEEP_OPTIMIZER_NAME).exists(),
+        requests=[one for one in asked if isinstance(one[1], Repeatable)],
+    )
+    ws.store.add_run(record)
+    start_worker(ws.store, ws.location, record, wait_seconds=wait_seconds)
+    return record
+
+
 def logout_warning() -> str:
     """What a person should know before they log out while runs are at work; mostly nothing."""
     return way_to_start(look_at_logind()).warning
@@ -219,7 +287,7 @@ def stop(ws: Workspace, ref: str, *, now: bool = False) -> RunState:
         )
     if ws.store.leave_queue(record.id, waiting_only=True):
         what = "It was taken out of the queue before it began."
-        ws.store.record_exit(record.id, ExitRecord("stopped", datetime.now(UTC), what))
+        _note_stop(ws, record, what)
         return RunState.STOPPED
     ws.store.send(record.id, StopNow() if now else Stop())
     if now:
@@ -243,7 +311,12 @@ def _make_leave(ws: Workspace, record: RunRecord) -> None:
         send_left_rows(ws, record.id)  # how it ended may be among them
     if ws.store.facts(record.id).exit is None:
         what = "It was told to stop now, and its process was ended."
-        ws.store.record_exit(record.id, ExitRecord("stopped", datetime.now(UTC), what))
+        _note_stop(ws, record, what)
+
+
+def _note_stop(ws: Workspace, record: RunRecord, what: str) -> None:
+    exit = ExitRecord("stopped", datetime.now(UTC), what)
+    record_exit(ws.store, ws.location, record.id, exit)
 
 
 def delete(ws: Workspace, ref: str) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import Request
 from workbench.errors import NotFoundError, StoreError, WorkbenchError, nearest
 from workbench.operations.workspace import Workspace
 from workbench.store.records import (
@@ -25,6 +26,7 @@ from workbench.store.records import (
     SeriesKey,
     StepTable,
 )
+from workbench.worker import resumption
 from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, send_journal, take_in_unsent
 from workbench.worker.liveness import RunState
 from workbench.worker.log import LOG_NAME, tail
@@ -350,6 +352,11 @@ def curves(
 def steps(ws: Workspace, run_id: str, after: int = 0) -> StepTable:
     """What each update after step `after` cost."""
     return ws.store.steps(run_id, after=after)
+
+
+def requests_obeyed(ws: Workspace, ref: str) -> list[tuple[int, Request]]:
+    """What a run was asked while it was at work and did, each with the last step before it."""
+    return resumption.requests_obeyed(ws.store, find_run(ws, ref).id)
 
 
 def checkpoints(ws: Workspace, ref: str) -> list[CheckpointRecord]:

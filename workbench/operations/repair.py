@@ -1,28 +1,45 @@
 """Mend what an accident left: a lost database, runs that it does not know, rows that wait in files.
 
 A run's folder has what its rows were made of (see `run_folder`), so the database can be made anew
-from the folders: the runs with their settings, all that they said, their checkpoints. Exports and
-evaluations that were made later, and the queue, are only in the database.
+from the folders: the runs with their settings, all that they said, their checkpoints, and what
+people and other processes added to them. Only the queue and requests that nobody heard yet are in
+the database alone.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench.errors import CheckpointError, NotFoundError, StoreError, WorkbenchError
-from workbench.events import CheckpointRemoved, CheckpointSaved, PhaseStarted, StepFinished
+from workbench.events import (
+    CheckpointRemoved,
+    CheckpointSaved,
+    EvaluationFinished,
+    PhaseStarted,
+    RunResumed,
+    StepFinished,
+)
 from workbench.operations.reading import facts_and_state, find_run, send_left_rows
 from workbench.operations.run_folder import is_run_id, read_run_file
 from workbench.operations.workspace import Workspace
 from workbench.paths import Location
 from workbench.store.health import look_at_file
-from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, RunRecord
+from workbench.store.records import (
+    ExitRecord,
+    ExportRecord,
+    Heartbeat,
+    Keeping,
+    ProcessIdentity,
+    RunRecord,
+)
 from workbench.store.run_store import RunStore
 from workbench.training.manifest import check_checkpoint
+from workbench.worker.additions import ADDED_NAME, note, read_additions, record_exit
 from workbench.worker.journal import JOURNAL_NAME, Batch
 from workbench.worker.liveness import LOCK_NAME, here
 from workbench.worker.resumption import checkpoints_on_disk
@@ -78,7 +95,8 @@ def close(ws: Workspace, ref: str) -> RunRecord:
             f"mtl-workbench stop {record.id}",
         )
     what = f"It was closed by hand on {here().host}: {why}"
-    ws.store.record_exit(record.id, ExitRecord("failed", datetime.now(UTC), what))
+    exit = ExitRecord("failed", datetime.now(UTC), what)
+    record_exit(ws.store, ws.location, record.id, exit)
     return record
 
 
@@ -121,7 +139,24 @@ def _salvage(ws: Workspace, damaged: Path, done: list[Mended]) -> None:
     for folder in _run_folders(ws.location):
         if (folder / JOURNAL_NAME).is_file():
             with suppress(NotFoundError):
+                _note_additions(ws, folder)
                 ws.store.delete_run(folder.name)
+
+
+def _note_additions(ws: Workspace, folder: Path) -> None:
+    """Let the folder know what people added to a run, where an earlier version told the database
+    alone.
+    """
+    if (folder / ADDED_NAME).exists():
+        return
+    record, keeping = ws.store.run(folder.name), ws.store.keeping(folder.name)
+    asked_for = read_run_file(folder)
+    if asked_for is not None and asked_for.name != record.name:
+        note(folder, record.name)
+    if keeping != Keeping():
+        note(folder, keeping)
+    for exported in ws.store.exports(folder.name):
+        note(folder, exported)
 
 
 # Runs
@@ -131,7 +166,7 @@ def _mend_run(ws: Workspace, folder: Path, done: list[Mended]) -> None:
     record = read_run_file(folder)
     if record is None:
         return
-    known = {one.id for one in ws.store.runs()}
+    known = {one.id for one in ws.store.runs(deleted=True)}
     name = f"run {record.id} ({record.name})"
     try:
         if record.id not in known:
@@ -142,7 +177,9 @@ def _mend_run(ws: Workspace, folder: Path, done: list[Mended]) -> None:
         if record.id in known and ws.store.journal_bytes(record.id) > before:
             done.append(Mended(f"Sent rows of {name} that the database lacked."))
         if record.id not in known:
-            _note_last_sign(ws, record, folder)
+            batches = _batches(folder)
+            _take_in_additions(ws, record, folder, batches)
+            _note_last_sign(ws, record, batches)
         _compare_checkpoints(ws, record, folder, done)
     except (WorkbenchError, OSError) as error:
         done.append(Mended(f"{name[0].upper()}{name[1:]} could not be mended: {error}", True))
@@ -164,21 +201,50 @@ def _process_of(folder: Path) -> ProcessIdentity | None:
         return None
 
 
-def _note_last_sign(ws: Workspace, record: RunRecord, folder: Path) -> None:
+def _take_in_additions(
+    ws: Workspace, record: RunRecord, folder: Path, batches: Sequence[Batch]
+) -> None:
+    """What others did with a run whose journal is in."""
+    resumed = [
+        (batch.at, event.step)
+        for batch in batches
+        for event in batch.events
+        if isinstance(event, RunResumed)
+    ]
+    for at, addition in read_additions(folder):
+        match addition:
+            case Keeping():
+                ws.store.keep({record.id: addition})
+            case str():
+                ws.store.keep({}, {record.id: addition})
+            case ExportRecord():
+                ws.store.add_export(record.id, addition)
+            case EvaluationFinished():
+                if not any(later > at and step < addition.step for later, step in resumed):
+                    ws.store.append(record.id, [addition], at=at)
+            case ExitRecord():
+                # Of a run that said something afterwards it was not the end.
+                if not batches or addition.at > batches[-1].at:
+                    ws.store.record_exit(record.id, addition)
+
+
+def _note_last_sign(ws: Workspace, record: RunRecord, batches: Sequence[Batch]) -> None:
     """A run that has not told its end was alive when it last said something."""
     step, phase, last = 0, "training", None
-    for last in _batches(folder):
+    for last in batches:
         for event in last.events:
             if isinstance(event, StepFinished):
                 step = event.step
             elif isinstance(event, PhaseStarted):
                 phase = event.phase
-    if last is None:
-        if ws.store.facts(record.id).process is None:
-            what = "Its folder tells nothing of how it ended."
-            ws.store.record_exit(record.id, ExitRecord("stopped", record.created_at, what))
-    elif ws.store.facts(record.id).exit is None:
+    facts = ws.store.facts(record.id)
+    if facts.exit is not None:
+        return
+    if last is not None:
         ws.store.beat(record.id, Heartbeat(last.at, phase, step, 60.0))
+    elif facts.process is None:
+        what = "Its folder tells nothing of how it ended."
+        ws.store.record_exit(record.id, ExitRecord("stopped", record.created_at, what))
 
 
 def _batches(folder: Path) -> list[Batch]:

@@ -5,10 +5,12 @@
 | `run.json`          | id, name, time, settings, source, parent: the run as it was asked for     |
 | `experiment.toml`   | the settings for people, to run it again                                  |
 | `journal.jsonl`     | all that the run said (see `workbench.worker.journal`)                    |
+| `added.jsonl`       | what others did with it (see `workbench.worker.additions`)                |
 | `worker.log`        | what the worker and its libraries printed                                 |
 | `worker.lock`       | held by the worker while it lives; says which process it is               |
 | `checkpoints/`      | what can be taken away, with a manifest of hashes each                    |
 | `origin/`           | the checkpoint that a forked run began with                               |
+| `requests.json`     | of a run that repeats another: what that one was asked at which steps     |
 | `exports/`          | what was exported without `--to`                                          |
 """
 
@@ -18,15 +20,17 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench.config.loading import to_toml
+from workbench.control import Request
 from workbench.errors import WorkerError
 from workbench.operations.workspace import Workspace
 from workbench.store.records import RunRecord
 from workbench.store.stored_config import read_config
-from workbench.worker.resumption import KEEP_OPTIMIZER_NAME, ORIGIN_NAME
+from workbench.worker.resumption import KEEP_OPTIMIZER_NAME, ORIGIN_NAME, write_requests
 
 RUN_FILE = "run.json"
 SETTINGS_FILE = "experiment.toml"
@@ -44,6 +48,7 @@ def make_run_folder(
     *,
     origin: Path | None = None,
     keep_optimizer: bool = False,
+    requests: Sequence[tuple[int, Request]] = (),
 ) -> Path:
     """Make the folder of a new run, readable by its owner only.
 
@@ -52,6 +57,7 @@ def make_run_folder(
         record: The run.
         origin: The folder of the checkpoint that it begins with.
         keep_optimizer: Whether it takes over the optimizer's moments from there.
+        requests: What it is to be asked, each after its step.
 
     Raises:
         WorkerError: It cannot be made.
@@ -62,6 +68,8 @@ def make_run_folder(
         folder.mkdir(mode=0o700)
         _write(folder / SETTINGS_FILE, to_toml(record.config))
         _write(folder / RUN_FILE, _to_json(record))
+        if requests:
+            write_requests(folder, requests)
         if origin is not None:
             # As links where they can be: the parent may remove its own, and no byte is copied.
             shutil.copytree(origin, folder / ORIGIN_NAME, copy_function=_link_or_copy)

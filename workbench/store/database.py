@@ -242,6 +242,8 @@ def _explain(error: Exception, where: str) -> StoreError:
 
 
 _ADVICE = {
+    "permission denied for database": "a database of an older schema is copied before it is "
+    "changed: let its owner open it once, or GRANT CREATE ON DATABASE to this user",
     "locked": "another program has held the database for long; see which, and try again",
     "full": "free some disk space; nothing that was stored before is lost",
     "readonly": "make the file and its folder writable, or name another database with --db",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, Select, delete, select, update
 
+from workbench.secrecy import scrub
 from workbench.store.records import Keeping
 from workbench.store.tables import keepings, runs, tags
 from workbench.store.upsert import upsert
@@ -51,7 +52,7 @@ def write(connection: Connection, wanted: Mapping[str, Keeping]) -> None:
             {
                 "run_id": run_id,
                 "starred": one.starred,
-                "note": one.note,
+                "note": scrub(one.note),
                 "archived_at": one.archived_at,
                 "deleted_at": one.deleted_at,
             }
@@ -70,4 +71,4 @@ def write(connection: Connection, wanted: Mapping[str, Keeping]) -> None:
 def rename(connection: Connection, names: Mapping[str, str]) -> None:
     """Call runs otherwise; what they were configured as stays in their settings."""
     for run_id, name in names.items():
-        connection.execute(update(runs).where(runs.c.id == run_id).values(name=name))
+        connection.execute(update(runs).where(runs.c.id == run_id).values(name=scrub(name)))

@@ -89,8 +89,10 @@ EventKind = TypeVar("EventKind", LayersMixed, RunStarted, RunFinished, ShowcaseC
 class RunStore:
     """The runs of one database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, copied_to: str = "") -> None:
         self._database = database
+        self.copied_to = copied_to
+        """Where the database was copied to before its schema was changed just now; else empty."""
         self._series_ids: dict[str, dict[SeriesKey, int]] = {}
         self._configs: dict[str, tuple[ExperimentConfig, str]] = {}
         self._lock = Lock()
@@ -106,8 +108,8 @@ class RunStore:
                 schema is newer than this program.
         """
         database = Database(url)
-        schema.prepare(database)
-        return cls(database)
+        copied_to = schema.prepare(database)
+        return cls(database, copied_to=copied_to)
 
     def impatient(self, patience_seconds: float) -> RunStore:
         """The same store for somebody who would rather come again than wait for others."""

@@ -151,6 +151,12 @@ class WorkbenchApp(App[None]):
         self.add_mode("checkpoints", lambda: self._checkpoints)
         self.add_mode("interference", lambda: self._interference)
         self.add_mode("playground", lambda: self._trying)
+        if copied_to := self._workspace.store.copied_to:
+            self.notify(
+                f"The database is brought up to date; as it was it is in {visible(copied_to)}",
+                timeout=20,
+                markup=False,
+            )
         if self._first_run is not None:
             self.open_run(self._first_run)
         else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,6 +136,9 @@ class Journal:
         Raises:
             WorkbenchError: The store does not take it (yet); what is left stays.
         """
+        if self._homeless:
+            with suppress(OSError):  # there may be room again
+                self._write_homeless()
         try:
             if self._sent is None or not self._pending or self._pending[0][1] != self._sent:
                 self._pending.clear()

@@ -41,6 +41,7 @@ from workbench.events import (
     Warned,
 )
 from workbench.paths import find_database
+from workbench.secrecy import hide_in_outputs
 from workbench.store.records import ExitRecord, ProcessIdentity, RunFacts, RunRecord
 from workbench.store.run_store import RunStore
 from workbench.training.manifest import check_training_state
@@ -50,6 +51,7 @@ from workbench.worker.quick_start import import_engine
 from workbench.worker.recorder import PATIENCE_SECONDS, Recorder
 from workbench.worker.resumption import (
     end_in_words,
+    requests_to_repeat,
     resume_point,
     settings_made_by_hand,
     starting_point,
@@ -100,7 +102,8 @@ def run(run_id: str, url: str, *, resume: bool = False, engine: Engine | None = 
     Returns:
         Exit code: 0 if it finished or was stopped, 1 if it failed or could not be begun.
     """
-    faulthandler.enable()
+    faulthandler.enable()  # it writes to the descriptor itself, whatever becomes of the stream
+    hide_in_outputs()
     os.umask(0o077)  # what a run writes may hold tokens
     wishes = Wishes()
     signals = _Signals(wishes)
@@ -165,10 +168,12 @@ def _events(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recorder)
 
         engine = train
     point = starting_point(begun.record, begun.folder)
+    asked = requests_to_repeat(begun.folder)
     if begun.previous is not None:
         point = resume_point(begun.store, begun.record, begun.folder, check_training_state)
-        wishes.repeat(point.step, settings_made_by_hand(begun.store, begun.record.id))
+        asked += settings_made_by_hand(begun.store, begun.record.id)
         yield RunResumed(point.step, begun.previous)
+    wishes.repeat(point.step, dict.fromkeys(asked))  # each once
     for event in engine(
         begun.record.config,
         folder=begun.folder,

@@ -146,6 +146,8 @@ class Recorder:
     def _notice(self, event: Event) -> None:
         self._last_event = monotonic()
         if isinstance(event, PhaseStarted):
+            if PAUSED in (event.phase, self._phase):
+                self._next_beat = 0.0  # who asked for it looks whether it was done
             self._phase, self._expected = event.phase, event.expected_seconds
         elif isinstance(event, StepFinished):
             self._step = event.step

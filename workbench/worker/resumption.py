@@ -6,17 +6,18 @@ goes on (and removes older ones). So the history before the checkpoint that is f
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from workbench.control import Request, Setting, from_json
-from workbench.errors import WorkbenchError
+from workbench.control import Request, Setting, from_json, kind_of, to_json
+from workbench.errors import WorkbenchError, WorkerError
 from workbench.events import RequestObeyed
-from workbench.store.records import RunFacts, RunRecord
+from workbench.store.records import MessageRecord, RunFacts, RunRecord
 from workbench.store.run_store import RunStore
 from workbench.worker.log import say
 
@@ -24,6 +25,8 @@ ORIGIN_NAME = "origin"
 """In the folder of a forked run, the checkpoint that it began with."""
 KEEP_OPTIMIZER_NAME = "origin-with-optimizer"
 """Beside it, an empty file if the moments of its optimizer are taken over, too."""
+REQUESTS_NAME = "requests.json"
+"""In the folder of a run that repeats another: what that one was asked at which steps."""
 _CHECKPOINT_NAME = re.compile(r"step-(\d{8,})")
 
 
@@ -77,20 +80,61 @@ def resume_point(
 
 
 def settings_made_by_hand(store: RunStore, run_id: str) -> list[tuple[int, Request]]:
-    """What people set of a run while it was at work, with the step after which it took effect.
+    """What people set of a run while it was at work, with the step after which it took effect."""
+    return [one for one in requests_obeyed(store, run_id) if isinstance(one[1], Setting)]
+
+
+def requests_obeyed(store: RunStore, run_id: str) -> list[tuple[int, Request]]:
+    """What a run was asked while it was at work and did, each with the last step before."""
+    return obeyed(store.messages(run_id))
+
+
+def obeyed(messages: Iterable[MessageRecord]) -> list[tuple[int, Request]]:
+    """The same, from all that a run said.
 
     A process that repeated what the one before had been asked told of it again: that counts once.
     """
     found: dict[tuple[int, str, str], Request] = {}
-    for message in store.messages(run_id):
+    for message in messages:
         if message.kind != RequestObeyed.__name__:
             continue
         step, kind, body = (message.body[key] for key in ("step", "kind", "body"))
         with suppress(KeyError, TypeError, ValueError):
-            request = from_json(str(kind), str(body))
-            if isinstance(request, Setting):
-                found[int(str(step)), str(kind), str(body)] = request
+            found[int(str(step)), str(kind), str(body)] = from_json(str(kind), str(body))
     return [(step, request) for (step, _, _), request in found.items()]
+
+
+def write_requests(folder: Path, requests: Sequence[tuple[int, Request]]) -> None:
+    """Leave in a run's folder what it is to be asked at which steps.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    lines = [[step, kind_of(request), to_json(request)] for step, request in requests]
+    file = folder / REQUESTS_NAME
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(lines), encoding="utf-8")
+
+
+def requests_to_repeat(folder: Path) -> list[tuple[int, Request]]:
+    """What a run's folder says that it is to be asked; nothing, for most runs.
+
+    Raises:
+        WorkerError: The file is damaged: without it the run would not be the repetition it is
+            called.
+    """
+    file = folder / REQUESTS_NAME
+    try:
+        lines = json.loads(file.read_text(encoding="utf-8"))
+        return [(int(step), from_json(kind, body)) for step, kind, body in lines]
+    except FileNotFoundError:
+        return []
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise WorkerError(
+            f"What the run is to be asked cannot be read: {error}",
+            where=str(file),
+            next_step="repeat the other run anew: mtl-workbench repeat RUN",
+        ) from error
 
 
 def end_in_words(facts: RunFacts) -> str:

@@ -9,6 +9,7 @@ from workbench.errors import WorkerError
 from workbench.paths import Location
 from workbench.store.records import ExitRecord, RunRecord
 from workbench.store.run_store import RunStore
+from workbench.worker.additions import record_exit
 from workbench.worker.launcher import Launch, launch
 from workbench.worker.log import LOG_NAME, tail
 
@@ -74,7 +75,6 @@ def _did_not_start(
     next_step = "read the log; then start the run again"
     # A resumed run is over as it was; and where another worker was quicker it is at work.
     if not resume and store.facts(record.id).process is None:
-        store.record_exit(
-            record.id, ExitRecord("failed", datetime.now(UTC), what, str(log), next_step, words)
-        )
+        exit = ExitRecord("failed", datetime.now(UTC), what, str(log), next_step, words)
+        record_exit(store, location, record.id, exit)
     return WorkerError(f"{what}\n{words}" if words else what, where=str(log), next_step=next_step)

@@ -748,12 +748,45 @@ def test_a_database_is_copied_before_its_schema_changes(tmp_path: Path, sqlite_u
     write_schema_1(tmp_path / "experiments.db")
     before = rows_of(tmp_path / "experiments.db", "runs")
 
-    RunStore.open(sqlite_url).close()
+    opened = RunStore.open(sqlite_url)
+    opened.close()
 
     copy = tmp_path / "experiments.db.before-0001.bak"
     assert rows_of(copy, "runs") == before
     assert rows_of(copy, "alembic_version") == [("0001",)]
     assert rows_of(tmp_path / "experiments.db", "alembic_version") == [(schema.REVISIONS[-1],)]
+    assert opened.copied_to == str(copy)
+    again = RunStore.open(sqlite_url)
+    assert again.copied_to == ""
+    again.close()
+
+
+def test_the_tables_of_a_server_are_copied_before_its_schema_changes(
+    postgresql_server: PostgresqlServer,
+) -> None:
+    from alembic import command
+
+    from workbench.store.migrations import configuration
+
+    postgresql_server.empty()
+    database = Database(postgresql_server.url)
+    with database.write() as connection:
+        command.upgrade(configuration(connection), "0002")
+        connection.exec_driver_sql(
+            "INSERT INTO runs (id, name, created_at, config, source) VALUES ('a', 'old', 1, '', '')"
+        )
+
+    opened = RunStore.open(postgresql_server.url)
+
+    word, copies = opened.copied_to.split()
+    opened.close()
+    with database.read() as connection:
+        rows = connection.exec_driver_sql(f"SELECT id, name FROM {copies}.runs").all()
+        revision = connection.exec_driver_sql(f"SELECT * FROM {copies}.alembic_version").scalar()
+        now = connection.exec_driver_sql("SELECT * FROM alembic_version").scalar()
+    database.close()
+    assert (word, [tuple(row) for row in rows]) == ("schema", [("a", "old")])
+    assert (revision, now) == ("0002", schema.REVISIONS[-1])
 
 
 def test_the_tables_can_be_made_on_postgresql() -> None:

@@ -51,6 +51,7 @@ from workbench.tui.widgets.run_header import RunHeader
 from workbench.tui.widgets.value_table import ValueTable
 from workbench.tui.x_axis import AXES, joined, x_axis
 from workbench.worker.liveness import RunState, process_to_see
+from workbench.worker.resumption import obeyed
 
 FIRST_SMOOTHING = 0.6
 _LOG_LINES = 200
@@ -477,7 +478,8 @@ class RunScreen(LiveScreen):
                 if key.metric.startswith("learning_rate/")
                 and (curve := self._history.get(key)) is not None
             }
-            self.app.push_screen(SettingsScreen(self._summary, rates))
+            asked = obeyed(self._messages)
+            self.app.push_screen(SettingsScreen(self._summary, rates, asked))
 
     def action_log(self) -> None:
         """Show the whole log."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -13,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from workbench.config.fields import NONE_WORD, field_specs
+from workbench.control import Request, in_words
 from workbench.operations.reading import RunSummary, flat_settings
 from workbench.tui.visible import visible
 from workbench.tui.widgets.table import Column, Row, Table
@@ -43,15 +45,21 @@ class SettingsScreen(ModalScreen[None]):
     }
     """
 
-    def __init__(self, run: RunSummary, rates: dict[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        run: RunSummary,
+        rates: dict[str, float] | None = None,
+        requests: Sequence[tuple[int, Request]] = (),
+    ) -> None:
         """Show a run's settings.
 
         Args:
             run: The run.
             rates: Learning rate of each group at the last step.
+            requests: What it was asked at work, each with the last step before it.
         """
         super().__init__()
-        self._run, self._rates = run, rates or {}
+        self._run, self._rates, self._requests = run, rates or {}, requests
 
     def compose(self) -> ComposeResult:
         """A search, the settings."""
@@ -82,6 +90,13 @@ class SettingsScreen(ModalScreen[None]):
                                  Content.styled("at the last step", "$foreground 65%")))
             for group, rate in self._rates.items()
             if word in group.lower()
+        ]  # fmt: skip
+        rows += [
+            Row(f"asked {number}", (Content(f"after step {step}"),
+                                    Content(visible(in_words(request))),
+                                    Content.styled("asked of the run at work", "$foreground 65%")))
+            for number, (step, request) in enumerate(self._requests)
+            if word in in_words(request).lower()
         ]  # fmt: skip
         rows += [
             _row(key, settings[key], key in changed)
