@@ -55,6 +55,9 @@ class Database:
         self.inode: tuple[int, int] | None = _inode_of(self.file)
         """Device and number of the file that connections are to."""
         self.was_replaced = False
+        """Whether it was gone at some time, or is another one than when it was opened."""
+        self.generation = 0
+        """Counts how often it may have become another one: a new file may get the old number."""
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -97,6 +100,8 @@ class Database:
             return
         if self.inode is not None:
             self.engine.dispose()  # its connections are to the file that was there before
+            self.was_replaced = True
+            self.generation += 1
             if inode is None:
                 raise StoreError(
                     "The database file is gone.",
@@ -104,7 +109,6 @@ class Database:
                     next_step="put it back; or make it anew from the runs' folders: "
                     "mtl-workbench repair",
                 )
-            self.was_replaced = True
         self.inode = inode
 
     @contextmanager

@@ -83,12 +83,12 @@ def begin_again(connection: Connection, run_id: str) -> float:
     """
     row = connection.execute(FACTS.where(runs.c.id == run_id)).mappings().one()
     facts = facts_of(row)
-    if facts.claimed_at is None:
-        return 0.0
-    last_sign = facts.heartbeat.at if facts.heartbeat else facts.claimed_at
-    end = facts.exit.at if facts.exit else last_sign
     connection.execute(delete(exits).where(exits.c.run_id == run_id))
     connection.execute(delete(heartbeats).where(heartbeats.c.run_id == run_id))
+    if facts.claimed_at is None:
+        return 0.0  # it ended before it began: it was taken out of the queue
+    last_sign = facts.heartbeat.at if facts.heartbeat else facts.claimed_at
+    end = facts.exit.at if facts.exit else last_sign
     return facts.earlier_seconds + max(0.0, (end - facts.claimed_at).total_seconds())
 
 

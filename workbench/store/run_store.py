@@ -94,6 +94,8 @@ class RunStore:
         self.copied_to = copied_to
         """Where the database was copied to before its schema was changed just now; else empty."""
         self._series_ids: dict[str, dict[SeriesKey, int]] = {}
+        self._series_generation = 0
+        """Of the file that these ids are of: in another they may be those of other runs."""
         self._configs: dict[str, tuple[ExperimentConfig, str]] = {}
         self._lock = Lock()
         self._watch: PoolProxiedConnection | None = None
@@ -127,7 +129,7 @@ class RunStore:
 
     @property
     def was_replaced(self) -> bool:
-        """Whether the database file is another one than when the store was opened."""
+        """Whether the database file was gone, or is another one than when it was opened."""
         return self._database.was_replaced
 
     def close(self) -> None:
@@ -269,10 +271,12 @@ class RunStore:
             run = select(runs.c.id).where(runs.c.id == run_id).with_for_update()
             if connection.execute(run).first() is None:
                 raise _no_run(run_id)
-            has_ended = select(exits.c.run_id).where(exits.c.run_id == run_id)
-            if not again and connection.execute(has_ended).first():
+            end = select(exits.c.run_id).where(exits.c.run_id == run_id)
+            has_ended = connection.execute(end).first() is not None
+            if has_ended and not again:
                 return False
-            owner = life.owner_of(connection, run_id)
+            # Whoever has written the end has let go, wherever it is: it need not be looked for.
+            owner = None if has_ended else life.owner_of(connection, run_id)
             if owner is not None and owner != process and is_live(owner):
                 return False
             earlier = 0.0
@@ -438,9 +442,9 @@ class RunStore:
             StoreError: Among others: the store lacks what comes before these bytes.
         """
         rows = event_rows.collect(events, at=at or datetime.now(UTC))
-        with self._lock:
-            known = self._series_ids.get(run_id, {})
         with self._database.write() as connection:
+            generation = self._database.generation
+            known = self._known_series(run_id, generation)
             # Locked, so that on PostgreSQL two that send the same bytes wait for each other.
             run = select(runs.c.id).where(runs.c.id == run_id).with_for_update()
             if connection.execute(run).first() is None:
@@ -457,7 +461,16 @@ class RunStore:
                 life.note_exit(connection, run_id, exit)
         if missing:  # only now: ids of a transaction that was rolled back do not exist
             with self._lock:
-                self._series_ids[run_id] = known
+                if self._series_generation == generation:
+                    self._series_ids[run_id] = known
+
+    def _known_series(self, run_id: str, generation: int) -> dict[SeriesKey, int]:
+        """Ids of a run's curves in that file, as far as they were looked up."""
+        with self._lock:
+            if self._series_generation != generation:
+                self._series_ids.clear()
+                self._series_generation = generation
+            return self._series_ids.get(run_id, {})
 
     def _advance(self, connection: Connection, run_id: str, start: int, end: int) -> bool:
         """Note how far the journal is in; False if these bytes are in already."""

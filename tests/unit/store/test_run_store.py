@@ -192,6 +192,28 @@ def test_a_worker_of_a_deleted_run_cannot_write_into_a_new_one(url: str, store: 
     other.close()
 
 
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_store_writes_into_no_curve_of_another_run_in_a_file_that_was_made_anew(
+    sqlite_url: str, sqlite_store: RunStore, tmp_path: Path, is_noticed: bool
+) -> None:
+    sqlite_store.append("abc", [a_step(1)])
+    for file in tmp_path.glob("experiments.db*"):
+        file.rename(file.with_name(f"away-{file.name}"))
+    if is_noticed:  # then a new file may even get the number of the one that was there
+        with pytest.raises(StoreError, match="is gone"):
+            sqlite_store.append("abc", [a_step(2)])
+    other = RunStore.open(sqlite_url)
+    for run_id in ("new", "abc"):
+        other.add_run(a_run(run_id))
+    other.append("new", [a_step(1, loss=0.25)])
+
+    sqlite_store.append("abc", [a_step(2)])
+
+    assert other.curves("new")[TOTAL].steps.tolist() == [1]
+    assert other.curves("abc")[TOTAL].steps.tolist() == [2]
+    other.close()
+
+
 # Life
 
 
@@ -236,6 +258,24 @@ def test_a_run_that_is_over_cannot_be_claimed(store: RunStore) -> None:
     store.record_exit("abc", ExitRecord("finished", NOW))
 
     assert not store.claim("abc", ALICE)
+
+
+def test_a_run_that_has_ended_goes_on_wherever_its_process_was(store: RunStore) -> None:
+    store.claim("abc", ALICE)
+    assert not store.claim("abc", BOB, again=True)
+    store.record_exit("abc", ExitRecord("stopped", NOW))
+
+    assert store.claim("abc", BOB, again=True)  # nobody here can see whether ALICE is there
+
+    assert (store.facts("abc").exit, store.facts("abc").process) == (None, BOB)
+
+
+def test_a_run_that_ended_before_it_began_is_at_work_when_it_goes_on(store: RunStore) -> None:
+    store.record_exit("abc", ExitRecord("stopped", NOW))
+
+    store.claim("abc", ALICE, again=True)
+
+    assert store.facts("abc").exit is None
 
 
 def test_of_many_claims_at_once_one_wins(url: str, store: RunStore) -> None:
