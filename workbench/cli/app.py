@@ -15,6 +15,7 @@ import typer
 
 from workbench.cli import (
     artefacts,
+    asking,
     baselines,
     caching,
     catalogue,
@@ -54,8 +55,8 @@ COMMANDS = (
     keeping.restore,
     listing.checkpoints,
     artefacts.export,
-    artefacts.predict,
-    artefacts.encode,
+    asking.predict,
+    asking.encode,
     artefacts.evaluate,
     caching.cache,
     checking.check,
