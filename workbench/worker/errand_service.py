@@ -38,7 +38,7 @@ from workbench.model.threads import use_allowed_threads
 from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
 from workbench.training.manifest import MANIFEST, check_checkpoint
-from workbench.training.planning import check, measure
+from workbench.training.planning import check, measure, uncompiled
 from workbench.training.preflight import trials
 from workbench.training.preparation import prepare
 from workbench.training.resampling import gain
@@ -190,7 +190,7 @@ def _trials(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
     """The trials before a run; whatever is written goes into a folder that is then deleted."""
     experiment = ExperimentConfig.model_validate(config, strict=False)
     with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
-        preparation = prepare(experiment, Path(folder))
+        preparation = prepare(uncompiled(experiment), Path(folder))
         while True:
             try:
                 event = next(preparation)
