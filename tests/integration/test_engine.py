@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from workbench.errors import CheckpointError, DataError, NotFoundError, WorkerEr
 from workbench.events import CheckpointSaved, EvaluationFinished
 from workbench.inference.predictor import Predictor, as_json
 from workbench.operations import artefacts
+from workbench.operations.result_files import vector_file
 from workbench.operations.workspace import Workspace
 from workbench.paths import Location
 from workbench.store.records import RunRecord
@@ -41,6 +43,7 @@ def ws(
     All errands go to one child: each would take 5 seconds to import torch and transformers.
     """
     monkeypatch.setattr(artefacts, "run_errand", child.ask)
+    monkeypatch.setattr(artefacts, "ErrandProcess", lambda: nullcontext(child))
     url = f"sqlite:///{tmp_path / 'experiments.db'}"
     with Workspace(Location(url, tmp_path / "runs"), RunStore.open(url)) as workspace:
         (tmp_path / "runs").mkdir()
@@ -189,11 +192,50 @@ def test_a_run_is_exported_and_the_export_is_kept_with_it(
 
 
 def test_vectors_of_a_run_are_those_of_its_checkpoint(ws: Workspace, trained: TrainedRun) -> None:
-    vectors = artefacts.encode(ws, "@last", TEXTS, checkpoint="last")
+    ((texts, vectors),) = artefacts.encode(ws, "@last", TEXTS, checkpoint="last")
 
+    assert texts == TEXTS
     last = Predictor.open(trained.folder / saved(trained)[-1].folder / "model")
     assert np.abs(vectors - last.encode(TEXTS)).max() < 1e-5
     assert vectors.dtype == np.float32
+
+
+def test_many_texts_are_asked_about_in_windows_and_answered_in_order(
+    ws: Workspace, trained: TrainedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artefacts, "ENCODED_AT_A_TIME", 4)
+    monkeypatch.setattr(artefacts, "PREDICTED_AT_A_TIME", 4)
+    texts = [f"Ada {'loves the rain ' * (number % 3)}{number}." for number in range(10)]
+    moved: list[tuple[float, int]] = []
+    file = tmp_path / "vectors.npy"
+
+    with vector_file(file) as opened:
+        for _, vectors in artefacts.encode(ws, "abc", texts, advance=lambda *at: moved.append(at)):
+            opened.add(vectors)
+            assert not file.exists()
+    found = list(artefacts.predict(ws, "abc", iter(texts)))
+
+    expected = Predictor.open(best_model(trained)).encode(texts)
+    assert np.abs(np.load(file, mmap_mode="r") - expected).max() < 1e-5
+    assert [one["text"] for one in found] == texts
+    assert [at for at in moved if at[0] == at[1]] == [(4, 4), (8, 8), (10, 10)]
+    assert moved == sorted(moved)
+
+
+def test_bfloat16_is_near_and_what_it_measures_is_not_kept(
+    ws: Workspace, trained: TrainedRun
+) -> None:
+    ((_, exact),) = artefacts.encode(ws, "abc", TEXTS)
+    ((_, near),) = artefacts.encode(ws, "abc", TEXTS, precision="bf16")
+    before = ws.store.curves("abc")
+
+    metrics = artefacts.evaluate(ws, "abc", precision="bf16")
+
+    cosines = (exact * near).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(near, axis=1)
+    assert cosines.min() >= 0.999
+    assert np.abs(exact - near).max() > 1e-5
+    assert metrics.keys() == {"mood", "entity"}
+    assert ws.store.curves("abc").keys() == before.keys()
 
 
 def test_test_metrics_are_computed_on_request_and_kept(ws: Workspace) -> None:
@@ -253,7 +295,7 @@ def test_a_changed_checkpoint_is_not_used(
         weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
 
     with pytest.raises(CheckpointError, match=r"heads\.safetensors is not as it was written"):
-        artefacts.encode(ws, "abc", ["Ada"])
+        list(artefacts.encode(ws, "abc", ["Ada"]))
 
 
 def test_a_damaged_checkpoint_names_the_next_best_that_is_whole(
@@ -267,10 +309,11 @@ def test_a_damaged_checkpoint_names_the_next_best_that_is_whole(
     shutil.rmtree(ws.location.runs / "abc" / best.folder / "model" / "backbone")
 
     with pytest.raises(CheckpointError, match="is not complete") as caught:
-        artefacts.encode(ws, "abc", ["Ada"])
+        list(artefacts.encode(ws, "abc", ["Ada"]))
 
     assert f"--checkpoint {others[0].step} (" in caught.value.next_step
-    assert artefacts.encode(ws, "abc", ["Ada"], str(others[0].step)).shape == (1, HIDDEN)
+    ((_, vectors),) = artefacts.encode(ws, "abc", ["Ada"], str(others[0].step))
+    assert vectors.shape == (1, HIDDEN)
 
 
 def test_each_task_has_a_best_checkpoint_of_its_own(ws: Workspace, trained: TrainedRun) -> None:

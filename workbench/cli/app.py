@@ -16,6 +16,7 @@ import typer
 from workbench import collector
 from workbench.cli import (
     artefacts,
+    asking,
     baselines,
     caching,
     catalogue,
@@ -56,8 +57,8 @@ COMMANDS = (
     keeping.restore,
     listing.checkpoints,
     artefacts.export,
-    artefacts.predict,
-    artefacts.encode,
+    asking.predict,
+    asking.encode,
     artefacts.evaluate,
     caching.cache,
     checking.check,

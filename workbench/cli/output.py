@@ -11,10 +11,11 @@ import math
 import os
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from enum import Enum
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -84,8 +85,27 @@ def ask(question: str) -> str:
 
 def json_document(value: object) -> None:
     """A value as JSON. What is not finite is null; times are ISO 8601 in UTC."""
-    text = _as_json(plain(value))
-    _write(sys.stdout, _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+    _write(sys.stdout, _escaped(_as_json(plain(value))))
+
+
+def _escaped(text: str) -> str:
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def json_list(values: Iterable[object]) -> None:
+    """Values as a list of JSON, written as they come; few of them as `json_document` does."""
+    coming = iter(values)
+    first = list(islice(coming, _MOST_INDENTED + 1))
+    if len(first) <= _MOST_INDENTED:
+        json_document(first)
+        return
+    _write(sys.stdout, "[")
+    before: str | None = None
+    for value in chain(first, coming):
+        if before is not None:
+            _write(sys.stdout, f"{before},")
+        before = _escaped(json.dumps(plain(value), ensure_ascii=False, allow_nan=False))
+    _write(sys.stdout, f"{before}\n]")
 
 
 def _as_json(value: Any) -> str:

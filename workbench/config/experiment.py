@@ -121,6 +121,23 @@ class ExperimentConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _what_is_compiled_can_be(self) -> ExperimentConfig:
+        if not self.training.compile:
+            return self
+        if self.backbone.kind == "stack":
+            raise ValueError(
+                "training.compile compiles the layers of a transformer, which a stack has not; "
+                "set it to false"
+            )
+        for name, task in self.tasks.items():
+            if task.layer_mix:
+                raise ValueError(
+                    f"tasks.{name}.layer_mix looks between the layers, where training.compile "
+                    "lets nobody look; set one of them to false"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _adapters_are_not_frozen(self) -> ExperimentConfig:
         mode = self.freezing.mode
         if self.backbone.lora.rank and mode not in ("none", "embeddings", "lowest", "all_but_top"):

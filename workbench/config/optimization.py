@@ -223,6 +223,15 @@ class TrainingConfig(Settings):
         default=True,
         description="On a CPU, compute no padding at all where the backbone allows it: the pieces "
         "of a batch follow one another, only attention sees them by text. Changes no result.",
+        json_schema_extra=applies(unless={"training.compile": True}),
+    )
+    compile: bool = Field(
+        default=False,
+        description="Compile the backbone's layers (torch.compile; Ansel et al. 2024). Pays on "
+        "GPUs for long runs: the first updates take minutes, and again where layers thaw. On a "
+        "CPU it gains nothing and stands in for packing. Sums are rounded in another order, and a "
+        "resumed run is equal up to that. Without a C++ compiler the run goes on uncompiled.",
+        json_schema_extra=applies(unless={"backbone.kind": "stack"}),
     )
     precision: Precision = Field(
         default="auto",

@@ -8,7 +8,6 @@ only one that may use the network). Nothing is dropped silently: a row that cann
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Literal
 
 from workbench.config.task import DataConfig, MaskedLmData, TaggingData
 from workbench.data.formats import format_by_ending
+from workbench.data.json_lines import json_object
 from workbench.data.schemes import UNANNOTATED
 from workbench.errors import DataError, nearest
 
@@ -251,33 +251,7 @@ def _jsonl_rows(path: Path, data: DataConfig) -> Iterator[Row]:
             if not line.strip():
                 continue
             place = f"{path}:{number}"
-            try:
-                values = json.loads(line, parse_constant=_no_constant)
-                if "\\ud" in line.lower():  # else there is nothing to look for
-                    json.dumps(values, ensure_ascii=False).encode()
-            except UnicodeEncodeError as error:
-                raise DataError(
-                    "The line has half a character in it: a \\ud… escape without its other half.",
-                    where=place,
-                    next_step="remove the escape, or write the whole character",
-                ) from error
-            except (ValueError, RecursionError) as error:
-                raise DataError(
-                    f"The line is not JSON: {error}.",
-                    where=place,
-                    next_step="write one JSON object a line",
-                ) from error
-            if not isinstance(values, dict):
-                raise DataError(
-                    f"The line is {type(values).__name__}, not an object.",
-                    where=place,
-                    next_step='write one JSON object a line, like {"text": "…", "label": "…"}',
-                )
-            yield Row(values, place)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
+            yield Row(json_object(line, place), place)
 
 
 def _csv_rows(path: Path, data: DataConfig) -> Iterator[Row]:

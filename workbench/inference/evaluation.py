@@ -85,26 +85,27 @@ def predict_split(
     counts: dict[str, int] = {}
     decoded: dict[str, dict[int, NDArray[Any]]] = {}
     compared: dict[str, dict[int, NDArray[Any]]] = {}
-    for indices in length_sorted_batches(split.lengths):
-        examples = [split.examples[index] for index in indices]
-        on_cpu = collate(examples, indices.tolist(), pad_id=pad_id)
-        batch = on_cpu.to(arithmetic.device)
-        with arithmetic.autocast(), given(on_cpu):
-            logits = model(batch)
-        for task, scores in logits.items():
-            targets = batch.targets[task]
-            head: Head = model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
-            counts[task] = counts.get(task, 0) + targets.count
-            if not head.compares_examples:
-                sums[task] = sums.get(task, 0.0) + head.loss_sum(scores, targets).item()
-            for kept, values in (
-                (decoded, head.decode(scores, targets)),
-                *([(compared, scores.float())] if head.compares_examples else []),
-            ):
-                shares = share_out(labels[task].kind, task, examples, values.cpu().numpy())
-                kept.setdefault(task, {}).update(
-                    (int(indices[row]), share) for row, share in shares.items()
-                )
+    with arithmetic.weights_cast_once():
+        for indices in length_sorted_batches(split.lengths):
+            examples = [split.examples[index] for index in indices]
+            on_cpu = collate(examples, indices.tolist(), pad_id=pad_id)
+            batch = on_cpu.to(arithmetic.device)
+            with arithmetic.autocast(), given(on_cpu):
+                logits = model(batch)
+            for task, scores in logits.items():
+                targets = batch.targets[task]
+                head: Head = model.heads[task]  # type: ignore[assignment]  # ModuleDict is untyped
+                counts[task] = counts.get(task, 0) + targets.count
+                if not head.compares_examples:
+                    sums[task] = sums.get(task, 0.0) + head.loss_sum(scores, targets).item()
+                for kept, values in (
+                    (decoded, head.decode(scores, targets)),
+                    *([(compared, scores.float())] if head.compares_examples else []),
+                ):
+                    shares = share_out(labels[task].kind, task, examples, values.cpu().numpy())
+                    kept.setdefault(task, {}).update(
+                        (int(indices[row]), share) for row, share in shares.items()
+                    )
     for task, scores_of in compared.items():
         sums[task] = _loss_in_groups(model.heads[task], task, split, scores_of)  # type: ignore[arg-type]  # ModuleDict is untyped
     model.train(was_training)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,12 @@ from workbench.model.folder import LoadedModel, load_model_folder
 from workbench.model.heads import Head, MatchingHead
 from workbench.model.mixing import LayerMix
 from workbench.model.multitask import MultiTaskModel
+
+Done = Callable[[float], None]
+
+
+def say_nothing(share: float) -> None:
+    """For work whose progress nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +64,17 @@ class Predictor:
             loaded.model.backbone.pack_batches(pad_id=loaded.tokenizer.pad_id)
 
     @classmethod
-    def open(cls, folder: Path) -> Predictor:
+    def open(cls, folder: Path, precision: str = "fp32") -> Predictor:
         """Load a model folder or an export.
+
+        Args:
+            folder: Of the model.
+            precision: fp32, which is exact, bf16, or auto.
 
         Raises:
             CheckpointError: It cannot be loaded.
         """
-        return cls(load_model_folder(folder))
+        return cls(load_model_folder(folder), choose_arithmetic("auto", precision))
 
     def described(self, descriptions: Mapping[str, Mapping[str, str]]) -> Predictor:
         """The same model with other labels for tasks that match descriptions.
@@ -105,29 +115,45 @@ class Predictor:
         return Predictor(loaded, self.arithmetic)
 
     @torch.inference_mode()
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One vector per text by the pooling that tasks share, `(texts, width)`."""
+    def encode(self, texts: Sequence[str], done: Done = say_nothing) -> NDArray[np.float32]:
+        """One vector per text by the pooling that tasks share, `(texts, width)`.
+
+        Args:
+            texts: The texts.
+            done: Told after each batch which share of the work is done.
+        """
         pieces = self.loaded.tokenizer.pieces(texts)
         vectors = np.zeros((len(texts), self.loaded.model.pooling.width), np.float32)
-        for indices in self._batches(pieces):
-            ids, mask = self._pad(pieces, indices)
-            with self.arithmetic.autocast():
-                encoded = self.loaded.model.encode(ids, mask)
-            vectors[indices] = encoded.float().cpu().numpy()
+        lengths = np.array([len(piece.ids) for piece in pieces], dtype=np.int64)
+        with self.arithmetic.weights_cast_once():
+            for indices in _batches(lengths, done):
+                ids, mask = self._pad(pieces, indices)
+                with self.arithmetic.autocast():
+                    encoded = self.loaded.model.encode(ids, mask)
+                vectors[indices] = encoded.float().cpu().numpy()
         return vectors
 
-    @torch.inference_mode()
-    def predict(self, texts: Sequence[str | tuple[str, str]]) -> list[Prediction]:
+    def predict(
+        self, texts: Sequence[str | tuple[str, str]], done: Done = say_nothing
+    ) -> list[Prediction]:
         """What the tasks say of each text or pair, in their order.
 
         A task that was trained on pairs says something about pairs, the others about texts. For
         tagging a text is cut into words at white space and punctuation marks.
+
+        Args:
+            texts: The texts and pairs.
+            done: Told after each batch which share of the work is done.
         """
+        with torch.inference_mode(), self.arithmetic.weights_cast_once():
+            return self._predict(texts, done)
+
+    def _predict(self, texts: Sequence[str | tuple[str, str]], done: Done) -> list[Prediction]:
         results = [Prediction((one,) if isinstance(one, str) else one, {}) for one in texts]
         examples = self._examples([result.texts for result in results])
         read = [number for number, example in enumerate(examples) if example.rows]
         lengths = np.array([examples[number].length for number in read], dtype=np.int64)
-        for places in length_sorted_batches(lengths) if read else []:
+        for places in _batches(lengths, done):
             indices = [read[place] for place in places]
             inside = [examples[index] for index in indices]
             batch = collate(inside, indices, pad_id=self.loaded.tokenizer.pad_id)
@@ -181,13 +207,18 @@ class Predictor:
             examples.append(EncodedExample(own, labels, "", reads))
         return examples
 
-    def _batches(self, pieces: Sequence[Pieces]) -> list[NDArray[np.int64]]:
-        lengths = np.array([len(piece.ids) for piece in pieces], dtype=np.int64)
-        return length_sorted_batches(lengths) if len(lengths) else []
-
     def _pad(self, pieces: Sequence[Pieces], indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         ids, mask = pad([pieces[index].ids for index in indices], self.loaded.tokenizer.pad_id)
         return ids.to(self.arithmetic.device), mask.to(self.arithmetic.device)
+
+
+def _batches(lengths: NDArray[np.int64], done: Done) -> Iterator[NDArray[np.int64]]:
+    """Batches of like length, none for no texts; after each it is told how far that is."""
+    finished, all_pieces = 0, int(lengths.sum())
+    for indices in length_sorted_batches(lengths) if len(lengths) else []:
+        yield indices
+        finished += int(lengths[indices].sum())
+        done(finished / all_pieces)
 
 
 def as_json(prediction: Prediction) -> dict[str, Any]:

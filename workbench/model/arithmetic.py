@@ -30,6 +30,17 @@ class Arithmetic:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=_DTYPES[self.precision])
 
+    def weights_cast_once(self) -> AbstractContextManager[object]:
+        """What several forward passes without updates between them run in, each in `autocast`.
+
+        The weights are then rounded once and kept, not at each pass. Outside of `autocast`
+        everything is computed as it would be.
+        """
+        if self.precision == "fp32":
+            return nullcontext()
+        # torch drops what it has cast when the outermost block ends, even if that casts nothing.
+        return torch.autocast(self.device.type, dtype=_DTYPES[self.precision], enabled=False)
+
     def scaler(self) -> torch.amp.GradScaler:
         """Scales the loss for fp16, whose gradients would vanish; else does nothing."""
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.model.compiling import uncompiled
 from workbench.model.multitask import MultiTaskModel
 from workbench.model.packing import LAYOUT
 from workbench.model.parts import encoder_layers, parts_of
@@ -109,7 +110,11 @@ class FrozenStates:
 
         handle = self._layers[self.part.layers - 1].register_forward_hook(note)
         try:
-            with _passing(self._layers[self.part.layers :], self._pass):
+            with (
+                # A compiled layer would keep the hook that is on it now, or not see it.
+                uncompiled(self._layers[: self.part.layers]),
+                _passing(self._layers[self.part.layers :], self._pass),
+            ):
                 self._model.backbone(ids, mask, segments)
         finally:
             handle.remove()
@@ -180,7 +185,8 @@ def _passing(layers: list[nn.Module], forward: Any) -> Iterator[None]:
     for layer in layers:
         layer.forward = forward
     try:
-        yield
+        with uncompiled(layers):
+            yield
     finally:
         for layer in layers:
             del layer.forward  # the class's own shows again

@@ -1,7 +1,7 @@
 """What a checkpoint is good for: export it, predict and encode with it, evaluate it.
 
 Nothing here imports torch: a child process does the work (see `workbench.worker.errands`).
-Every function waits for it; a screen calls them in a thread.
+Every function waits for it, or the iterator that it returns does; a screen calls them in a thread.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.data.new_texts import NewText, windows
 from workbench.errors import CheckpointError, NotFoundError, nearest
 from workbench.events import EvaluationFinished
 from workbench.operations.reading import find_run
@@ -24,13 +25,25 @@ from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, ExportRecord, RunRecord
 from workbench.training.manifest import MODEL, check_checkpoint, is_whole
 from workbench.worker.additions import add_evaluation, add_export
-from workbench.worker.errands import run_errand
+from workbench.worker.errands import ErrandProcess, run_errand
 
 Progress = Callable[[str], None]
+Advance = Callable[[float, int], None]
+"""Told how many texts are done, and how many were read so far."""
 BEST, LAST = "best", "last"
+EXACT = "fp32"
+"""Precision of a forward pass; the others are bf16, and auto: bf16 on a GPU that has it."""
+ENCODED_AT_A_TIME = 10_000
+"""Texts that are sorted by length together: enough that batches have hardly any padding."""
+PREDICTED_AT_A_TIME = 2_000
+"""The same of predictions, which are larger than vectors: with 150 labels 12 KB each."""
 
 
 def _ignore(message: str) -> None:
+    return None
+
+
+def _stand_still(done: float, read: int) -> None:
     return None
 
 
@@ -88,19 +101,29 @@ def export(
 def predict(
     ws: Workspace,
     source: str,
-    texts: Sequence[str | tuple[str, str]],
+    texts: Iterable[NewText],
     checkpoint: str = BEST,
     labels: Mapping[str, Mapping[str, str]] | None = None,
-) -> list[dict[str, Any]]:
-    """What every task says of each text, or of two.
+    *,
+    precision: str = EXACT,
+    progress: Progress = _ignore,
+    advance: Advance = _stand_still,
+) -> Iterator[dict[str, Any]]:
+    """What every task says of each text, or of two, in their order.
+
+    The child begins when the first answer is asked for. It is given a window of texts at a time,
+    so neither here nor there more than that is held.
 
     Args:
         ws: Where.
         source: A run, or a folder that `export` wrote.
-        texts: At least one, each a text or a pair.
+        texts: Each a text or a pair; all of a kind, as many as one likes.
         checkpoint: best, last, best:TASK, or a step; of a run only.
         labels: Descriptions by task and label, for tasks that match texts with them; the labels
             need not be those of training.
+        precision: fp32, bf16 or auto.
+        progress: Told what is being done.
+        advance: Told how far it is.
 
     Returns:
         One `{"text": …, "tasks": {task: …}}` per text, for a pair with `text_b`. Tasks that read
@@ -112,31 +135,84 @@ def predict(
         NotFoundError: There is no such run, folder or checkpoint.
         CheckpointError: It cannot be loaded.
     """
-    model = _source_folder(ws, source, checkpoint)
-    request = {"model": str(model), "texts": list(texts), "labels": labels or {}}
-    answer = run_errand("predict", request)
-    predictions: list[dict[str, Any]] = answer["predictions"]
-    return predictions
+    request = {
+        "model": str(_source_folder(ws, source, checkpoint)),
+        "labels": labels or {},
+        "precision": precision,
+    }
+    parts = windows(texts, most_texts=PREDICTED_AT_A_TIME)
+    return (
+        prediction
+        for _, answer in _ask_for_each(parts, "predict", request, progress, advance)
+        for prediction in answer["predictions"]
+    )
 
 
 def encode(
     ws: Workspace,
     source: str,
-    texts: Sequence[str],
+    texts: Iterable[NewText],
     checkpoint: str = BEST,
+    *,
+    precision: str = EXACT,
     progress: Progress = _ignore,
-) -> NDArray[np.float32]:
-    """One vector per text, `(texts, width)`, by the pooling that tasks share.
+    advance: Advance = _stand_still,
+) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """One vector per text, by the pooling that tasks share: some texts at a time.
 
     Arguments and errors as for `predict`; `progress` is told if tasks have poolings of their own.
+
+    Returns:
+        Windows of texts in their order, each with its vectors, `(texts, width)`.
     """
-    model = _source_folder(ws, source, checkpoint)
+    request = {"model": str(_source_folder(ws, source, checkpoint)), "precision": precision}
+    return _encode(request, windows(texts, most_texts=ENCODED_AT_A_TIME), progress, advance)
+
+
+def _encode(
+    request: Mapping[str, Any],
+    parts: Iterable[list[NewText]],
+    progress: Progress,
+    advance: Advance,
+) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
         file = Path(folder) / "vectors.npy"
-        request = {"model": str(model), "texts": list(texts), "to": str(file)}
-        run_errand("encode", request, progress)
-        vectors: NDArray[np.float32] = np.load(file, allow_pickle=False)
-    return vectors
+        asked = {**request, "to": str(file)}
+        for part, _ in _ask_for_each(parts, "encode", asked, progress, advance):
+            yield cast(list[str], part), np.load(file, allow_pickle=False)
+
+
+def _ask_for_each(
+    parts: Iterable[list[NewText]],
+    errand: str,
+    request: Mapping[str, Any],
+    progress: Progress,
+    advance: Advance,
+) -> Iterator[tuple[list[NewText], dict[str, Any]]]:
+    """Each window of texts with what one child says of it; what the child tells, it tells once."""
+    left = iter(parts)
+    # Before the child is started: what is wrong with the beginning of a file is then told at once.
+    part = next(left, None)
+    told: set[str] = set()
+    finished = 0
+
+    def tell(message: str) -> None:
+        if message not in told:
+            told.add(message)
+            progress(message)
+
+    with ErrandProcess() as child:
+        while part is not None:
+            read = finished + len(part)
+
+            def move(share: float, before: int = finished, after: int = read) -> None:
+                advance(before + share * (after - before), after)
+
+            answer = child.ask(errand, {**request, "texts": part}, tell, move)
+            advance(read, read)
+            finished = read
+            yield part, answer
+            part = next(left, None)
 
 
 def evaluate(
@@ -145,8 +221,10 @@ def evaluate(
     split: str = "test",
     checkpoint: str = BEST,
     progress: Progress = _ignore,
+    *,
+    precision: str = EXACT,
 ) -> Mapping[str, Mapping[str, float]]:
-    """Metrics of a checkpoint on a split; those on dev and test are kept with the run.
+    """Metrics of a checkpoint on a split; exact ones on dev and test are kept with the run.
 
     Args:
         ws: Where.
@@ -154,6 +232,7 @@ def evaluate(
         split: train, dev or test; test is read for this only.
         checkpoint: best, last, best:TASK, or a step.
         progress: Told what is being done.
+        precision: fp32, bf16 or auto.
 
     Returns:
         By task that has the split, by metric.
@@ -171,12 +250,14 @@ def evaluate(
             "model": str(model_folder(ws, record, chosen)),
             "config": record.config.model_dump(mode="json"),
             "split": split,
+            "precision": precision,
         },
         progress,
     )
     metrics: dict[str, dict[str, float]] = answer["metrics"]
-    if split == "train":
-        return metrics  # its curves hold the losses of the updates, which these must not replace
+    # The curves of train hold the losses of the updates, which these must not replace.
+    if split == "train" or precision != EXACT:
+        return metrics
     # Dev metrics replace those of training at this step: what was selected by stays known.
     selection = chosen.selection if split == "dev" else None
     seconds = time.monotonic() - begin

@@ -112,7 +112,7 @@ def _prepared(config: ExperimentConfig, tell: Tell) -> tuple[Run, RunStarted, li
     started: RunStarted | None = None
     warnings: list[str] = []
     with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
-        preparing = prepare(config, Path(folder))
+        preparing = prepare(uncompiled(config), Path(folder))
         while True:
             try:
                 event = next(preparing)
@@ -127,6 +127,12 @@ def _prepared(config: ExperimentConfig, tell: Tell) -> tuple[Run, RunStarted, li
                 tell(str(getattr(event, "phase", "preparing")))
     assert started is not None, "a run says that it starts"
     return run, started, warnings
+
+
+def uncompiled(config: ExperimentConfig) -> ExperimentConfig:
+    """The same experiment without the minutes that compiling takes, for who makes few updates."""
+    training = config.training.model_copy(update={"compile": False})
+    return config.model_copy(update={"training": training})
 
 
 def _on_the_cpu(config: ExperimentConfig) -> ExperimentConfig:

@@ -19,6 +19,7 @@ from workbench.events import Event, PhaseStarted, RunStarted, TaskDescribed, War
 from workbench.model.arithmetic import choose_arithmetic, choose_matrix_backend
 from workbench.model.attention import use_our_attention
 from workbench.model.building import build_backbone, build_model, head_settings, pooling_settings
+from workbench.model.compiling import compile_layers, why_not_compiled
 from workbench.model.dropout import make_dropout_cheap
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.freezing import GradualUnfreezing, first_steps, freeze, frozen_checksum
@@ -97,16 +98,30 @@ def prepare(
     begins = first_steps(model, share=freezing.gradual, total_steps=total_steps)
     groups = parameter_table(model, rates=rates, weight_decay=weight_decay, begins=begins)
     encoder = backbone.backbone.encoder
-    on_cpu = arithmetic.device.type == "cpu"
-    if on_cpu and config.training.packing:
+    is_compiled = False
+    if config.training.compile:
+        yield PhaseStarted("compiling", 3600)
+        model.to(arithmetic.device)
+        compile_layers(model)
+        with arithmetic.autocast():
+            why_not = why_not_compiled(model, pad_id=backbone.tokenizer.pad_id)
+        is_compiled = why_not is None
+        if why_not is not None:
+            changes.append(
+                f"The backbone is not compiled: {why_not.rstrip('.')}. The run goes on without, "
+                "equal but slower; on Linux the usual cause is that no C++ compiler is installed."
+            )
+    # What makes a CPU quick without a compiler is made of steps that a compiler cannot look into.
+    eager_on_cpu = arithmetic.device.type == "cpu" and not is_compiled
+    if eager_on_cpu and config.training.packing:
         backbone.backbone.pack_batches(pad_id=backbone.tokenizer.pad_id)
-    elif on_cpu:
+    elif eager_on_cpu:
         use_our_attention(encoder)
     if not any(isinstance(head, MaskedLmHead) for head in model.heads.values()):
         # Guessing pieces looks at the whole vocabulary.
         pieces = _pieces_of(train_split, model, backbone.tokenizer.pad_id)
         train_only_occurring_rows(encoder, pieces)
-    masks = make_dropout_cheap(model, config.seed) if on_cpu else None
+    masks = make_dropout_cheap(model, config.seed) if eager_on_cpu else None
     model.to(arithmetic.device)
     balance = Balance(
         model,

@@ -6,12 +6,13 @@ import json
 import os
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -37,12 +38,39 @@ from workbench.model.threads import use_allowed_threads
 from workbench.training.dev_predictions import read_predictions
 from workbench.training.evaluation import evaluate
 from workbench.training.manifest import MANIFEST, check_checkpoint
-from workbench.training.planning import check, measure
+from workbench.training.planning import check, measure, uncompiled
 from workbench.training.preflight import trials
 from workbench.training.preparation import prepare
 from workbench.training.resampling import gain, mean_gain_interval
 
-Tell = Callable[[str], None]
+
+class Tell(Protocol):
+    """How an errand speaks before its answer."""
+
+    def __call__(self, text: str, /) -> None:
+        """Say what is being done."""
+
+    def done(self, share: float) -> None:
+        """Say which share of it is."""
+
+
+class _Teller:
+    """Writes what is said as replies; shares of what is done no oftener than a person looks."""
+
+    def __init__(self, reply: Callable[..., None]) -> None:
+        self._reply = reply
+        self._said_at = 0.0
+
+    def __call__(self, text: str, /) -> None:
+        self._reply(progress=text)
+
+    def done(self, share: float) -> None:
+        if (now := time.monotonic()) - self._said_at >= _SHARE_EVERY_SECONDS:
+            self._said_at = now
+            self._reply(done=share)
+
+
+_SHARE_EVERY_SECONDS = 0.2
 
 
 def serve() -> int:
@@ -61,7 +89,7 @@ def serve() -> int:
         request = json.loads(line)
         errand = request.pop("errand")
         try:
-            reply(answer=ERRANDS[errand](tell=lambda text: reply(progress=text), **request))
+            reply(answer=ERRANDS[errand](tell=_Teller(reply), **request))
         except WorkbenchError as error:
             reply(error=type(error).__name__, problems=[vars(one) for one in error.problems])
         except Exception as error:  # whatever went wrong, the caller is told and the child lives
@@ -75,14 +103,15 @@ def serve() -> int:
     return 0
 
 
-def _predictor(folder: str) -> Predictor:
+def _predictor(folder: str, precision: str = "fp32") -> Predictor:
     # With its age: a folder may be exported anew while this process lives.
-    return _open(folder, Path(folder).stat().st_mtime_ns if Path(folder).is_dir() else 0)
+    changed_at = Path(folder).stat().st_mtime_ns if Path(folder).is_dir() else 0
+    return _open(folder, changed_at, precision)
 
 
 @lru_cache(maxsize=2)
-def _open(folder: str, changed_at: int) -> Predictor:
-    return Predictor.open(_checked(Path(folder)))
+def _open(folder: str, changed_at: int, precision: str) -> Predictor:
+    return Predictor.open(_checked(Path(folder)), precision)
 
 
 def _checked(folder: Path) -> Path:
@@ -103,26 +132,33 @@ def _predict(
     model: str,
     texts: list[str | list[str]],
     labels: dict[str, dict[str, str]] | None = None,
+    precision: str = "fp32",
 ) -> dict[str, Any]:
-    predictor = _predictor(model)
+    predictor = _predictor(model, precision)
+    tell.done(0.0)  # from here on it is the texts that take time
     if labels:
         predictor = predictor.described(labels)
     given = [one if isinstance(one, str) else (one[0], one[1]) for one in texts]
-    return {"predictions": [as_json(found) for found in predictor.predict(given)]}
+    return {"predictions": [as_json(found) for found in predictor.predict(given, tell.done)]}
 
 
-def _encode(*, tell: Tell, model: str, texts: list[str], to: str) -> dict[str, Any]:
+def _encode(
+    *, tell: Tell, model: str, texts: list[str], to: str, precision: str = "fp32"
+) -> dict[str, Any]:
     """Vectors go into a file: as JSON they would be ten times their size."""
-    predictor = _predictor(model)
+    predictor = _predictor(model, precision)
     if note := predictor.description.which_vectors:
         tell(note)
-    vectors = predictor.encode(texts)
+    tell.done(0.0)
+    vectors = predictor.encode(texts, tell.done)
     np.save(to, vectors, allow_pickle=False)
     return {"texts": len(texts), "dimensions": int(vectors.shape[1])}
 
 
-def _evaluate(*, tell: Tell, model: str, config: dict[str, Any], split: str) -> dict[str, Any]:
-    predictor = _predictor(model)
+def _evaluate(
+    *, tell: Tell, model: str, config: dict[str, Any], split: str, precision: str = "fp32"
+) -> dict[str, Any]:
+    predictor = _predictor(model, precision)
     labels = {
         task: LabelSpace(task, head.labels, head.kind)
         for task, head in predictor.description.heads.items()
@@ -162,7 +198,7 @@ def _trials(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
     """The trials before a run; whatever is written goes into a folder that is then deleted."""
     experiment = ExperimentConfig.model_validate(config, strict=False)
     with tempfile.TemporaryDirectory(prefix="mtl-workbench-") as folder:
-        preparation = prepare(experiment, Path(folder))
+        preparation = prepare(uncompiled(experiment), Path(folder))
         while True:
             try:
                 event = next(preparation)

@@ -42,6 +42,10 @@ def _ignore(message: str) -> None:
     return None
 
 
+def _stand_still(share: float) -> None:
+    return None
+
+
 class ErrandProcess:
     """A child that does errands one after the other. Use it in a `with` block."""
 
@@ -78,7 +82,11 @@ class ErrandProcess:
         self.close()
 
     def ask(
-        self, errand: str, request: dict[str, Any], progress: Callable[[str], None] = _ignore
+        self,
+        errand: str,
+        request: dict[str, Any],
+        progress: Callable[[str], None] = _ignore,
+        advance: Callable[[float], None] = _stand_still,
     ) -> dict[str, Any]:
         """Have one errand done.
 
@@ -86,6 +94,7 @@ class ErrandProcess:
             errand: Its name.
             request: Its arguments, as plain values.
             progress: Told what the child is doing.
+            advance: Told which share of it is done, from 0 to 1, by errands that can say.
 
         Returns:
             The answer, as plain values.
@@ -106,6 +115,8 @@ class ErrandProcess:
                 continue
             if "progress" in reply:
                 progress(reply["progress"])
+            elif "done" in reply:
+                advance(reply["done"])
             elif "error" in reply:
                 problems = [Problem(**problem) for problem in reply["problems"]]
                 kind = ERRORS.get(reply["error"], WorkerError)

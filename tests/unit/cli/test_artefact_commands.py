@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 
 from workbench import operations
-from workbench.cli.artefacts import read_texts
+from workbench.cli import output
 from workbench.cli.predictions import in_words
-from workbench.errors import DataError
+from workbench.cli.progress import Progress
+from workbench.data.new_texts import TextFile, windows
 from workbench.store.records import ExportRecord
 
 
@@ -37,7 +40,12 @@ class Artefacts(ModuleType):
         texts: Any,
         checkpoint: str = "best",
         labels: Any = None,
+        *,
+        precision: str,
+        progress: Any,
+        advance: Any,
     ) -> Any:
+        texts = list(texts)
         self.asked.append((source, texts, checkpoint, *([labels] if labels else [])))
         return [
             {
@@ -48,19 +56,41 @@ class Artefacts(ModuleType):
                 ),
                 "tasks": {
                     "question": {"label": "a", "probabilities": {"a": 0.9, "b": 0.1}},
-                    "entity": {"entities": [{"text": "Rome", "label": "LOC"}]},
+                    "entity": {
+                        "words": ["To", "Rome"],
+                        "tags": ["O", "B-LOC"],
+                        "entities": [{"text": "Rome", "label": "LOC"}],
+                    },
                 },
             }
             for text in texts
         ]
 
     def encode(
-        self, space: Any, source: str, texts: Any, checkpoint: str = "best", *, progress: Any
+        self,
+        space: Any,
+        source: str,
+        texts: Any,
+        checkpoint: str = "best",
+        *,
+        precision: str,
+        progress: Any,
+        advance: Any,
     ) -> Any:
-        return np.arange(12 * len(texts), dtype=np.float32).reshape(len(texts), 12)
+        self.asked.append(precision)
+        for window in windows(texts, most_texts=2):
+            size = len(window)
+            yield window, np.arange(12 * size, dtype=np.float32).reshape(size, 12)
 
     def evaluate(
-        self, space: Any, ref: str, split: str, checkpoint: str = "best", *, progress: Any
+        self,
+        space: Any,
+        ref: str,
+        split: str,
+        checkpoint: str = "best",
+        *,
+        precision: str,
+        progress: Any,
     ) -> Any:
         self.asked.append((ref, split, checkpoint))
         progress("question/test: 3 row(s) have no label")
@@ -184,21 +214,86 @@ def test_a_split_is_measured(run_command: Any, artefacts: Any) -> None:
     assert run_command("evaluate", "r", "--split", "tset").code == 2
 
 
-def test_a_file_gives_a_text_per_line(tmp_path: Path) -> None:
-    file = tmp_path / "texts.txt"
-    file.write_bytes("\ufeffOne.\r\n\nTwo\u2028lines.\n".encode())
+def test_texts_that_were_given_come_before_those_of_the_file(
+    run_command: Any, artefacts: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "texts.jsonl"
+    file.write_text('{"say": "One."}\n{"say": "Two."}\n')
+    out = tmp_path / "vectors.npy"
 
-    assert read_texts(["Zero."], file) == ["Zero.", "One.", "Two\u2028lines."]
+    run_command("predict", "r", "Zero.", "--file", str(file), "--column", "say")
+    result = run_command(
+        "encode", "r", "Zero.", "--file", str(file), "--column", "say", "--out", str(out),
+        "--precision", "bf16",
+    )  # fmt: skip
+
+    assert artefacts.asked == [("r", ["Zero.", "One.", "Two."], "best"), "bf16"]
+    assert np.load(out).shape == (3, 12)
+    assert result.err == f"Wrote 3 vectors to {out}.\n"
+    assert run_command("encode", "r", "One.", "--precision", "fp8").code == 2
 
 
-def test_a_file_that_is_no_text_is_told_with_its_line(tmp_path: Path) -> None:
-    file = tmp_path / "texts.bin"
-    file.write_bytes(b"fine\n\xff\xfe")
+@pytest.mark.parametrize(("command", "name"), [("encode", "v.npy"), ("predict", "p.jsonl")])
+def test_a_line_that_cannot_be_read_leaves_the_file_that_was_there(
+    command: str, name: str, run_command: Any, artefacts: Any, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text("of yesterday")
+    file = tmp_path / "texts.jsonl"
+    file.write_text('{"text": "One."}\n' * 3 + "{\n")
 
-    with pytest.raises(DataError, match=r"is not UTF-8 text") as caught:
-        read_texts(None, file)
+    result = run_command(command, "r", "--file", str(file), "--out", str(tmp_path / name))
 
-    assert caught.value.where.endswith("line 2")
+    assert result.code == 1
+    assert f"{file}, line 4" in result.err
+    assert "next   write one JSON object a line" in result.err
+    assert (tmp_path / name).read_text() == "of yesterday"
+    assert list(tmp_path.glob(".*.writing")) == []
+
+
+def test_predictions_are_written_as_lines_of_json_or_of_cells(
+    run_command: Any, artefacts: Any, tmp_path: Path
+) -> None:
+    for name in ("p.jsonl", "p.csv"):
+        run_command("predict", "r", "One, two", "Three", "--out", str(tmp_path / name))
+
+    lines = (tmp_path / "p.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["One, two", "Three"]
+    header, first, _ = csv.reader((tmp_path / "p.csv").read_text().splitlines())
+    assert dict(zip(header, first, strict=True)) == {
+        "text": "One, two",
+        "question": "a",
+        "question.probability": "0.9",
+        "entity": '[{"text": "Rome", "label": "LOC"}]',
+        "entity.words": "To Rome",
+        "entity.tags": "O B-LOC",
+    }
+    wrong = run_command("predict", "r", "One", "--out", str(tmp_path / "p.xlsx"))
+    assert "known: .csv, .jsonl" in wrong.err
+
+
+@pytest.mark.parametrize("count", [0, 1, 50, 51, 120])
+def test_a_list_of_json_is_whole_however_long_it_is(
+    count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output.json_list({"number": number} for number in range(count))
+
+    assert json.loads(capsys.readouterr().out) == [{"number": number} for number in range(count)]
+
+
+def test_how_far_it_is_is_the_share_of_the_bytes_whose_texts_are_done(tmp_path: Path) -> None:
+    file = TextFile(tmp_path / "texts.txt")
+    file.path.write_text("1234567\n" * 10)
+    times = iter([0.0, 2.0])
+    progress = Progress(file, clock=lambda: next(times))
+    texts = iter(file)
+
+    progress.advance(0, 0)
+    for _ in range(4):
+        next(texts)
+    progress.advance(2, 4)
+
+    assert progress.share == pytest.approx(0.2)
+    assert progress.words == "20%  2 texts  1 texts/s  8s left"
 
 
 def test_labels_are_given_by_their_descriptions(run_command: Any, artefacts: Any) -> None:
