@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from builders import Script, a_task, an_experiment, events_of
 from pydantic import ValidationError
 from safetensors import safe_open
@@ -26,6 +28,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "a frozen layer, its states cached": {"freezing": {"mode": "lowest", "layers": 1}},
     "adapters": {"backbone_settings": {"lora": {"rank": 2}}},
 }
+
+
+@pytest.fixture(autouse=True)
+def _nothing_compiled_before() -> Iterator[None]:
+    """A process compiles a function so many times at most, then runs it as it is."""
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
 
 
 def losses(events: list[Event]) -> list[float]:
