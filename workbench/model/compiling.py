@@ -69,10 +69,20 @@ def why_not_compiled(model: MultiTaskModel, *, pad_id: int) -> str | None:
     except Exception as error:  # compilers raise whatever their back ends raise
         for layer in encoder_layers(backbone):
             layer._compiled_call_impl = None
-        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return _said_by(error)
     finally:
         model.train(was_training)
     return None
+
+
+def _said_by(error: Exception) -> str:
+    """What a compiler's error says first; a line that ends in a colon leads to the next."""
+    told = ""
+    for line in str(error).strip().splitlines():
+        told = f"{told} {line.strip()}".lstrip()
+        if line.strip() and not line.rstrip().endswith(":"):
+            break
+    return told or type(error).__name__
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, WorkerError
 from workbench.operations.artefacts import BEST, find_checkpoint, model_folder
 from workbench.operations.reading import find_run
 from workbench.operations.workspace import Workspace
@@ -48,6 +48,7 @@ class Playground:
         self._workspace = workspace
         self._child: ErrandProcess | None = None
         self._lock = Lock()
+        self._is_closed = False
 
     def try_texts(
         self, run_id: str, texts: Sequence[str], *, checkpoint: str = BEST,
@@ -97,11 +98,12 @@ class Playground:
         return tasks
 
     def close(self) -> None:
-        """Let the child go."""
-        with self._lock:
-            if self._child is not None:
-                self._child.close()
-                self._child = None
+        """End the child, even in the middle of an answer; whoever asks later gets an error."""
+        self._is_closed = True
+        if self._child is not None:
+            self._child.end()
+        with self._lock:  # soon free: who waits for the answer gets an error
+            self._let_go()
 
     def _model(self, run_id: str, checkpoint: str) -> str:
         record = find_run(self._workspace, run_id)
@@ -109,16 +111,23 @@ class Playground:
         return str(model_folder(self._workspace, record, chosen))
 
     def _ask(self, errand: str, request: dict[str, Any], progress: Progress) -> dict[str, Any]:
-        if self._child is None:
+        if self._child is None and not self._is_closed:
             progress("loading the model")
             self._child = ErrandProcess()
+        if self._child is None or self._is_closed:  # looked at last: `close` may come at any time
+            self._let_go()
+            raise WorkerError(f"Left before {errand} was done.", next_step="ask again")
         try:
             return self._child.ask(errand, request, progress)
         except WorkbenchError:
             if not self._child.is_alive:
-                self._child.close()
-                self._child = None
+                self._let_go()
             raise
+
+    def _let_go(self) -> None:
+        if self._child is not None:
+            self._child.close()
+            self._child = None
 
 
 def cosines(vectors: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from workbench.config.experiment import ExperimentConfig
 from workbench.control import Request
 from workbench.errors import NotFoundError, StoreError, WorkbenchError, nearest
+from workbench.events import CheckpointSaved, RunResumed
 from workbench.operations.workspace import Workspace
 from workbench.store.records import (
     CheckpointRecord,
@@ -361,7 +362,29 @@ def requests_obeyed(ws: Workspace, ref: str) -> list[tuple[int, Request]]:
 
 def checkpoints(ws: Workspace, ref: str) -> list[CheckpointRecord]:
     """The checkpoints of a run that can be taken away, with their dev metrics, oldest first."""
-    return ws.store.checkpoints(find_run(ws, ref).id)
+    run_id = find_run(ws, ref).id
+    found = ws.store.checkpoints(run_id)
+    stays: set[int] = set()
+    best: dict[str, int] = {}
+    # What the run said at each save; what it saved later than where it was resumed is gone.
+    for message in ws.store.messages(run_id):
+        step, tasks = message.body.get("step"), message.body.get("best_for")
+        if not isinstance(step, int):
+            continue
+        if message.kind == RunResumed.__name__:
+            stays = {one for one in stays if one <= step}
+            best = {task: one for task, one in best.items() if one <= step}
+        elif message.kind == CheckpointSaved.__name__:
+            stays |= {step} if message.body.get("stays") else set()
+            best |= {str(task): step for task in (tasks if isinstance(tasks, list) else [])}
+    return [
+        replace(
+            one,
+            stays=one.step in stays,
+            best_for=tuple(task for task, step in best.items() if step == one.step),
+        )
+        for one in found
+    ]
 
 
 # Log

@@ -55,6 +55,7 @@ from workbench.tui.screens.playground import PlaygroundScreen
 from workbench.tui.screens.run import RunScreen
 from workbench.tui.themes import THEMES
 from workbench.tui.visible import visible
+from workbench.worker.errands import end_all
 
 if TYPE_CHECKING:
     from workbench.tui.screens.new_experiment import NewExperimentScreen
@@ -163,8 +164,9 @@ class WorkbenchApp(App[None]):
             self.switch_mode("home")
 
     def on_unmount(self) -> None:
-        """Let the child go that answers for the playground."""
+        """End the children at work: their threads would hold the program back until they end."""
         self._playground.close()
+        end_all()
 
     @property
     def playground(self) -> Playground:
@@ -357,7 +359,7 @@ class WorkbenchApp(App[None]):
         lines = [line for problem in message.problems for line in problem.lines()]
         self.notify(
             "\n".join(visible(line) for line in lines),
-            title=f"Trouble while {message.doing}",
+            title=f"Trouble while {visible(message.doing)}",
             severity="error",
             timeout=12,
             markup=False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from textual.app import App
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.fuzzy import Matcher
 from textual.screen import Screen
 from textual.types import IgnoreReturnCallbackType
 
@@ -44,7 +45,7 @@ class WorkbenchCommands(Provider):
         for command in (*self._actions(), *self._runs(query)):
             score = matcher.match(command.name)
             if score > 0:
-                yield Hit(score, _lit(matcher.highlight(command.name)), command.run,
+                yield Hit(score, _highlighted(matcher, command.name), command.run,
                           text=command.name, help=command.help)  # fmt: skip
 
     def _actions(self) -> Iterator[_Command]:
@@ -88,5 +89,10 @@ class WorkbenchCommands(Provider):
             )
 
 
-def _lit(name: Content | str) -> Content:
-    return name if isinstance(name, Content) else Content(name)
+def _highlighted(matcher: Matcher, name: str) -> Content:
+    """What matches set off; the matcher's own way to do that reads a name as markup."""
+    content = Content(name)
+    for at in matcher.fuzzy_search.match(matcher.query, name)[1]:
+        if not name[at].isspace():
+            content = content.stylize(matcher.match_style, at, at + 1)
+    return content

@@ -1,7 +1,8 @@
 """Text from outside (names, labels, paths, log lines) made safe to put on a terminal.
 
 Such text is data: an escape sequence in it is shown, not obeyed. Markup needs no care here,
-since the screens build `Content` from plain strings and never parse markup.
+since the screens make `Content` of it, which is not parsed. Titles of borders, too: Textual reads
+a plain string there as markup, and its own `escape` lets some through (`[/x` with no end).
 """
 
 from __future__ import annotations

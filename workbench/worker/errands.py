@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Self
+from weakref import WeakSet
 
 from workbench.errors import (
     CheckpointError,
@@ -34,6 +35,8 @@ ERRORS: dict[str, type[WorkbenchError]] = {
 }
 
 
+_living: WeakSet[ErrandProcess] = WeakSet()
+"""Those of this process that may still be at work."""
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 _LOW_PRIORITY = 10
 
@@ -66,6 +69,7 @@ class ErrandProcess:
             env=environment() | (_OFFLINE if in_background else {}),
             encoding="utf-8",
         )
+        _living.add(self)
         if in_background:
             with contextlib.suppress(OSError):  # gone already, or a system that has no priorities
                 os.setpriority(os.PRIO_PROCESS, self._process.pid, _LOW_PRIORITY)
@@ -136,9 +140,13 @@ class ErrandProcess:
         """Whether it can be asked again."""
         return self._process.poll() is None
 
-    def kill(self) -> None:
-        """End the child at once, whatever it does; for a caller that leaves."""
+    def end(self) -> None:
+        """End the child at once, whatever it does; who waits for its answer gets an error."""
         self._process.kill()
+
+    def kill(self) -> None:
+        """End the child at once and let it go; for a caller that leaves."""
+        self.end()
         self.close()
 
     def close(self) -> None:
@@ -160,6 +168,16 @@ class ErrandProcess:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def end_all() -> None:
+    """End the children of this process at once, whatever they do; for a program that leaves.
+
+    Threads that wait for an answer get an error. An export that is broken off leaves no folder
+    under its name.
+    """
+    for child in list(_living):
+        child.end()
 
 
 def run_errand(

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -67,7 +66,7 @@ class ChooseScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """A paragraph for each word."""
         with VerticalScroll(can_focus=False) as box:
-            box.border_title = f" {escape(visible(self._title))} "
+            box.border_title = Content(f" {visible(self._title)} ")
             box.border_subtitle = " ↑↓ move · enter takes it · escape leaves it "
             if self._intro:
                 yield Static(Content(visible(self._intro)), classes="intro")

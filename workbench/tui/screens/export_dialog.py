@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
@@ -72,7 +71,7 @@ class ExportDialog(ModalScreen[None]):
         """Format, folder, outcome."""
         with Vertical() as box:
             step = self._checkpoint.step
-            box.border_title = escape(f" Export {visible(self._run.name)}, step {step} ")
+            box.border_title = Content(f" Export {visible(self._run.name)}, step {step} ")
             box.border_subtitle = " enter exports · escape closes "
             with Horizontal():
                 yield Label("format")

@@ -55,7 +55,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """What is in focus first, then the purpose, this screen's keys, those of everywhere."""
         with VerticalScroll() as box:
-            box.border_title = f" {self._place or 'Help'} "
+            box.border_title = Content(f" {self._place or 'Help'} ")
             box.border_subtitle = " escape closes "
             if self._focused.cell_length:
                 yield Static(self._focused, id="help-here")

@@ -46,7 +46,7 @@ class PromptScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """What it is for, the line."""
         with Vertical() as box:
-            box.border_title = f" {visible(self._title)} "
+            box.border_title = Content(f" {visible(self._title)} ")
             box.border_subtitle = " enter keeps, escape leaves "
             yield Static(Content(visible(self._about)))
             yield Input(self._value, compact=True)

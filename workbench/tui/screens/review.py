@@ -71,7 +71,8 @@ class ReviewScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Task, scores or confusions, mistakes, the one under the cursor."""
         with Vertical() as box:
-            box.border_title = f" {visible(self._record.name)}, step {self._checkpoint}: dev "
+            where = f"{visible(self._record.name)}, step {self._checkpoint}"
+            box.border_title = Content(f" {where}: dev ")
             box.border_subtitle = " t task  c confusions  escape closes "
             yield Static(Content("… asking the model"), id="waiting")
             yield Choice((), label="task", id="task")
@@ -135,7 +136,7 @@ class ReviewScreen(ModalScreen[None]):
         )
         self.set_class(self.has_class("-matrix") and bool(task["confusion"]), "-matrix")
         mistakes = self.query_one("#mistakes", Table)
-        mistakes.border_title = (
+        mistakes.border_title = Content(
             f"{task['wrong']} of {task['examples']} wrong, the worst first"
             if task["wrong"]
             else f"all {task['examples']} right"

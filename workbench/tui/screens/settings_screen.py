@@ -64,7 +64,7 @@ class SettingsScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """A search, the settings."""
         with Vertical() as box:
-            box.border_title = f" settings of {visible(self._run.record.name)} "
+            box.border_title = Content(f" settings of {visible(self._run.record.name)} ")
             box.border_subtitle = " / search  escape closes "
             yield Input(placeholder="/ to search", compact=True)
             yield Table(

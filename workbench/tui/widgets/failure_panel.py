@@ -42,7 +42,7 @@ class FailurePanel(Static):
         if run is None or not is_bad:
             return
         self.set_class(run.state is RunState.SILENT, "-silent")
-        self.border_title = f" ✗ {_HEADLINES[run.state]} "
+        self.border_title = Content(f" ✗ {_HEADLINES[run.state]} ")
         exit_record = run.exit
         what = exit_record.what if exit_record else run.why
         where = exit_record.where if exit_record else ""

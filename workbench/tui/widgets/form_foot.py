@@ -5,7 +5,6 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.markup import escape
 from textual.widgets import Static
 
 from workbench.config.fields import FieldSpec
@@ -61,7 +60,7 @@ class FormFoot(Vertical):
 
     def _title(self, name: str, about: str) -> None:
         rest = f" · {about}" if about else ""
-        self.border_title = f" {escape(visible(name + rest))} "
+        self.border_title = Content(f" {visible(name + rest)} ")
 
     def _help(self, content: Content) -> None:
         self.query_one("#help", Static).update(content)
