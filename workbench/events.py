@@ -154,6 +154,17 @@ class InterferenceProbed:
 
 
 @dataclass(frozen=True)
+class MachineSampled:
+    """What the machine was doing; the worker looks each few seconds, the engine knows nothing."""
+
+    step: int
+    """The last update before it."""
+    shares: Mapping[str, float]
+    """Parts in use, 0 to 1, by what they are of: `worker cpu`, `worker memory`, `host cpu`,
+    `host memory`, and `gpu0`, `gpu0 memory` for each GPU that the run may use."""
+
+
+@dataclass(frozen=True)
 class UpdateSkipped:
     """A batch was left out: a number in it was not finite. Nothing was learned from it."""
 
@@ -298,6 +309,7 @@ Event = (
     | FeaturesReady
     | StepFinished
     | InterferenceProbed
+    | MachineSampled
     | UpdateSkipped
     | RequestObeyed
     | EvaluationFinished

@@ -40,6 +40,13 @@ def no_plan_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that is only looked at begins nothing."""
+    for module in ("queue", "reading"):
+        monkeypatch.setattr(f"workbench.operations.{module}.ensure_supervisor", lambda *_: None)
+
+
+@pytest.fixture
 def recorded(workspace: Workspace) -> Workspace:
     """Three runs: one at work, one finished, one failed; the newest first is the one at work."""
     failed = a_run(workspace, "f9zx7k2n", config=a_config("hot rate", rate=1e-2), minutes_ago=90)

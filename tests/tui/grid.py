@@ -16,6 +16,7 @@ GRIDS = Path(__file__).parent / "grids"
 _CHANGING = (
     (re.compile(r"\b\d\d:\d\d\b"), "hh:mm"),
     (re.compile(r"Process \d+ gave a sign of life \d+ s ago\."), "Process … gave a sign of life."),
+    (re.compile(r"(?<=in the queue of )\S+(?=\.$)", re.MULTILINE), "host"),
     (re.compile(r"\b\d+s(?= so far)"), "…s"),
     (re.compile(r"(?<=hh:mm)( +)\d+s\b"), r"\1…s"),
     (re.compile(r"(?<=[▁█]  )( *)\d+s$", re.MULTILINE), r"\1…s"),

@@ -20,7 +20,7 @@ from workbench.events import (
 )
 from workbench.operations.workspace import Workspace, open_workspace
 from workbench.store.records import ExitRecord, Heartbeat, RunRecord
-from workbench.worker.liveness import current_identity
+from workbench.worker.liveness import current_identity, here
 
 TASKS = {
     "topic": ("classification", "accuracy"),
@@ -162,6 +162,22 @@ def fail(ws: Workspace, record: RunRecord) -> None:
             "Traceback …",
         ),
     )
+
+
+def a_queue(ws: Workspace, *, begun: str = "k7fp3x2a") -> None:
+    """A run at work that was begun by the queue, and three that wait for their turn."""
+    ws.store.enqueue(begun, here().host)
+    ws.store.take_from_queue(begun, None)
+    for number, (name, rate) in enumerate((("cool", 2e-5), ("warm", 5e-5), ("hot", 5e-4)), start=1):
+        record = RunRecord(
+            f"w{number}",
+            f"{name} rate",
+            datetime.now(UTC) - timedelta(minutes=3, seconds=-number),
+            a_config(f"{name} rate", rate=rate),
+            "quickstart",
+        )
+        ws.store.add_run(record)
+        ws.store.enqueue(record.id, here().host)
 
 
 def write_log(ws: Workspace, run_id: str, *lines: str) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from grid import assert_grid
-from recorded_runs import a_config, a_run, finish, train
+from recorded_runs import a_config, a_queue, a_run, finish, train
 from textual.pilot import Pilot
 
 from workbench.operations import keeping
-from workbench.operations.machine import MachineWatch
+from workbench.operations.playground import Playground, Tried
 from workbench.operations.workspace import Workspace
 from workbench.store import curves
 from workbench.store.records import SeriesKey
@@ -23,15 +23,18 @@ from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.home import HomeScreen
 from workbench.tui.screens.interference import InterferenceScreen
 from workbench.tui.screens.playground import PlaygroundScreen
+from workbench.tui.screens.queue_screen import QueueScreen
 from workbench.tui.screens.run import RunScreen
 from workbench.tui.widgets.chart import Chart
+from workbench.worker.machine import MachineWatch
 
+SENTENCES = ("Ada saw Rome", "Ada flew to Lisbon.")
 SIZES = [(80, 24), (100, 30), (120, 40), (200, 60)]
 Text = Callable[[Pilot[None]], str]
 
 
 @pytest.fixture
-def kept(recorded: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+def kept(recorded: Workspace, no_supervisor: None, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """The recorded runs with what people add, a second seed, and cosines of gradients."""
     seed = a_config("cls", pooling="cls").model_copy(update={"seed": 7})
     other = a_run(recorded, "p3rt5c8w", config=seed, minutes_ago=61)
@@ -41,9 +44,29 @@ def kept(recorded: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     keeping.tag(recorded, ["n2rt5c8w", "f9zx7k2n"], ["paper"])
     keeping.note(recorded, "n2rt5c8w", "the one for the paper")
     write_cosines(recorded, "n2rt5c8w")
+    monkeypatch.setattr(Playground, "try_texts", try_texts)
     # What the machine of the tests is doing differs each second.
     monkeypatch.setattr(MachineWatch, "look", lambda self, process: None)
     return recorded
+
+
+def try_texts(self: Playground, run_id: str, texts: Any, **rest: Any) -> Tried:
+    """What a model would say; that it does is tested where there is one."""
+    answers = {
+        "topic": {"label": "travel", "probabilities": {"travel": 0.91, "food": 0.07, "art": 0.02}},
+        "sentiment": {"label": "good", "probabilities": {"good": 0.62, "bad": 0.38}},
+    }
+    entities = [
+        [
+            {"text": name, "label": label, "start": text.index(name),
+             "end": text.index(name) + len(name)}
+            for name, label in (("Ada", "PER"), ("Rome", "LOC"), ("Lisbon", "LOC"))
+            if name in text
+        ]
+        for text in texts
+    ]  # fmt: skip
+    said = tuple({**answers, "entity": {"entities": found}} for found in entities)
+    return Tried(tuple(texts), said, np.eye(len(texts), dtype="f4"))
 
 
 def write_cosines(ws: Workspace, run_id: str) -> None:
@@ -113,6 +136,17 @@ async def test_every_screen_looks_as_approved(
 
         app.action_go("playground")
         await wait(pilot, front(PlaygroundScreen))
+        for sentence in SENTENCES:
+            await pilot.press(*sentence, "enter")
+        await wait(pilot, lambda: app.screen.tried and len(app.screen.tried.texts) == 2)  # type: ignore[attr-defined]
+        await pilot.press("escape")
         await approve(pilot, "playground")
+
+        a_queue(kept)
+        app.action_go("queue")
+        await wait(pilot, front(QueueScreen))
+        await wait(pilot, lambda: "hot rate" in screen_text(pilot))
+        await pilot.press("down")
+        await approve(pilot, "queue")
         app.action_go("home")
         await wait(pilot, front(HomeScreen))

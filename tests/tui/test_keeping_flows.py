@@ -145,6 +145,22 @@ async def test_columns_and_order_are_chosen_and_remembered(
         assert "optimization.learning_rate▲" in screen_text(pilot)
 
 
+async def test_a_click_on_a_heading_sorts_and_a_second_one_turns_the_order(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        line = screen_text(pilot).splitlines()[1]
+
+        await pilot.click("RunTable", offset=(line.index("best"), 0))
+        assert keys(app) == ["n2rt5c8w", "k7fp3x2a", "f9zx7k2n"]
+        assert "best▼" in screen_text(pilot)
+
+        await pilot.click("RunTable", offset=(line.index("best"), 0))
+        assert keys(app) == ["f9zx7k2n", "k7fp3x2a", "n2rt5c8w"]
+
+
 async def test_a_deleted_run_is_found_by_asking_and_restored_by_the_same_key(
     recorded: Workspace, wait: Any
 ) -> None:

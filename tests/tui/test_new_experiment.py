@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grid import assert_grid
 from recorded_runs import a_config, a_run, data_files, finish
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
@@ -27,6 +28,7 @@ from workbench.tui.widgets.completing_input import CompletingInput
 from workbench.tui.widgets.list_area import ListArea
 from workbench.tui.widgets.outlook import Outlook, PlanPage
 
+SIZES = [(80, 24), (100, 30), (120, 40), (200, 60)]
 Text = Callable[[Pilot[None]], str]
 
 
@@ -279,6 +281,27 @@ async def test_two_updates_are_timed_and_the_run_is_tried_on_request(
         await pilot.press("escape")
 
         await wait(pilot, lambda: "~1m15s" in screen_text(pilot))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_the_form_and_its_plan_look_as_approved(
+    workspace: Workspace, presets: Path, wait: Any, screen_text: Text, size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    Answers(monkeypatch)
+    app = WorkbenchApp(workspace)
+    async with app.run_test(size=size) as pilot:
+        screen = await open_form(app, pilot, wait)
+        await wait(pilot, lambda: screen.query_one(Outlook).is_fresh)
+        row = screen.row("training.epochs")
+        row.focus_editor()
+        await wait(pilot, lambda: app.focused in row.query(Input))
+        await pilot.pause(0.3)  # it scrolls there
+        assert_grid(f"new-{size[0]}x{size[1]}", screen_text(pilot))
+
+        await pilot.press("f2")
+        await wait(pilot, lambda: "rate 2e-05" in screen_text(pilot))
+        assert_grid(f"new-plan-{size[0]}x{size[1]}", screen_text(pilot))
 
 
 # Presets and past runs

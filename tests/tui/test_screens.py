@@ -18,6 +18,7 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.config.task import TASK_MODELS
 from workbench.control import Request, Stop
 from workbench.errors import WorkerError
+from workbench.events import CheckpointRemoved
 from workbench.operations import lifecycle
 from workbench.operations.workspace import Workspace
 from workbench.store.records import ExportRecord, RunRecord
@@ -290,6 +291,26 @@ async def test_checkpoints_whose_files_are_elsewhere_are_told(
         await wait(pilot, lambda: len(table.rows) == 6)
 
     assert [line.endswith("not here") for line in table.plain_lines()] == [True] * 5 + [False]
+
+
+async def test_of_a_removed_checkpoint_the_metrics_stay_and_nothing_can_be_taken(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    recorded.store.append("n2rt5c8w", [CheckpointRemoved(40), CheckpointRemoved(80)])
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        await pilot.press("down", "k")
+        await wait(pilot, is_front(app, CheckpointsScreen))
+        table = app.screen.query_one("#checkpoints", Table)
+        await wait(pilot, lambda: len(table.rows) == 6)
+
+        lines = table.plain_lines()
+        assert lines[0].split()[:6] == ["40", "0.299", "0.331", "0.299", "0.267", "removed"]
+        assert "removed" not in lines[2]
+        await pilot.press("home", "e")
+        await wait(pilot, lambda: "Step 40 was removed" in screen_text(pilot))
+        assert isinstance(app.screen, CheckpointsScreen)
 
 
 async def test_escape_sequences_and_markup_in_the_log_are_shown(

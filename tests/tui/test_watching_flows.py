@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from workbench.errors import CheckpointError
-from workbench.events import RunResumed
+from workbench.events import MachineSampled, RunResumed
 from workbench.operations.playground import Playground, Tried
 from workbench.operations.workspace import Workspace
 from workbench.store.records import SeriesKey
@@ -71,6 +71,20 @@ async def test_losses_share_one_chart_and_part_again(recorded: Workspace, wait: 
 
         await pilot.press("m")
         assert len(charts(screen)) == 5
+
+
+async def test_one_key_charts_what_the_machine_did(recorded: Workspace, wait: Any) -> None:
+    used = {"host cpu": 0.9, "gpu0": 0.7}
+    recorded.store.append("n2rt5c8w", [MachineSampled(step, used) for step in (60, 120, 240)])
+    app = WorkbenchApp(recorded, run_id="n2rt5c8w")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait(pilot, lambda: len(app.screen.query(GridChart)) == 5)
+
+        await pilot.press("M")
+
+        await wait(pilot, lambda: len(app.screen.query(GridChart)) == 6)
+        (chart,) = [one for one in app.screen.query(GridChart) if one.key == "machine"]
+        assert "gpu0" in chart.summary()
 
 
 async def test_the_axis_counts_epochs_minutes_and_texts(recorded: Workspace, wait: Any) -> None:

@@ -27,7 +27,8 @@ def list_queue(context: typer.Context, json: AsJson = False, db: Database = None
 
     With --json an object with the keys runs (list of id, name, state, place: null if begun, host,
     priority, device, added_at), settings (paused, paused_because, at_once, continue_on_error,
-    choose_devices, free_mebibytes) and is_worked_off.
+    choose_devices, free_mebibytes), is_worked_off and why_waiting (text, empty if none waits or
+    the next is about to begin).
     """
     from workbench.operations import queue
 
@@ -45,6 +46,8 @@ def list_queue(context: typer.Context, json: AsJson = False, db: Database = None
     else:
         output.note("Nobody waits. Add a run: mtl-workbench queue add PRESET")
     output.note(_in_words(found))
+    if found.why_waiting and not found.settings.paused:
+        output.note(found.why_waiting)
 
 
 @app.command()
@@ -94,6 +97,22 @@ def move(
 
     record = queue.move(workspace(context, db), run, place)
     output.note(f"Moved run {record.id} ({record.name}).")
+
+
+@app.command()
+def priority(
+    context: typer.Context,
+    run: Run,
+    priority: Annotated[
+        int, typer.Argument(metavar="PRIORITY", help="Higher ones go first; 0 is usual.")
+    ],
+    db: Database = None,
+) -> None:
+    """Give a waiting run another priority (a negative one after --)."""
+    from workbench.operations import queue
+
+    queue.prioritise(workspace(context, db), run, priority)
+    output.note(f"Run {run} has priority {priority}.")
 
 
 @app.command()
@@ -198,6 +217,7 @@ def _document(found: Queue) -> dict[str, Any]:
         ],
         "settings": found.settings.as_values(),
         "is_worked_off": found.is_worked_off,
+        "why_waiting": found.why_waiting,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.config.experiment import ExperimentConfig
@@ -10,8 +11,9 @@ from workbench.operations import lifecycle
 from workbench.operations.reading import RunSummary, find_run, list_runs
 from workbench.operations.workspace import Workspace
 from workbench.store.records import QueueEntry, RunRecord
+from workbench.worker.devices import find_gpus
 from workbench.worker.liveness import here
-from workbench.worker.queueing import QueueSettings
+from workbench.worker.queueing import QueueSettings, decide
 from workbench.worker.supervisor import ensure_supervisor, is_at_work
 
 
@@ -34,6 +36,10 @@ class Queue:
     """Of this machine."""
     is_worked_off: bool
     """Whether a supervisor is at work on this machine."""
+    runs: tuple[RunSummary, ...]
+    """All runs, those that are not in the queue among them: what the next look may know."""
+    why_waiting: str = ""
+    """Why none is begun on this machine although some wait; empty if the next is about to be."""
 
 
 def add(
@@ -68,18 +74,50 @@ def _enqueue(ws: Workspace, record: RunRecord, priority: int) -> RunRecord:
     return record
 
 
-def look(ws: Workspace) -> Queue:
-    """The queue of all machines, and how it is worked off on this one."""
-    entries = {entry.run_id: entry for entry in ws.store.queue()}
-    runs = {run.record.id: run for run in list_runs(ws)}
+def look(ws: Workspace, *, known: Sequence[RunSummary] = ()) -> Queue:
+    """The queue of all machines, and how it is worked off on this one.
+
+    Args:
+        ws: Where.
+        known: Runs as they were read before, as for `reading.list_runs`.
+    """
+    entries = ws.store.queue()
+    runs = tuple(list_runs(ws, known=known))
+    by_id = {run.record.id: run for run in runs}
     ensure_supervisor(ws.store, ws.location)
     rows = tuple(
-        QueueRow(runs[run_id], entry, runs[run_id].queue_place)
-        for run_id, entry in entries.items()
-        if run_id in runs
+        QueueRow(by_id[entry.run_id], entry, by_id[entry.run_id].queue_place)
+        for entry in entries
+        if entry.run_id in by_id
     )
     settings = QueueSettings.of(ws.store.queue_settings(here().host))
-    return Queue(rows, settings, is_at_work(ws.location))
+    why = _why_waiting(ws, entries, runs, settings)
+    return Queue(rows, settings, is_at_work(ws.location), runs, why)
+
+
+def _why_waiting(
+    ws: Workspace,
+    entries: Sequence[QueueEntry],
+    runs: Sequence[RunSummary],
+    settings: QueueSettings,
+) -> str:
+    """What the supervisor of this machine would say if it were asked."""
+    host = here().host
+    own = [entry for entry in entries if entry.host == host]
+    if all(entry.taken_at is not None for entry in own):
+        return ""
+    facts = ws.store.all_facts([run.record.id for run in runs if not run.state.is_over])
+    processes = {run_id: one.process or one.launched for run_id, one in facts.items()}
+    states = {
+        run.record.id: run.state
+        for run in runs
+        if (process := processes.get(run.record.id)) is None or process.host == host
+    }
+    begun = {entry.run_id: processes.get(entry.run_id) is not None for entry in own}
+    decision = decide(own, states, begun, settings, [])
+    if decision.begin is not None and settings.choose_devices:
+        decision = decide(own, states, begun, settings, find_gpus())  # asking the driver takes time
+    return decision.why_not
 
 
 def move(ws: Workspace, ref: str, place: int) -> RunRecord:
@@ -91,6 +129,42 @@ def move(ws: Workspace, ref: str, place: int) -> RunRecord:
     record = _waiting(ws, ref)
     ws.store.move_in_queue(record.id, place)
     return record
+
+
+def shift(ws: Workspace, ref: str, places: int) -> RunRecord:
+    """Let a waiting run go before (below 0) or after that many others of its machine.
+
+    Raises:
+        NotFoundError: Nothing goes by `ref`, or it does not wait.
+    """
+    record, entry = _waiting_entry(ws, ref)
+    waiting = [one.run_id for one in ws.store.queue(entry.host) if one.taken_at is None]
+    if record.id in waiting:  # nobody took it meanwhile
+        place = waiting.index(record.id) + 1 + places
+        ws.store.move_in_queue(record.id, max(1, min(place, len(waiting))))
+    return record
+
+
+def prioritise(ws: Workspace, ref: str, priority: int = 0, *, by: int = 0) -> int:
+    """Give a waiting run another priority: higher ones go first.
+
+    Args:
+        ws: Where.
+        ref: The run.
+        priority: The new one.
+        by: If not 0, by how much it is raised instead.
+
+    Returns:
+        The new priority.
+
+    Raises:
+        NotFoundError: Nothing goes by `ref`, or it does not wait.
+    """
+    record, entry = _waiting_entry(ws, ref)
+    if by:
+        priority = entry.priority + by
+    ws.store.prioritise_in_queue(record.id, priority)
+    return priority
 
 
 def remove(ws: Workspace, ref: str) -> RunRecord:
@@ -113,6 +187,12 @@ def go_on(ws: Workspace) -> None:
     """Begin runs again."""
     ws.store.change_queue_settings(here().host, {"paused": False, "paused_because": ""})
     ensure_supervisor(ws.store, ws.location)
+
+
+def allow(ws: Workspace, more: int) -> QueueSettings:
+    """Let so many more runs (fewer, below 0) be at work at once; one at least may always be."""
+    now = QueueSettings.of(ws.store.queue_settings(here().host)).at_once
+    return change(ws, at_once=max(1, now + more))
 
 
 def change(
@@ -149,11 +229,15 @@ def change(
 
 
 def _waiting(ws: Workspace, ref: str) -> RunRecord:
+    return _waiting_entry(ws, ref)[0]
+
+
+def _waiting_entry(ws: Workspace, ref: str) -> tuple[RunRecord, QueueEntry]:
     record = find_run(ws, ref)
-    waiting = [entry for entry in ws.store.queue() if entry.taken_at is None]
-    if record.id not in {entry.run_id for entry in waiting}:
-        raise NotFoundError(
-            f"Run {record.id} ({record.name}) does not wait in the queue.",
-            next_step="see who does: mtl-workbench queue list",
-        )
-    return record
+    for entry in ws.store.queue():
+        if entry.run_id == record.id and entry.taken_at is None:
+            return record, entry
+    raise NotFoundError(
+        f"Run {record.id} ({record.name}) does not wait in the queue.",
+        next_step="see who does: mtl-workbench queue list",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -462,21 +462,35 @@ def dev_curves(ws: Workspace, runs: Sequence[RunSummary]) -> list[dict[SeriesKey
 
 
 def _differing_settings(configs: Sequence[ExperimentConfig]) -> list[tuple[str, tuple[str, ...]]]:
-    flat = [flat_settings(config.model_dump(mode="json", exclude={"name"})) for config in configs]
+    flat = [
+        dict(_leaves(config.model_dump(mode="json", exclude={"name"}), "")) for config in configs
+    ]
     keys = dict.fromkeys(key for settings in flat for key in settings)
-    rows = [(key, tuple(settings.get(key, ABSENT) for settings in flat)) for key in keys]
-    return [(key, values) for key, values in rows if len(set(values)) > 1]
+    found = []
+    for key in keys:
+        values = [settings.get(key, _NO_SETTING) for settings in flat]
+        if all(value == values[0] for value in values):
+            continue  # most are: of fifty runs, words for each would take longer than all the rest
+        words = tuple(ABSENT if value is _NO_SETTING else _as_text(value) for value in values)
+        if len(set(words)) > 1:
+            found.append((key, words))
+    return found
+
+
+_NO_SETTING = object()
+
+
+def _leaves(settings: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def flat_settings(settings: Mapping[str, object], prefix: str = "") -> dict[str, str]:
     """Nested settings by their dotted keys, each value as text."""
-    flat: dict[str, str] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat.update(flat_settings(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = _as_text(value)
-    return flat
+    return {key: _as_text(value) for key, value in _leaves(settings, prefix)}
 
 
 def _as_text(value: object) -> str:

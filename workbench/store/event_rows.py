@@ -4,6 +4,7 @@
 | ------------------ | -------------------------------------------------------------------- |
 | StepFinished       | points of losses, weights, rates, norms and shares; steps            |
 | InterferenceProbed | points of cosines (task `one|other`), of norms and weights by task     |
+| MachineSampled     | points of split `run`, metric `machine/host cpu` and the like         |
 | EvaluationFinished | points of metrics and of the selection rule; evaluations             |
 | CheckpointSaved    | checkpoints; messages                                                |
 | CheckpointRemoved  | its row in checkpoints goes; messages                                |
@@ -28,6 +29,7 @@ from workbench.events import (
     EvaluationFinished,
     Event,
     InterferenceProbed,
+    MachineSampled,
     RunResumed,
     StepFinished,
 )
@@ -48,6 +50,8 @@ TOTAL_LOSS = SeriesKey("train", "", "loss")
 """The weighted sum that is minimised."""
 GRADIENT_NORM = SeriesKey("run", "", "gradient_norm")
 SELECTION = SeriesKey("dev", "", "selection")
+MACHINE = "machine/"
+"""Begins the metric of what part of the machine was in use."""
 COSINE, SHARED_NORM = "cosine", "shared_norm"
 """Metrics of split `run`: of all shared parameters; of a part of them `cosine/layer 3`."""
 
@@ -90,6 +94,10 @@ def collect(events: Sequence[Event], *, at: datetime) -> Rows:
             continue
         if isinstance(event, InterferenceProbed):
             _collect_probe(rows, event)
+            continue
+        if isinstance(event, MachineSampled):
+            for what, share in event.shares.items():
+                rows.points[SeriesKey("run", "", f"{MACHINE}{what}")][event.step] = finite(share)
             continue
         if isinstance(event, EvaluationFinished):
             _collect_evaluation(rows, event, at)

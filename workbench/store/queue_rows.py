@@ -69,6 +69,15 @@ def move(connection: Connection, run_id: str, place: int) -> None:
         )
 
 
+def prioritise(connection: Connection, run_id: str, priority: int) -> None:
+    """Give a waiting run another priority; among its new equals it is as old as it was."""
+    connection.execute(
+        update(queue)
+        .where(queue.c.run_id == run_id, queue.c.taken_at.is_(None))
+        .values(priority=priority)
+    )
+
+
 def take(connection: Connection, run_id: str, device: str | None) -> bool:
     """Note that a worker is started for a waiting run; False if it does not wait any more."""
     changed = connection.execute(

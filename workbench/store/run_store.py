@@ -343,6 +343,11 @@ class RunStore:
         with self._database.write() as connection:
             queue_rows.move(connection, run_id, place)
 
+    def prioritise_in_queue(self, run_id: str, priority: int) -> None:
+        """Give a waiting run another priority."""
+        with self._database.write() as connection:
+            queue_rows.prioritise(connection, run_id, priority)
+
     def take_from_queue(self, run_id: str, device: str | None) -> bool:
         """Note that a worker is started for it; False if it does not wait any more."""
         with self._database.write() as connection:

@@ -33,6 +33,7 @@ from workbench.tui.messages import (
     EndsRead,
     InterferenceWanted,
     PlaygroundWanted,
+    RunQueued,
     RunRead,
     RunsRead,
     RunStarted,
@@ -52,6 +53,7 @@ from workbench.tui.screens.home import HomeScreen
 from workbench.tui.screens.interference import InterferenceScreen
 from workbench.tui.screens.live import problems_of
 from workbench.tui.screens.playground import PlaygroundScreen
+from workbench.tui.screens.queue_screen import QueueScreen
 from workbench.tui.screens.run import RunScreen
 from workbench.tui.themes import THEMES
 from workbench.tui.visible import visible
@@ -83,6 +85,8 @@ class WorkbenchApp(App[None]):
                 tooltip="Checkpoints and export of a run"),
         Binding("6", "go('playground')", "Playground", show=False, id="app.playground",
                 tooltip="Try a checkpoint on sentences"),
+        Binding("7", "go('queue')", "Queue", show=False, id="app.queue",
+                tooltip="Runs that wait for their turn"),
         Binding("d", "toggle_light", "Dark/light", show=False, id="app.theme",
                 tooltip="Dark or light"),
         Binding("B", "ring", "Bell", show=False, id="app.ring",
@@ -119,6 +123,7 @@ class WorkbenchApp(App[None]):
         self._playground = Playground(workspace)
         self._checkpoints = CheckpointsScreen(workspace, self._playground)
         self._trying = PlaygroundScreen(workspace, self._playground)
+        self._queue = QueueScreen(workspace)
 
     @cached_property
     def _new(self) -> NewExperimentScreen:
@@ -158,6 +163,7 @@ class WorkbenchApp(App[None]):
                 timeout=20,
                 markup=False,
             )
+        self.add_mode("queue", lambda: self._queue)
         if self._first_run is not None:
             self.open_run(self._first_run)
         else:
@@ -287,6 +293,13 @@ class WorkbenchApp(App[None]):
         else:
             # Whoever went elsewhere while the worker started is not torn away.
             self.notify(f'"{visible(message.record.name)}" is started.', markup=False)
+
+    @on(RunQueued)
+    def _run_queued(self, message: RunQueued) -> None:
+        self.notify(f'"{visible(message.record.name)}" waits for its turn.', markup=False)
+        if self.current_mode == "new":
+            self._queue.point_at(message.record.id)
+            self.switch_mode("queue")
 
     @on(CloneWanted)
     def _clone_wanted(self, message: CloneWanted) -> None:

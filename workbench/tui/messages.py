@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from workbench.config.presets import PresetInfo
     from workbench.data.peeking import Peek
     from workbench.operations.keeping import Change
-    from workbench.operations.machine import MachineFigures
     from workbench.operations.playground import Tried
+    from workbench.operations.queue import Queue
     from workbench.operations.reading import Comparison, RunSummary
     from workbench.plan import Check, Measured, Trial
     from workbench.store.records import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         StepTable,
     )
     from workbench.tui.form import FormDraft
+    from workbench.worker.machine import MachineFigures
 
 
 class FrozenMessage(Message):
@@ -79,6 +80,20 @@ class RunsRead(FrozenMessage):
     runs: tuple[RunSummary, ...]
     version: int
     """The store's data version just before the reading."""
+
+
+@dataclass(eq=False)
+class QueueRead(FrozenMessage):
+    """Who waits, and how the queue is worked off."""
+
+    queue: Queue
+    version: int
+    """The store's data version just before the reading."""
+
+
+@dataclass(eq=False)
+class QueueChanged(FrozenMessage):
+    """Something was done to the queue, or could not be."""
 
 
 @dataclass(eq=False)
@@ -189,6 +204,8 @@ class CheckpointsRead(FrozenMessage):
     exports: tuple[ExportRecord, ...]
     missing: frozenset[int]
     """Steps of the checkpoints whose files are not on this machine."""
+    removed: tuple[CheckpointRecord, ...] = ()
+    """Those that retention removed, for their metrics."""
 
 
 @dataclass(eq=False)
@@ -271,6 +288,13 @@ class PresetSaved(FrozenMessage):
 @dataclass(eq=False)
 class RunStarted(FrozenMessage):
     """A worker has claimed the run that was asked for."""
+
+    record: RunRecord
+
+
+@dataclass(eq=False)
+class RunQueued(FrozenMessage):
+    """A run was written down and waits for its turn."""
 
     record: RunRecord
 

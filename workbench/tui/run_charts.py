@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.operations.reading import LOWER_IS_BETTER, RunSummary
+from workbench.store.event_rows import MACHINE
 from workbench.store.records import CheckpointRecord, Curve, MessageRecord, SeriesKey
 from workbench.tui.charts.reading import smooth_curves, summarise
 from workbench.tui.charts.series import LETTERS, ChartEvent, ChartSeries, EventKind, SeriesRole
@@ -22,6 +23,7 @@ METRICS = "metrics"
 RATES = "rates"
 WEIGHTS = "weights"
 SHARES = "shares"
+MACHINE_USE = "machine"
 OVERLAY = "losses"
 """The chart of all tasks' losses, where they share one."""
 _RATE = "learning_rate/"
@@ -41,6 +43,8 @@ class ChartChoice:
     """Whether the losses of all tasks share one chart."""
     has_best: bool = False
     """Whether the best value so far is drawn beside each dev curve."""
+    has_machine: bool = False
+    """Whether there is a chart of what part of the machine was in use."""
     axis: XAxis = STEPS
 
 
@@ -72,6 +76,7 @@ def chart_specs(
             if history is not None and _is_moving(chart, history)
         ),
         ChartSpec(RATES, "learning rate", "rate", waiting),
+        *([_MACHINE_SPEC] if choice.has_machine else []),
         ChartSpec(METRICS, "dev metrics", "metric", "no evaluation yet"),
     ]
 
@@ -109,6 +114,13 @@ def chart_series(
             _series(history.get(key), visible(key.metric.removeprefix(_RATE)), "line", slot, choice)
             for slot, key in enumerate(groups)
         ]
+    if chart == MACHINE_USE:
+        used = [key for key in history if key.metric.startswith(MACHINE)]
+        return [
+            _series(history.get(key), visible(key.metric.removeprefix(MACHINE)), "line", slot,
+                    choice)
+            for slot, key in enumerate(used)
+        ]  # fmt: skip
     if chart in _BALANCE:
         keys = [SeriesKey(_BALANCE[chart][0], task, _BALANCE[chart][1]) for task in run.tasks]
         return [
@@ -125,6 +137,10 @@ def chart_series(
     return _loss_series(chart.removeprefix("task:"), history, choice, (0, 1), "")
 
 
+_MACHINE_SPEC = ChartSpec(
+    MACHINE_USE, "machine, part in use", "machine",
+    "no figures of the machine: they are kept each 10 s of training",
+)  # fmt: skip
 _BALANCE = {WEIGHTS: ("train", "weight"), SHARES: ("run", "share")}
 """By chart: split and metric of the curves that each task has there."""
 _BALANCE_TITLES = {WEIGHTS: "weight of each task", SHARES: "share of the batches"}
@@ -163,6 +179,8 @@ def charts_touched(
     for key in keys:
         if key.metric.startswith(_RATE):
             touched.add(RATES)
+        elif key.metric.startswith(MACHINE):
+            touched.add(MACHINE_USE)
         elif (key.split, key.metric) in _BALANCE.values():
             touched.update(chart for chart, of in _BALANCE.items() if of == key[::2])
         elif key.metric == "loss" and key.task in run.tasks:

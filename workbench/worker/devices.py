@@ -50,14 +50,15 @@ def find_gpus(nvml: Any = None, *, visible: str | None = None) -> list[Gpu]:
         return []
     finally:
         nvml.nvmlShutdown()
+    return [gpu for gpu in found if may_use(gpu.index, gpu.uuid, visible)]
+
+
+def may_use(index: int, uuid: str, visible: str | None) -> bool:
+    """Whether CUDA_VISIBLE_DEVICES allows a GPU, by its number or its UUID; None allows all."""
     if visible is None:
-        return found
+        return True
     allowed = [part.strip() for part in visible.split(",")]
-    return [
-        gpu
-        for gpu in found
-        if any(part == str(gpu.index) or (part and gpu.uuid.startswith(part)) for part in allowed)
-    ]
+    return any(part == str(index) or (part and uuid.startswith(part)) for part in allowed)
 
 
 def choose_gpu(gpus: Sequence[Gpu], *, taken: Collection[str], free_mebibytes: int) -> Gpu | None:

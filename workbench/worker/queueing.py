@@ -94,7 +94,8 @@ def decide(
         return _not_now(decision, "The queue is paused.")
     busy = sum(state in _AT_WORK for state in states.values())
     if busy >= settings.at_once:
-        return _not_now(decision, f"{busy} run(s) are at work, and {settings.at_once} may be.")
+        are = "run is" if busy == 1 else "runs are"
+        return _not_now(decision, f"{busy} {are} at work, and {settings.at_once} may be.")
     first = waiting[0].run_id
     if not settings.choose_devices or not gpus:
         return Decision(done, begin=first)

@@ -8,6 +8,7 @@ order, as soon as it is back.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -17,16 +18,21 @@ from time import monotonic, sleep
 
 from workbench.control import StopNow
 from workbench.errors import NotFoundError
-from workbench.events import PAUSED, Event, PhaseStarted, StepFinished
+from workbench.events import PAUSED, Event, MachineSampled, PhaseStarted, StepFinished
 from workbench.store.records import ExitRecord, Heartbeat
 from workbench.store.run_store import RunStore
+from workbench.worker.devices import VISIBLE
 from workbench.worker.journal import JOURNAL_NAME, Batch, Journal
+from workbench.worker.liveness import current_identity
 from workbench.worker.log import say
+from workbench.worker.machine import MachineWatch, as_shares
 from workbench.worker.wishes import Wishes
 
 BATCH_ROWS = 200
 BATCH_SECONDS = 0.5
 BEAT_SECONDS = 2.0
+SAMPLE_SECONDS = 10.0
+"""How often the figures of the machine are kept with the run."""
 RETRY_SECONDS = 2.0
 LAST_RETRIES_SECONDS = 60.0
 PATIENCE_SECONDS = 0.5
@@ -72,6 +78,8 @@ class Recorder:
         self._phase, self._step, self._expected = "starting", step, STARTING_SECONDS
         self._last_event = monotonic()
         self._next_beat = 0.0
+        self._next_sample = 0.0
+        self._machine = MachineWatch()
         self._next_retry = 0.0
         self._away_since: float | None = None
         self._has_said_so = False
@@ -114,6 +122,7 @@ class Recorder:
     def _work(self) -> None:
         while True:
             events, mark, is_last = self._collect()
+            events += self._due_sample()
             if events or is_last:
                 exit = self._exit if is_last else None
                 self._journal.add(Batch(datetime.now(UTC), tuple(events), exit))
@@ -151,6 +160,17 @@ class Recorder:
             self._phase, self._expected = event.phase, event.expected_seconds
         elif isinstance(event, StepFinished):
             self._step = event.step
+
+    def _due_sample(self) -> list[Event]:
+        """What the machine is doing, if it is time; nothing before the first step."""
+        if self._step < 1 or monotonic() < self._next_sample:
+            return []
+        is_first = self._next_sample == 0.0  # processors are busy between two looks
+        self._next_sample = monotonic() + SAMPLE_SECONDS
+        figures = self._machine.look(current_identity())
+        if figures is None or is_first:
+            return []
+        return [MachineSampled(self._step, as_shares(figures, os.environ.get(VISIBLE)))]
 
     def _sync(self) -> None:
         try:

@@ -41,7 +41,7 @@ def test_no_more_are_begun_than_may_be_at_work(state: RunState) -> None:
     two = decide([waiting("a")], states, {}, QueueSettings(at_once=2), [])
 
     assert (one.begin, two.begin) == (None, "a")
-    assert "1 run(s) are at work" in one.why_not
+    assert "1 run is at work" in one.why_not
 
 
 def test_a_paused_run_leaves_its_turn_to_others() -> None:

@@ -16,7 +16,7 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.control import SaveCheckpoint, SetWeight, StopNow
 from workbench.errors import StoreError
 from workbench.events import PAUSED, PhaseStarted, StepFinished, Warned
-from workbench.store.records import ExitRecord, RunRecord
+from workbench.store.records import ExitRecord, RunRecord, SeriesKey
 from workbench.store.run_store import RunStore
 from workbench.worker import recorder as recorder_module
 from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, Batch, Journal, send_journal
@@ -94,6 +94,25 @@ def test_events_are_written_in_batches_of_two_hundred_at_most(store: Any, tmp_pa
     assert store.latest_step("abc") == 1000
     assert max(store.batches) <= 200
     assert store.facts("abc").exit == DONE
+
+
+def test_what_the_machine_does_is_kept_with_the_run(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "SAMPLE_SECONDS", 0.05)
+    recorder, _stop = a_recorder(store, tmp_path)
+    recorder.put(a_step(1))
+    recorder.put(a_step(2))
+
+    def kept() -> set[str]:
+        return {key.metric for key in store.series("abc") if key.metric.startswith("machine/")}
+
+    wait_until(lambda: bool(kept()))
+    recorder.close(DONE)
+    assert {"machine/worker cpu", "machine/host memory"} <= kept()
+    for curve in store.curves("abc", keys=[SeriesKey("run", "", "machine/host memory")]).values():
+        assert 0 < curve.values[-1] < 1
+        assert set(curve.steps.tolist()) <= {1, 2}
 
 
 def test_the_heartbeat_tells_phase_and_step(store: Any, tmp_path: Path) -> None:

@@ -81,6 +81,8 @@ class Canvas:
         """Cut a text to at most so many cells, with an ellipsis if anything is lost."""
         if self.cells(text) <= cells:
             return text
+        if text.isascii() and text.isprintable():
+            text = text[: max(0, cells - self.cells(ellipsis))]
         while text and self.cells(text) + self.cells(ellipsis) > cells:
             text = text[:-1]
         return text.rstrip() + ellipsis if self.cells(ellipsis) <= cells else ""

@@ -66,7 +66,9 @@ def write_legend(
     """
     room = end - column
     items: list[Pieces] = []
-    for fit in FITS:
+    shortest = legend_items(curves, cursor, glyphs, canvas, FITS[-1])
+    # Of fifty curves not even the letters fit: no need to try all the longer words.
+    for fit in FITS if _cells(canvas, shortest) <= room else FITS[-1:]:
         items = legend_items(curves, cursor, glyphs, canvas, fit)
         if _cells(canvas, items) <= room:
             return _write(canvas, row, column, items, end)

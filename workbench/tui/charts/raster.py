@@ -156,9 +156,10 @@ def _draw(
     bottoms = np.minimum(pixel_rows(lows, viewport, rows), rows - 1)
     seen = tops <= bottoms
     # Each span is +1 at its top and -1 below its bottom: the running sum is positive inside.
-    edges = np.zeros((rows + 1, columns), dtype=np.int32)
-    np.add.at(edges, (tops[seen], places[seen]), 1)
-    np.add.at(edges, (bottoms[seen] + 1, places[seen]), -1)
+    size = (rows + 1) * columns
+    begins = np.bincount(tops[seen] * columns + places[seen], minlength=size)
+    ends = np.bincount((bottoms[seen] + 1) * columns + places[seen], minlength=size)
+    edges = (begins - ends).reshape(rows + 1, columns)
     lit = (np.cumsum(edges[:rows], axis=0, dtype=np.int32) > 0).view(np.uint8)
     if layer.top is not None:
         lit = lit & (np.add.outer(np.arange(rows), np.arange(columns)) % 2 == 0)

@@ -16,6 +16,7 @@ from workbench.operations import reading
 from workbench.operations.comparing import best_of
 from workbench.operations.playground import Playground
 from workbench.operations.reading import RunSummary
+from workbench.operations.removed import removed_checkpoints
 from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, ExportRecord
 from workbench.tui import figures
@@ -38,7 +39,8 @@ class CheckpointsScreen(LiveScreen):
     PURPOSE = (
         "The checkpoints that a run kept, with the dev metrics at each. ★ is the best by the "
         "run's selection rule, the last one is what a resumed run would go on from. "
-        "Export writes a folder that other libraries open, and compares its numbers."
+        "Export writes a folder that other libraries open, and compares its numbers. Of those that "
+        "were removed, as a better or a later one came, the metrics are still shown, in grey."
     )
 
     AUTO_FOCUS = "#checkpoints"
@@ -122,15 +124,17 @@ class CheckpointsScreen(LiveScreen):
             return None
 
         def read() -> CheckpointsRead:
+            found = tuple(reading.checkpoints(workspace, run_id))
             return CheckpointsRead(
                 reading.summarize(workspace, run_id),
-                tuple(reading.checkpoints(workspace, run_id)),
+                found,
                 tuple(workspace.store.exports(run_id)),
                 frozenset(
                     one.step
-                    for one in workspace.store.checkpoints(run_id)
+                    for one in found
                     if not (workspace.location.run_folder(run_id) / one.folder).is_dir()
                 ),
+                tuple(removed_checkpoints(workspace, run_id, [one.step for one in found])),
             )
 
         return read
@@ -147,15 +151,22 @@ class CheckpointsScreen(LiveScreen):
         self.set_class(not message.checkpoints, "-bare")
         table = self.query_one("#checkpoints", Table)
         table.show(
-            [
-                Row(
-                    str(one.step),
-                    _cells(run, one, message.checkpoints, is_here=one.step not in message.missing),
-                )
-                for one in message.checkpoints
-            ],
+            sorted(
+                [
+                    *(
+                        Row(
+                            str(one.step),
+                            _cells(run, one, message.checkpoints,
+                                   is_here=one.step not in message.missing),
+                        )
+                        for one in message.checkpoints
+                    ),
+                    *(Row(str(one.step), _removed_cells(run, one)) for one in message.removed),
+                ],
+                key=lambda row: int(row.key),
+            ),
             columns=_columns(run),
-        )
+        )  # fmt: skip
         best = next((one for one in message.checkpoints if one.is_best), None)
         if is_new and best is not None:
             table.move_to(str(best.step))
@@ -170,22 +181,30 @@ class CheckpointsScreen(LiveScreen):
         key = self.query_one("#checkpoints", Table).cursor_key
         return next((one for one in self._checkpoints if str(one.step) == key), None)
 
+    def _takes_chosen(self) -> bool:
+        """Whether the row under the cursor can be taken away; says so if it was removed."""
+        key = self.query_one("#checkpoints", Table).cursor_key
+        if key is not None and self.chosen is None:
+            self.notify(f"Step {key} was removed: its metrics are all that is left of it.",
+                        severity="warning", markup=False)  # fmt: skip
+        return self.chosen is not None
+
     # ── keys ──────────────────────────────────────────────────────────────────
 
     @on(Table.Chosen)
     def action_export(self) -> None:
         """Ask for format and folder."""
-        if self._summary is not None and self.chosen is not None:
+        if self._summary is not None and self._takes_chosen() and self.chosen is not None:
             self.app.push_screen(ExportDialog(self._workspace, self._summary.record, self.chosen))
 
     def action_try(self) -> None:
         """Go to the playground."""
-        if self._summary is not None and self.chosen is not None:
+        if self._summary is not None and self._takes_chosen() and self.chosen is not None:
             self.post_message(PlaygroundWanted(self._summary.record, str(self.chosen.step)))
 
     def action_mistakes(self) -> None:
         """Look at what it does wrong."""
-        if self._summary is not None and self.chosen is not None:
+        if self._summary is not None and self._takes_chosen() and self.chosen is not None:
             self.app.push_screen(
                 ReviewScreen(self._playground, self._summary.record, str(self.chosen.step))
             )
@@ -262,6 +281,17 @@ def _cells(
         if is_here
         else Content.styled("not here", "$text-warning"),
     )
+
+
+def _removed_cells(run: RunSummary, one: CheckpointRecord) -> tuple[Content, ...]:
+    """What was measured of a checkpoint whose files are gone."""
+    metrics = [
+        figures.metric(one.metrics.get(task, {}).get(config.metric))
+        for task, config in run.record.config.tasks.items()
+    ]
+    words = [str(one.step), "", figures.metric(one.selection), *metrics, "removed", "",
+             figures.moment(one.saved_at), figures.NOTHING]  # fmt: skip
+    return tuple(Content.styled(word, "$foreground 50%") for word in words)
 
 
 def _export_lines(exports: tuple[ExportRecord, ...], are_gone: bool) -> Content:

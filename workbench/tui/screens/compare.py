@@ -116,6 +116,7 @@ class CompareScreen(LiveScreen):
         self._statistic: Statistic = STATISTICS[0]
         self._has_bands = False
         self._seen: tuple[tuple[str, ...], int, bool] | None = None
+        self._drawn: tuple[Mapping[str, Curve], tuple[SeriesKey, bool]] | None = None
 
     def compose(self) -> ComposeResult:
         """What is charted, the chart, metrics, settings."""
@@ -271,6 +272,10 @@ class CompareScreen(LiveScreen):
         if key != self._charted_key:
             self._read_charted()
             return
+        drawn = (key, self._has_bands)
+        if self._drawn is not None and self._drawn[0] is self._charted and self._drawn[1] == drawn:
+            return  # each choice that is offered anew says that it has changed
+        self._drawn = (self._charted, drawn)
         role = SeriesRole.LINE if key.split == "train" else SeriesRole.POINTS
         chart.x_label = "step"
         title = f"{key.task or 'all tasks'} {key.split} {key.metric}"
@@ -312,6 +317,7 @@ class CompareScreen(LiveScreen):
         return series
 
     def _show_scatter(self, comparison: Comparison) -> None:
+        self._drawn = None
         chart = self.query_one("#chart", Chart)
         rows = {f"{row.task} {row.metric}": row for row in self._rows()}
         across = rows.get(self.query_one("#x", Choice).value)

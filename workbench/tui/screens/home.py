@@ -82,6 +82,8 @@ class HomeScreen(LiveScreen):
         Binding("s", "stop", "Stop", id="home.stop", tooltip="Stop the run (asks first)"),
         Binding("x", "stop", "Stop", show=False, id="home.stop-as-on-run",
                 tooltip="Stop the run (asks first)"),
+        Binding("w", "queue", "Queue", id="home.queue",
+                tooltip="The queue: runs that wait for their turn, and in which order"),
         Binding("v", "columns", "Columns", id="home.columns",
                 tooltip="Choose columns and what to sort by"),
         Binding("o", "sort(1)", "Sort", id="home.sort", tooltip="Sort by the next column"),
@@ -317,6 +319,10 @@ class HomeScreen(LiveScreen):
         """Go to the form."""
         self.post_message(ScreenWanted("new"))
 
+    def action_queue(self) -> None:
+        """Go to the queue."""
+        self.post_message(ScreenWanted("queue"))
+
     def action_clone(self) -> None:
         """Go to the form, filled with the settings of the run under the cursor."""
         if self.chosen_run is not None:
@@ -422,6 +428,15 @@ class HomeScreen(LiveScreen):
         at = keys.index(by) if by in keys else -1
         key = keys[(at + places) % len(keys)]
         self._prefer(sort=f"-{key}" if columns.is_right(key) else key)
+
+    @on(Table.HeadingClicked)
+    def _heading_clicked(self, message: Table.HeadingClicked) -> None:
+        """Sort by the column; again turns the order round."""
+        key = self._preferences.columns[message.column]
+        if key == self._preferences.sort.removeprefix("-"):
+            self.action_reverse()
+        else:
+            self._prefer(sort=f"-{key}" if columns.is_right(key) else key)
 
     def action_reverse(self) -> None:
         """Turn the order round."""

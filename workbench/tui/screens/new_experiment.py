@@ -21,7 +21,7 @@ from textual.widgets import Input, Label, Select
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.meanings import lead, meanings
 from workbench.config.presets import PresetInfo, list_presets
-from workbench.operations import lifecycle
+from workbench.operations import lifecycle, queue
 from workbench.operations.workspace import Workspace
 from workbench.store.records import RunRecord
 from workbench.tui import clipboard
@@ -41,6 +41,7 @@ from workbench.tui.messages import (
     PlanMade,
     PlanProgressed,
     PresetsRead,
+    RunQueued,
     RunStarted,
     ScreenWanted,
     TrialsMade,
@@ -95,6 +96,8 @@ class NewExperimentScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f5,ctrl+g", "start", "Start", key_display="F5", id="new.start",
                 tooltip="Start the run and watch it", priority=True),
+        Binding("f6", "queue", "Queue", key_display="F6", id="new.queue", priority=True,
+                tooltip="Let the run wait for its turn, after those that are at work"),
         Binding("f2,ctrl+l", "look('plan')", "Plan", key_display="F2", id="new.plan",
                 tooltip="Layers, data, steps, memory and warnings of the run"),
         Binding("f3", "look('curves')", "Curves", key_display="F3", id="new.curves",
@@ -151,7 +154,7 @@ class NewExperimentScreen(Screen[None]):
         self._timer: Timer | None = None
         self._verdict: FormChecked | None = None
         self._is_starting = False
-        self._start_when_checked = False
+        self._begin_when_checked: str | None = None
         self._desk = PlanDesk(self)
         self._plan_timer: Timer | None = None
         self._before: FormDraft | None = None
@@ -169,7 +172,7 @@ class NewExperimentScreen(Screen[None]):
             yield Label("preset")
             yield Select[str]((), prompt="none", allow_blank=True, compact=True, id="preset")
             yield Label("data root", classes="root-label")
-            yield Input(placeholder="folder looked in first for data files", compact=True,
+            yield Input(placeholder="folder for data files", compact=True,
                         id="root")  # fmt: skip
         yield Notice()
         with Horizontal(id="middle"):
@@ -412,9 +415,9 @@ class NewExperimentScreen(Screen[None]):
         self.query_one(Outlook).show_form(message.config, message.command, message.toml)
         self._show_plan()
         self._plan_timer = self.set_timer(PLAN_SECONDS, self._plan)
-        if self._start_when_checked:
-            self._start_when_checked = False
-            self.action_start()
+        if self._begin_when_checked is not None:
+            way, self._begin_when_checked = self._begin_when_checked, None
+            self._begin(way)
 
     @on(FilesPeeked)
     def _peeked(self, message: FilesPeeked) -> None:
@@ -632,22 +635,32 @@ class NewExperimentScreen(Screen[None]):
 
     def action_start(self) -> None:
         """Start what the form says, once it is known to be valid."""
+        self._begin("start")
+
+    def action_queue(self) -> None:
+        """The same, but let it wait for its turn."""
+        self._begin("queue")
+
+    def _begin(self, way: str) -> None:
         verdict = self._verdict
         if self._is_starting:
             return
         if verdict is None or verdict.serial != self._serial:
-            self._start_when_checked = True
+            self._begin_when_checked = way
             return
         if verdict.config is None:
             count = len(verdict.problems)
             self._fields.go_to_first_problem(verdict.problems)
-            self.notify(f"Not started: {count} problem{'s' if count > 1 else ''} in the form.",
+            not_done = "started" if way == "start" else "queued"
+            self.notify(f"Not {not_done}: {count} problem{'s' if count > 1 else ''} in the form.",
                         severity="warning", markup=False)  # fmt: skip
             return
         self._is_starting = True
-        self.query_one(FormFoot).show_waiting("starting the worker …")
+        waiting = "starting the worker …" if way == "start" else "adding it to the queue …"
+        self.query_one(FormFoot).show_waiting(waiting)
         config, source = verdict.config, self._draft.source
-        self.run_worker(lambda: self._start(config, source), group="start", thread=True,
+        begin = self._start if way == "start" else self._enqueue
+        self.run_worker(lambda: begin(config, source), group="start", thread=True,
                         exclusive=True, exit_on_error=False)  # fmt: skip
 
     def _start(self, config: ExperimentConfig, source: str) -> None:
@@ -659,7 +672,17 @@ class NewExperimentScreen(Screen[None]):
             return
         self.post_message(RunStarted(record))
 
+    def _enqueue(self, config: ExperimentConfig, source: str) -> None:
+        """In a thread: write the run down, and let it wait."""
+        try:
+            record = queue.add(self._workspace, config, source=source)
+        except Exception as error:  # Said on the screen: nobody sees a thread die.
+            self.post_message(WorkFailed("adding the run to the queue", problems_of(error)))
+            return
+        self.post_message(RunQueued(record))
+
     @on(RunStarted)
+    @on(RunQueued)
     def _started(self) -> None:
         self._is_starting = False
         if self._verdict is not None:

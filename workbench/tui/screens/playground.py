@@ -46,7 +46,7 @@ class PlaygroundScreen(Screen[None]):
                 tooltip="Predictions, cosines between the sentences, or vectors"),
         Binding("x,delete", "remove", "Remove", key_display="x", id="playground.remove",
                 tooltip="Take the sentence under the cursor away"),
-        Binding("escape", "leave", "List", id="playground.leave",
+        Binding("escape", "leave", "Back", id="playground.leave",
                 tooltip="From typing to the list, then back to all runs"),
     ]  # fmt: skip
 

@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 
 from workbench.events import RunResumed
 from workbench.operations import reading
-from workbench.operations.machine import MachineWatch
 from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, MessageRecord, StepTable
@@ -52,6 +51,7 @@ from workbench.tui.widgets.run_header import RunHeader
 from workbench.tui.widgets.value_table import ValueTable
 from workbench.tui.x_axis import AXES, joined, x_axis
 from workbench.worker.liveness import RunState, process_to_see
+from workbench.worker.machine import MachineWatch
 from workbench.worker.resumption import obeyed
 
 FIRST_SMOOTHING = 0.6
@@ -102,6 +102,8 @@ class RunScreen(LiveScreen):
                 tooltip="Count steps, epochs, minutes or texts on the x axis"),
         Binding("b", "best", "Best", id="run.best", show=False,
                 tooltip="Draw the best value so far beside each dev curve"),
+        Binding("M", "machine", "Machine", id="run.machine", show=False,
+                tooltip="A chart of the processors, memory and GPUs in use, or none"),
         Binding("h", "settings", "Settings", id="run.settings", show=False,
                 tooltip="What the run was asked to do"),
         Binding("L", "log", "Log", id="run.log", show=False,
@@ -437,7 +439,16 @@ class RunScreen(LiveScreen):
 
     async def action_overlay(self) -> None:
         """One chart for all losses, or one each."""
-        self._choice = replace(self._choice, overlays=not self._choice.overlays)
+        await self._choose(replace(self._choice, overlays=not self._choice.overlays))
+        save_preferences(replace(load_preferences(), overlays=self._choice.overlays))
+
+    async def action_machine(self) -> None:
+        """Show or hide what part of the machine was in use."""
+        await self._choose(replace(self._choice, has_machine=not self._choice.has_machine))
+
+    async def _choose(self, choice: ChartChoice) -> None:
+        """Show other charts, looking at the same place."""
+        self._choice = choice
         if self._summary is not None:
             grid = self.query_one(ChartGrid)
             looks = [chart.look for chart in grid.charts[:1]]
@@ -449,7 +460,6 @@ class RunScreen(LiveScreen):
             self._show_curves()
             if grid.charts:
                 grid.charts[0].focus()
-        save_preferences(replace(load_preferences(), overlays=self._choice.overlays))
 
     def action_values(self) -> None:
         """Show or hide the values at the cursor."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from textual.content import Content
 from textual.widgets import Static
+
+_LONGEST_LINE = 76
 
 
 class EmptyState(Static):
@@ -25,12 +28,13 @@ class EmptyState(Static):
         super().__init__()
         self._headline, self._sentence, self._keys = headline, sentence, keys
 
-    def on_mount(self) -> None:
-        """Write it."""
+    def on_resize(self) -> None:
+        """Write it, in lines that fit."""
+        width = max(20, min(_LONGEST_LINE, self.content_size.width))
         lines = [
             Content.styled(self._headline, "bold $foreground"),
             Content(),
-            Content(self._sentence),
+            *(Content(line) for line in wrap(self._sentence, width)),
             Content(),
             Content("     ").join(
                 Content.assemble((key, "bold $text-accent"), f"  {words}")

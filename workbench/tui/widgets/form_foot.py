@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -12,6 +14,8 @@ from workbench.config.meanings import lead, meanings
 from workbench.tui.form import shown
 from workbench.tui.messages import FormChecked
 from workbench.tui.visible import visible
+
+_HELP_LINES = 3
 
 
 class FormFoot(Vertical):
@@ -63,6 +67,10 @@ class FormFoot(Vertical):
         self.border_title = Content(f" {visible(name + rest)} ")
 
     def _help(self, content: Content) -> None:
+        width = self.size.width - 2
+        lines = wrap(content.plain, width) if width > 0 else []
+        if len(lines) > _HELP_LINES:  # the whole of it is in the help, F1
+            content = content[: len(" ".join(lines[:_HELP_LINES])) - 2] + "…"
         self.query_one("#help", Static).update(content)
 
     def show_outcome(self, checked: FormChecked) -> None:

@@ -18,6 +18,7 @@ PLACES = {
     "compare": "Compare",
     "checkpoints": "Checkpoints",
     "playground": "Playground",
+    "queue": "Queue",
 }
 """The screens by mode, in the order of their keys 1, 2, 3…"""
 

@@ -303,10 +303,12 @@ class Outlook(Vertical):
     def _show_state(self) -> None:
         if self._doing:
             state = Content.styled(f"◔ {visible(self._doing)}", "$text-primary")
-        elif self._is_fresh:
-            state = Content.styled("✓ up to date", "$foreground 65%")
         elif self._config is None:
             state = Content.styled("✗ form has problems", "$text-error")
+        elif self._is_fresh or self._page == "file":  # the file is made of each form at once
+            state = Content.styled("✓ up to date", "$foreground 65%")
+        elif self._check is None:
+            state = Content()
         else:
             state = Content.styled("◔ of the form before", "$text-warning")
         self.query_one(_Tabs).show(self._page, state)

@@ -11,6 +11,7 @@ from workbench.tui import figures
 from workbench.tui.states import state_word
 from workbench.tui.visible import visible
 from workbench.tui.widgets.run_table import best_words
+from workbench.worker.liveness import RunState
 
 
 class RunDetail(Static):
@@ -52,13 +53,15 @@ class RunDetail(Static):
             lines[0] += _kept(self._run)
         if self.content_size.height > len(lines) > 0 and self._run is not None:
             best = best_words(self._run, 0) if self._run.selection is None else _best(self._run)
-            lines[-1:] = [best, _settings(self._run), Content(), *_tasks(self._run)]
+            reached = [] if self._run.state is RunState.QUEUED else [best]
+            lines[-1:] = [*reached, _settings(self._run), Content(), *_tasks(self._run)]
         self.update(Content("\n").join(lines))
 
 
 def _lines(run: RunSummary, width: int) -> list[Content]:
     dot = ("  ·  ", "$foreground 40%")
-    facts = [f"step {run.step} of {run.total_steps or '?'}"]
+    is_queued = run.state is RunState.QUEUED
+    facts = ["not begun" if is_queued else f"step {run.step} of {run.total_steps or '?'}"]
     if run.eta_seconds is not None:
         facts += [f"{figures.duration(run.seconds)} so far"]
         facts += [f"{figures.duration(run.eta_seconds)} to go"]
@@ -77,7 +80,7 @@ def _lines(run: RunSummary, width: int) -> list[Content]:
         ),
         Content.styled(visible(run.why), "$foreground 65%"),
         Content.assemble(facts[0], *[part for fact in facts[1:] for part in (dot, fact)]),
-        best_words(run, width),
+        _settings(run) if is_queued else best_words(run, width),
     ]
 
 
@@ -146,7 +149,7 @@ def _tasks(run: RunSummary) -> list[Content]:
             Content.assemble(
                 (f"{visible(name):<{width}}", "bold"),
                 (f"  {task.kind:<14}  ", "$foreground 65%"),
-                words or "no evaluation",
+                words or ("" if run.state is RunState.QUEUED else "no evaluation"),
             )
         )
     return lines

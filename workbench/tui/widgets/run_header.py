@@ -6,7 +6,6 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.widget import Widget
 
-from workbench.operations.machine import MachineFigures
 from workbench.operations.reading import RunSummary
 from workbench.tui import figures
 from workbench.tui.charts.canvas import FAR_CELLS
@@ -14,6 +13,7 @@ from workbench.tui.states import state_colour, state_word
 from workbench.tui.visible import visible
 from workbench.tui.widgets.run_table import best_words
 from workbench.worker.liveness import RunState
+from workbench.worker.machine import MachineFigures
 
 _LEAST_BAR_CELLS = 16
 

@@ -116,6 +116,18 @@ class Table(ScrollView, can_focus=True):
             """The table, so that `@on` can select by it."""
             return self.table
 
+    @dataclass(eq=False)
+    class HeadingClicked(FrozenMessage):
+        """The title of a column was clicked."""
+
+        table: Table
+        column: int
+
+        @property
+        def control(self) -> Table:
+            """The table, so that `@on` can select by it."""
+            return self.table
+
     def __init__(
         self,
         columns: Sequence[Column],
@@ -203,12 +215,25 @@ class Table(ScrollView, can_focus=True):
         self.action_move(pages * max(1, self.size.height - 2))
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse is; a double click opens."""
+        """Put the cursor where the mouse is; a double click opens; a title is told."""
+        if event.y == 0:
+            column = self._column_at(event.x)
+            if column is not None:
+                self.post_message(self.HeadingClicked(self, column))
+            return
         row = self.scroll_offset.y + event.y - 1
-        if event.y >= 1 and row < len(self._rows):
+        if row < len(self._rows):
             self.action_move(row - self._cursor)
             if event.chain == 2:
                 self.post_message(self.Chosen(self, self._rows[row].key))
+
+    def _column_at(self, x: int) -> int | None:
+        start = _GUTTER
+        for at, cells in self._layout:
+            if start <= x < start + cells + _GAP:
+                return at
+            start += cells + _GAP
+        return None
 
     def on_focus(self) -> None:
         """Show the cursor as active."""

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from workbench.store.records import ProcessIdentity
+from workbench.worker.devices import may_use
 from workbench.worker.liveness import current_identity, is_alive
 
 
@@ -21,6 +22,7 @@ class GpuFigures:
     """One GPU."""
 
     index: int
+    uuid: str
     name: str
     busy: float | None
     """Share of the time in which it computed, 0 to 1."""
@@ -39,12 +41,35 @@ class MachineFigures:
     """Of the worker, in cores."""
     process_memory: int
     """Of the worker, resident bytes."""
+    host_memory_bytes: int
+    """All of it."""
     host_cpu: float
     """Share of all cores that is busy, 0 to 1."""
     host_memory: float
     """Share of memory that is in use, 0 to 1."""
     cores: int
     gpus: tuple[GpuFigures, ...]
+
+
+def as_shares(figures: MachineFigures, visible: str | None = None) -> dict[str, float]:
+    """What part of each thing is in use, 0 to 1, as `events.MachineSampled` has it.
+
+    Args:
+        figures: Of one moment.
+        visible: What CUDA_VISIBLE_DEVICES says: other GPUs are none of the run's business.
+    """
+    shares = {
+        "worker cpu": figures.process_cpu / figures.cores,
+        "worker memory": figures.process_memory / figures.host_memory_bytes,
+        "host cpu": figures.host_cpu,
+        "host memory": figures.host_memory,
+    }
+    for gpu in figures.gpus:
+        if may_use(gpu.index, gpu.uuid, visible):
+            if gpu.busy is not None:
+                shares[f"gpu{gpu.index}"] = gpu.busy
+            shares[f"gpu{gpu.index} memory"] = gpu.memory_used / gpu.memory_total
+    return shares
 
 
 class MachineWatch:
@@ -67,12 +92,13 @@ class MachineWatch:
                 self._process = psutil.Process(process.pid)
                 self._process.cpu_percent()
                 psutil.cpu_percent()
-            one = self._process
+            one, memory = self._process, psutil.virtual_memory()
             return MachineFigures(
                 process_cpu=one.cpu_percent() / 100,
                 process_memory=one.memory_info().rss,
+                host_memory_bytes=memory.total,
                 host_cpu=psutil.cpu_percent() / 100,
-                host_memory=psutil.virtual_memory().percent / 100,
+                host_memory=memory.percent / 100,
                 cores=psutil.cpu_count() or 1,
                 gpus=self._look_at_gpus(),
             )
@@ -98,6 +124,7 @@ class MachineWatch:
 
 def _gpu(library: Any, index: int) -> GpuFigures:
     handle = library.nvmlDeviceGetHandleByIndex(index)
+    uuid = library.nvmlDeviceGetUUID(handle)
     memory = library.nvmlDeviceGetMemoryInfo(handle)
     name = library.nvmlDeviceGetName(handle)
     busy = temperature = None
@@ -107,6 +134,7 @@ def _gpu(library: Any, index: int) -> GpuFigures:
         temperature = float(library.nvmlDeviceGetTemperature(handle, 0))
     return GpuFigures(
         index,
+        uuid.decode() if isinstance(uuid, bytes) else str(uuid),
         name.decode() if isinstance(name, bytes) else str(name),
         busy,
         int(memory.used),
