@@ -23,9 +23,14 @@ from tokenizers import (
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.control import Control, Pause, Request, Resume
+from workbench.data.examples import Example, Split, merge
+from workbench.data.growing import GrowingArrays
+from workbench.data.kinds import KINDS as DATA_KINDS
 from workbench.data.kinds import LabelFlags, TextKeys
+from workbench.data.labelled import Labelled, RowPacker, unpack_rows
 from workbench.data.labels import LabelSpace, class_labels, tag_labels
 from workbench.data.pieces import Pieces, WordLabels
+from workbench.data.reading import Row
 from workbench.data.tokenizing import EncodedExample
 from workbench.events import Event
 from workbench.model.backbone import load_backbone
@@ -305,6 +310,21 @@ def sentences(count: int, *, first: int = 0) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def a_split(labels: Mapping[str, LabelSpace], *examples: Example) -> Split:
+    """A train split of these examples, as reading makes one."""
+    found = {}
+    for task, space in labels.items():
+        packer, arrays = DATA_KINDS[space.kind].packer(), GrowingArrays()
+        rows = RowPacker(packer, arrays)
+        for one in examples:
+            if task in one.labels:
+                row = Row({}, one.place)
+                rows.add(Labelled(row, one.texts, one.labels[task], task in one.joint))
+        about = rows.close()
+        found[task] = unpack_rows(arrays.close(), about, packer)
+    return merge("train", found)
 
 
 def write_jsonl(file: Path, rows: Sequence[Mapping[str, Any]]) -> Path:

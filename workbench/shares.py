@@ -8,7 +8,7 @@ their texts overlap: `exposures` says how.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Sizes = Mapping[str, int]
@@ -84,18 +84,20 @@ def exposures(shares: Mapping[str, float], overlap: Mapping[str, Mapping[str, fl
     return {task: value / total if total else 0.0 for task, value in seen.items()}
 
 
-def task_overlap(labelled_by: Sequence[frozenset[str]], tasks: Sequence[str]) -> dict[str, Shares]:
+def task_overlap(
+    labelled_by: Iterable[tuple[frozenset[str], int]], tasks: Sequence[str]
+) -> dict[str, Shares]:
     """By task `a` and task `b`, which share of the texts of `a` is labelled by `b`, too.
 
     Args:
-        labelled_by: The tasks that label each text.
+        labelled_by: Sets of tasks, and how many texts are labelled by just these.
         tasks: Those that count.
     """
     counts = {task: dict.fromkeys(tasks, 0) for task in tasks}
-    for found in labelled_by:
+    for found, texts in labelled_by:
         for task in found & counts.keys():
             for other in found & counts.keys():
-                counts[task][other] += 1
+                counts[task][other] += texts
     return {
         task: {other: count / max(1, row[task]) for other, count in row.items()}
         for task, row in counts.items()

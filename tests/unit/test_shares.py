@@ -47,7 +47,7 @@ def test_annealing_goes_from_one_strategy_to_the_other() -> None:
 
 
 def test_exposures_count_every_task_that_labels_a_text() -> None:
-    overlap = task_overlap([frozenset("a")] * 3 + [frozenset("ab")], ["a", "b"])
+    overlap = task_overlap([(frozenset("a"), 3), (frozenset("ab"), 1)], ["a", "b"])
 
     seen = exposures({"a": 0.5, "b": 0.5}, overlap)
 

@@ -33,7 +33,8 @@ def cache(
 ) -> None:
     """List what runs keep for each other, or delete it.
 
-    Features of frozen backbones and word pieces of texts; a run makes anew what is not there. With
+    Features of frozen backbones, word pieces of texts, parsed rows of large files; a run makes
+    anew what is not there. With
     --json an object with the keys folder, bytes, entries (kind, key, about, bytes, used_at in
     seconds since 1970, folder); with --clear the entries that were deleted.
     """

@@ -30,6 +30,12 @@ class CacheConfig(Settings):
         description="Keep the word pieces of the texts on the disk, so that later runs with the "
         "same texts, tokenizer and max_length find them there. Changes no result.",
     )
+    rows: bool = Field(
+        default=True,
+        description="Keep the texts and labels of files above 4 MB on the disk as they were "
+        "parsed, so that later runs with the same file need not parse it; it also keeps them out "
+        "of memory. Changes no result.",
+    )
     memory_megabytes: int = Field(
         default=2048,
         ge=0,

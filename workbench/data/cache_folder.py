@@ -2,6 +2,7 @@
 
     features/<key>/about.json, <segment>/…      states of a frozen part of a backbone
     tokens/<key>/about.json, <segment>/…        word pieces of texts
+    rows/<key>/about.json, <segment>/…          texts and labels of a file, as one task reads them
 
 A segment is a folder of NumPy files that appears under its name when it is whole and is never
 changed. So many processes may read and write at once; what is deleted under a reader stays readable
@@ -31,7 +32,7 @@ class CacheEntry:
     """All segments of one key."""
 
     kind: str
-    """features or tokens."""
+    """features, tokens or rows."""
     key: str
     about: str
     """What it holds, in words."""

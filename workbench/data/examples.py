@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workbench.config.experiment import ExperimentConfig
-from workbench.data.kinds import KINDS, Label, Labelled
-from workbench.data.labels import LabelSpace
-from workbench.data.reading import Row, read_split
-from workbench.data.splits import hold_out, overlap
-from workbench.errors import DataError
+import numpy as np
+from numpy.typing import NDArray
 
-Input = str | tuple[str, str]
-"""What the backbone reads at once: a text, or two as one."""
+from workbench.config.experiment import ExperimentConfig
+from workbench.config.task import DataConfig
+from workbench.data.columns import Column, Computed, Numbers, Repeated
+from workbench.data.inputs import Input
+from workbench.data.kinds import KINDS, Label
+from workbench.data.labelled import LabelledRows
+from workbench.data.labels import LabelSpace
+from workbench.data.parsing import Parsed, parse_split
+from workbench.data.splits import Known, hold_out, known_texts, overlap
+from workbench.data.text_keys import number_alike, number_equal, occurrences
+from workbench.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,79 @@ def inputs_of(texts: tuple[str, ...], joint: bool) -> tuple[Input, ...]:
 
 
 @dataclass(frozen=True)
+class TaskPart:
+    """What one task has of the examples of a split."""
+
+    rows: LabelledRows[Any]
+    row_of: NDArray[np.int32]
+    """By example, the number of its row, or -1 where the task does not label it."""
+
+    @property
+    def labelled(self) -> NDArray[np.int64]:
+        """Numbers of the examples that it labels, ascending."""
+        return np.flatnonzero(self.row_of >= 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples(Column[Example]):
+    """The examples of a split: which rows of which tasks each one is put together from."""
+
+    parts: Mapping[str, TaskPart]
+    """By task."""
+    first_part: Repeated[str]
+    """Of each example the task that reads it first."""
+
+    def __len__(self) -> int:
+        return len(self.first_part)
+
+    def at(self, row: int) -> Example:
+        labels: dict[str, Label] = {}
+        joint = set()
+        for task, part in self.parts.items():
+            own = int(part.row_of[row])
+            if own >= 0:
+                labels[task] = part.rows.labels.at(own)
+                if part.rows.joint:
+                    joint.add(task)
+        part = self.parts[self.first_part.at(row)]
+        own = int(part.row_of[row])
+        return Example(part.rows.texts_at(own), labels, part.rows.places.at(own), frozenset(joint))
+
+    def take(self, rows: Numbers) -> Examples:
+        parts = {task: TaskPart(part.rows, part.row_of[rows]) for task, part in self.parts.items()}
+        return Examples(parts, self.first_part.take(rows))
+
+    @property
+    def places(self) -> Column[str]:
+        """Where each one was read first."""
+
+        def place(row: int) -> str:
+            part = self.parts[self.first_part.at(row)]
+            return part.rows.places.at(int(part.row_of[row]))
+
+        return Computed(place, np.arange(len(self)))
+
+    @property
+    def tasks(self) -> Repeated[frozenset[str]]:
+        """The tasks that label each example."""
+        flags = np.stack([part.row_of >= 0 for part in self.parts.values()])
+        numbers, firsts = number_equal(*flags)
+        names = list(self.parts)
+        sets = (frozenset(names[at] for at in np.flatnonzero(one)) for one in flags.T[firsts])
+        return Repeated(tuple(sets), numbers.astype(np.int32))
+
+    def labels_of(self, task: str) -> Column[Any]:
+        """The labels of one task, of those examples that it labels."""
+        part = self.parts[task]
+        return part.rows.labels.take(part.row_of[part.labelled])
+
+
+@dataclass(frozen=True)
 class Split:
     """The examples of train, dev or test, of all tasks together."""
 
     name: str
-    examples: tuple[Example, ...]
+    examples: Examples
 
 
 @dataclass(frozen=True)
@@ -82,22 +154,26 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
         DataError: A source is absent or malformed, or a dev label does not occur in train.
     """
     notes = _Notes()
-    train = {name: _read_task(config, name, "train", notes) for name in config.tasks}
+    parsed = parse_split(config, "train", config.tasks.keys())
+    train = {name: _task_rows(config, name, "train", parsed[name], notes) for name in config.tasks}
     labels: dict[str, LabelSpace] = {}
-    dev: dict[str, list[Labelled[Any]]] = {}
     for name, task in config.tasks.items():
         # Of all that train has, drawn or not: a label is not unknown for being rare.
         labels[name] = KINDS[task.kind].label_space(name, task, notes.labels[name])
-        if task.data.dev is None and task.data.dev_share > 0:
+    shared = [name for name, task in config.tasks.items() if _shares_train(task.data)]
+    parsed = parse_split(config, "dev", [name for name in config.tasks if name not in shared])
+    dev: dict[str, LabelledRows[Any]] = {}
+    for name in config.tasks:
+        if name in shared:
             train[name], dev[name] = _divide(config, name, train[name])
         else:
-            dev[name] = _read_task(config, name, "dev", notes, labels[name])
+            dev[name] = _task_rows(config, name, "dev", parsed[name], notes, labels[name])
     told = overlap(
-        *({name: [item.texts for item in found[name]] for name in found} for found in (train, dev))
+        *({name: _known(rows) for name, rows in found.items()} for found in (train, dev))
     )
     return Corpus(
-        _merge("train", train),
-        _merge("dev", dev),
+        merge("train", train),
+        merge("dev", dev),
         labels,
         notes.unlabelled,
         (*notes.said, *told),
@@ -116,22 +192,48 @@ def read_evaluation_split(
         DataError: No task has such a split, or a label is not in the label space.
     """
     notes = _Notes()
-    found: dict[str, list[Labelled[Any]]] = {}
+    of = {
+        task: "train" if _shares_train(settings.data) and name in ("train", "dev") else name
+        for task, settings in config.tasks.items()
+    }
+    parsed: dict[str, Parsed] = {}
+    for split in dict.fromkeys(of.values()):
+        parsed |= parse_split(config, split, [task for task in of if of[task] == split])
+    found: dict[str, LabelledRows[Any]] = {}
     for task, settings in config.tasks.items():
-        shared = settings.data.dev is None and settings.data.dev_share > 0
-        if shared and name in ("train", "dev"):
-            parts = _divide(config, task, _read_task(config, task, "train", notes, labels[task]))
-            found[task] = parts[("train", "dev").index(name)]
-        else:
-            found[task] = _read_task(config, task, name, notes, labels[task])
-    split = _merge(name, found)
-    if not split.examples:
+        rows = _task_rows(config, task, of[task], parsed[task], notes, labels[task])
+        if _shares_train(settings.data) and name in ("train", "dev"):
+            rows = _divide(config, task, rows)[("train", "dev").index(name)]
+        found[task] = rows
+    split_read = merge(name, found)
+    if not len(split_read.examples):
         raise DataError(
             f"No task of this experiment has a {name} split.",
             where=f"[tasks.….data], {name}",
             next_step=f'add {name} = "…" to a task, or evaluate another split',
         )
-    return split, notes.unlabelled
+    return split_read, notes.unlabelled
+
+
+def merge(split: str, found: Mapping[str, LabelledRows[Any]]) -> Split:
+    """Each text once, but for tasks that read it apart: the k-th occurrence of a text in one task
+    is that in another.
+    """
+    names = list(found)
+    tables = list(found.values())
+    keys, _ = number_alike(np.concatenate([rows.row_keys for rows in tables]))
+    times = np.concatenate([occurrences(rows.row_keys) for rows in tables])
+    sizes = [len(rows) for rows in tables]
+    owners = np.repeat([at if rows.alone else -1 for at, rows in enumerate(tables)], sizes)
+    examples, firsts = number_equal(keys, times, owners)
+    ends = np.cumsum(sizes)
+    parts = {}
+    for name, rows, own in zip(names, tables, np.split(examples, ends[:-1]), strict=True):
+        row_of = np.full(len(firsts), -1, np.int32)
+        row_of[own] = np.arange(len(rows))
+        parts[name] = TaskPart(rows, row_of)
+    first_part = np.searchsorted(ends, firsts, side="right").astype(np.int16)
+    return Split(split, Examples(parts, Repeated(tuple(names), first_part)))
 
 
 @dataclass
@@ -140,85 +242,59 @@ class _Notes:
 
     unlabelled: dict[str, int] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
-    rows: dict[tuple[object, ...], list[Row]] = field(default_factory=dict)
-    """Several tasks often read one file: it is parsed once."""
-    labels: dict[str, list[Any]] = field(default_factory=dict)
+    labels: dict[str, Column[Any]] = field(default_factory=dict)
     """All of a task's train, before some examples are drawn."""
 
 
-def _read_task(
+def _task_rows(
     config: ExperimentConfig,
     name: str,
     split: str,
+    parsed: Parsed,
     notes: _Notes,
     space: LabelSpace | None = None,
-) -> list[Labelled[Any]]:
+) -> LabelledRows[Any]:
     """The labelled rows of one task. With a label space, a label beyond it is an error."""
     task = config.tasks[name]
-    data, kind = task.data, KINDS[task.kind]
-    source = (data.dataset, data.subset, data.source_of(split), data.format)
-    key = (*source, *kind.reading_settings(data))
-    if key not in notes.rows:
-        notes.rows[key] = read_split(data, split)
-    rows = notes.rows[key]
-    parsed = [found for row in rows if (found := kind.parse(name, task, row))]
-    if len(parsed) < len(rows):
-        notes.unlabelled[f"{name}/{split}"] = len(rows) - len(parsed)
-    if split == "train" and not parsed:
+    kind, rows = KINDS[task.kind], parsed.rows
+    if parsed.unlabelled:
+        notes.unlabelled[f"{name}/{split}"] = parsed.unlabelled
+    if split == "train" and not len(rows):
         raise DataError(
             f'Task "{name}": no row of train has a label.',
-            where=str(data.train),
+            where=str(task.data.train),
             next_step="check the column names in [tasks.….data]",
         )
-    parsed, told = kind.adapt(task, parsed, f"{name}/{split}", space)
+    rows, told = kind.adapt(task, rows, f"{name}/{split}", space)
     notes.said += told
     if split == "train":
-        notes.labels[name] = [item.label for item in parsed]
-        parsed = kind.drawn(task, parsed, config.seed)
+        notes.labels[name] = rows.labels
+        rows = kind.drawn(task, rows, config.seed)
     if space is not None:
-        for item in parsed:
-            kind.check(space, item.label, item.row)
-    return parsed
+        kind.check_all(space, rows)
+    return rows
+
+
+def _shares_train(data: DataConfig) -> bool:
+    """Whether dev is a share of train."""
+    return data.dev is None and data.dev_share > 0
 
 
 def _divide(
-    config: ExperimentConfig, name: str, labelled: list[Labelled[Any]]
-) -> tuple[list[Labelled[Any]], list[Labelled[Any]]]:
+    config: ExperimentConfig, name: str, labelled: LabelledRows[Any]
+) -> tuple[LabelledRows[Any], LabelledRows[Any]]:
     """Train and dev out of train, by the task's `dev_share`."""
     task = config.tasks[name]
-    held = hold_out(
-        [item.key for item in labelled],
-        task.data.dev_share,
-        config.seed,
-        [KINDS[task.kind].stratum(item.label) for item in labelled],
+    stratum = KINDS[task.kind].stratum
+    labels = labelled.labels
+    strata = (
+        labels.map(lambda label, row: stratum(label))
+        if isinstance(labels, Repeated)
+        else Computed(lambda row: stratum(labels.at(row)), np.arange(len(labels)))
     )
-    train, dev = (
-        [item for item in labelled if (item.key in held) == is_held] for is_held in (False, True)
-    )
-    return train, dev
+    held = hold_out(labelled.keys, task.data.dev_share, config.seed, strata)
+    return labelled.take(np.flatnonzero(~held)), labelled.take(np.flatnonzero(held))
 
 
-def _merge(split: str, found: Mapping[str, Sequence[Labelled[Any]]]) -> Split:
-    """Each text once, but for tasks that read it apart: the k-th occurrence of a text in one task
-    is that in another.
-    """
-    examples: dict[tuple[tuple[str, ...], int, str], tuple[dict[str, Label], str, set[str]]] = {}
-    for name, labelled in found.items():
-        occurrences: defaultdict[tuple[str, ...], int] = defaultdict(int)
-        for item in labelled:
-            number = occurrences[item.texts]
-            occurrences[item.texts] += 1
-            owner = name if item.alone else ""
-            labels, _, joint = examples.setdefault(
-                (item.texts, number, owner), ({}, item.row.place, set())
-            )
-            labels[name] = item.label
-            if item.joint:
-                joint.add(name)
-    return Split(
-        split,
-        tuple(
-            Example(texts, labels, place, frozenset(joint))
-            for (texts, _, _), (labels, place, joint) in examples.items()
-        ),
-    )
+def _known(rows: LabelledRows[Any]) -> Known:
+    return known_texts(rows.bare, rows.where.starts, rows.where.lengths)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +46,16 @@ class WordLabels:
     """Tag of each word, or `NO_LABEL`, `(words,)`."""
 
 
-def first_pieces(offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+Spans = Sequence[tuple[int, int]] | NDArray[np.integer[Any]]
+"""Begin and end of each word in characters, in order."""
+
+
+def first_pieces(offsets: NDArray[np.int64], spans: Spans) -> NDArray[np.int64]:
     """The first piece of each word.
 
     Args:
         offsets: Begin and end of each piece, `(pieces, 2)`; empty pieces are special tokens.
-        spans: Begin and end of each word, in order.
+        spans: Of the words.
 
     Returns:
         `(words,)`: the first piece that shares a character with the word, or `CUT` if none
@@ -59,10 +64,9 @@ def first_pieces(offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -
     """
     real = np.flatnonzero(offsets[:, 1] > offsets[:, 0])
     positions = np.full(len(spans), CUT, dtype=np.int64)
-    if not len(real) or not spans:
+    if not len(real) or not len(spans):
         return positions
-    begins = np.fromiter((begin for begin, _ in spans), dtype=np.int64, count=len(spans))
-    ends = np.fromiter((end for _, end in spans), dtype=np.int64, count=len(spans))
+    begins, ends = np.asarray(spans, dtype=np.int64).T
     piece_begins, piece_ends = offsets[real, 0], offsets[real, 1]
     # The first piece that ends after the word begins; it is the word's if it begins before its end.
     candidate = np.searchsorted(piece_ends, begins, side="right")
@@ -81,21 +85,21 @@ def first_pieces(offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]]) -
 
 
 def last_pieces(
-    offsets: NDArray[np.int64], spans: Sequence[tuple[int, int]], firsts: NDArray[np.int64]
+    offsets: NDArray[np.int64], spans: Spans, firsts: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """The last piece of each word.
 
     Args:
         offsets: Begin and end of each piece, `(pieces, 2)`; empty pieces are special tokens.
-        spans: Begin and end of each word, in order.
+        spans: Of the words.
         firsts: What `first_pieces` found.
 
     Returns:
         `(words,)`: the last piece that begins before the word ends, or `CUT`.
     """
     real = np.flatnonzero(offsets[:, 1] > offsets[:, 0])
-    if not len(real) or not spans:
+    if not len(real) or not len(spans):
         return firsts
-    ends = np.fromiter((end for _, end in spans), dtype=np.int64, count=len(spans))
+    ends = np.asarray(spans, dtype=np.int64)[:, 1]
     last = real[np.maximum(np.searchsorted(offsets[real, 0], ends, side="left") - 1, 0)]
     return np.where(firsts == CUT, CUT, np.maximum(last, firsts))

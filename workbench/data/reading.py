@@ -35,33 +35,37 @@ class Row:
     """Lines inside it that are no words: multiword ranges and empty nodes of CoNLL-U."""
 
 
-def read_split(data: DataConfig, split: str) -> list[Row]:
-    """All rows of one split.
+def read_split(data: DataConfig, split: str) -> Iterator[Row]:
+    """All rows of one split, one after the other.
 
     Args:
         data: Where the task's data is.
         split: train, dev or test.
 
-    Returns:
-        The rows in their order; empty if the config names no such split.
+    Yields:
+        The rows in their order; none if the config names no such split.
 
     Raises:
         DataError: The source is absent, malformed, or has no rows.
     """
     source = data.source_of(split)
     if source is None:
-        return []
-    if data.dataset is not None:
-        rows = list(_hub_rows(data.dataset, data.subset, source))
-    else:
-        rows = list(_file_rows(Path(source), data))
-    if not rows:
+        return
+    rows = (
+        _file_rows(Path(source), data)
+        if data.dataset is None
+        else _hub_rows(data.dataset, data.subset, source)
+    )
+    is_empty = True
+    for row in rows:
+        is_empty = False
+        yield row
+    if is_empty:
         raise DataError(
             f"{source} has no rows.",
             where=f"{split} of {data.dataset or source}",
             next_step="give a file with at least one example, or leave the split out",
         )
-    return rows
 
 
 def column(row: Row, name: str) -> Any:

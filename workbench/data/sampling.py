@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.data.columns import Repeated
 from workbench.shares import ShareRule, Shares, exposures, planned_shares, task_overlap
 
 WINDOW_BATCHES = 8
@@ -93,10 +94,14 @@ class SamplingPlan:
         self._rule = rule
         self._batch_size, self._epochs, self._seed = batch_size, epochs, seed
         self._buckets, self._one_task, self._budget = buckets, one_task, token_budget
-        self._labelled_by = labelled_by
-        self._members = {
-            task: np.flatnonzero([task in found for found in labelled_by]) for task in tasks
+        self._labelled_by = Repeated.of(labelled_by)
+        self._labels = {
+            task: np.array([task in found for found in self._labelled_by.values], np.bool_)
+            for task in tasks
         }
+        """By task, which of the sets of tasks it is in."""
+        codes = self._labelled_by.codes
+        self._members = {task: np.flatnonzero(own[codes]) for task, own in self._labels.items()}
         self._sizes = {task: len(members) for task, members in self._members.items()}
         # Where no task has both texts and a share, there is nobody to draw for.
         has_shares = any(planned_shares(rule, self._sizes, 0.5).values())
@@ -105,6 +110,9 @@ class SamplingPlan:
             updates * batch_size if updates else self._natural_length(epoch)
         )
         self._built: tuple[int, list[Indices]] | None = None
+        self._counted: dict[int, int] = {}
+        self._passes: dict[tuple[int, ...], tuple[int, Indices]] = {}
+        """The last pass that was made of each row of passes, with its number."""
 
     @cached_property
     def total_steps(self) -> int:
@@ -127,7 +135,9 @@ class SamplingPlan:
         """How many batches an epoch has."""
         if self._is_natural and not self._one_task and not self._budget:
             return steps_per_epoch(self.examples_per_epoch, self._batch_size)
-        return len(self.batches(epoch))
+        if epoch not in self._counted:
+            self._counted[epoch] = self._count(epoch)
+        return self._counted[epoch]
 
     def position(self, step: int) -> tuple[int, int]:
         """The epoch that comes after `step` updates, and how many of its batches are done."""
@@ -153,16 +163,18 @@ class SamplingPlan:
 
     def drawn(self, indices: Sequence[int]) -> Shares:
         """What part of the labelled texts among these examples each trained task has."""
-        counts = {
-            task: sum(task in self._labelled_by[index] for index in indices)
-            for task in self._members
-        }
+        sets = np.bincount(
+            self._labelled_by.codes[np.asarray(indices, np.int64)],
+            minlength=len(self._labelled_by.values),
+        )
+        counts = {task: int(sets[own].sum()) for task, own in self._labels.items()}
         total = sum(counts.values())
         return {task: count / total if total else 0.0 for task, count in counts.items()}
 
     @cached_property
     def _overlap(self) -> dict[str, Shares]:
-        return task_overlap(self._labelled_by, list(self._members))
+        values, counts = self._labelled_by.values, self._labelled_by.counts.tolist()
+        return task_overlap(zip(values, counts, strict=True), list(self._members))
 
     def _natural_length(self, epoch: str) -> int:
         if epoch == "all" or self._is_natural:
@@ -171,6 +183,20 @@ class SamplingPlan:
         shares = planned_shares(self._rule, self._sizes, 0.5)
         needed = [self._sizes[task] / share for task, share in shares.items() if share > 0]
         return max(1, round(min(needed) if epoch == "smallest" else max(needed)))
+
+    def _count(self, epoch: int) -> int:
+        """How many batches an epoch has, without making them unless lengths decide."""
+        if self._budget:
+            return len(self.batches(epoch))
+        if self._is_natural:
+            of_each = np.bincount(self._homes[self._order(epoch)]).tolist()
+            return sum(steps_per_epoch(texts, self._batch_size) for texts in of_each)
+        return sum(
+            sum(steps_per_epoch(texts, self._batch_size) for texts in quota.values())
+            if self._one_task
+            else steps_per_epoch(sum(quota.values()), self._batch_size)
+            for quota in self._quotas(epoch)
+        )
 
     # --- Every text as it comes ---
 
@@ -185,8 +211,7 @@ class SamplingPlan:
                 buckets=self._buckets,
             )
         random = np.random.default_rng([self._seed, epoch, 1])
-        begin = epoch * self.examples_per_epoch
-        order = _stream(texts, (self._seed,), begin, self.examples_per_epoch)
+        order = self._order(epoch)
         groups = self._by_home(order) if self._one_task else [order]
         batches = [
             batch
@@ -202,19 +227,30 @@ class SamplingPlan:
         ]
         return _shuffled(batches, random) if self._one_task else batches
 
+    def _order(self, epoch: int) -> Indices:
+        """The texts of an epoch at random."""
+        begin, count = epoch * self.examples_per_epoch, self.examples_per_epoch
+        return self._stream(len(self._lengths), (self._seed,), begin, count)
+
     def _by_home(self, order: Indices) -> list[Indices]:
-        """The texts by the task that they belong to: of several the one with the fewest."""
+        """The texts by the task that they belong to."""
+        homes = self._homes[order]
+        found = (order[homes == number] for number in range(len(self._members) + 1))
+        return [group for group in found if len(group)]
+
+    @cached_property
+    def _homes(self) -> Indices:
+        """Which task each text belongs to, from the one with the fewest: of several the first."""
         rarest = sorted(self._members, key=lambda task: self._sizes[task])
         place = {task: number for number, task in enumerate(rarest)}
-        homes = np.array(
+        homes_of_sets = np.array(
             [
                 min((place[task] for task in found if task in place), default=len(place))
-                for found in self._labelled_by
+                for found in self._labelled_by.values
             ],
             dtype=np.int64,
         )
-        found = (order[homes[order] == number] for number in range(len(place) + 1))
-        return [group for group in found if len(group)]
+        return homes_of_sets[self._labelled_by.codes]
 
     # --- Drawn for tasks ---
 
@@ -226,7 +262,7 @@ class SamplingPlan:
             drawn = {}
             for task, count in quota.items():
                 key = (self._seed, zlib.crc32(task.encode()))
-                places = _stream(self._sizes[task], key, taken[task], count)
+                places = self._stream(self._sizes[task], key, taken[task], count)
                 taken[task] += count
                 texts = self._members[task][places]
                 if self._buckets:
@@ -254,6 +290,20 @@ class SamplingPlan:
             for task, count in self._totals(earlier).items():
                 taken[task] += count
         return taken
+
+    def _stream(self, size: int, key: tuple[int, ...], begin: int, count: int) -> Indices:
+        """A stretch of the endless row of shuffled passes over `size` things."""
+        parts = []
+        while count > 0:
+            number, at = divmod(begin, size)
+            if self._passes.get(key, (-1,))[0] != number:
+                # The order of `epoch_batches` where the key is the seed alone.
+                order = np.random.default_rng([*key, number]).permutation(size)
+                self._passes[key] = (number, order)
+            part = self._passes[key][1][at : at + count]
+            parts.append(part)
+            begin, count = begin + len(part), count - len(part)
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
     def _totals(self, epoch: int) -> dict[str, int]:
         if epoch not in self._epoch_totals:
@@ -354,22 +404,3 @@ def _cut(texts: Indices, lengths: Indices, *, batch_size: int, budget: int) -> l
 
 def _shuffled(batches: list[Indices], random: np.random.Generator) -> list[Indices]:
     return [batches[number] for number in random.permutation(len(batches))]
-
-
-def _stream(size: int, key: tuple[int, ...], begin: int, count: int) -> Indices:
-    """A stretch of the endless row of shuffled passes over `size` things."""
-    parts = []
-    while count > 0:
-        number, at = divmod(begin, size)
-        part = _pass(size, key, number)[at : at + count]
-        parts.append(part)
-        begin, count = begin + len(part), count - len(part)
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
-
-
-@lru_cache(maxsize=32)
-def _pass(size: int, key: tuple[int, ...], number: int) -> Indices:
-    # The order of `epoch_batches` where the key is the seed alone.
-    order = np.random.default_rng([*key, number]).permutation(size)
-    order.flags.writeable = False
-    return order

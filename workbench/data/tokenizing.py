@@ -7,8 +7,9 @@ serves every task, whether its labels belong to the text or to its words.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ from numpy.typing import NDArray
 from tokenizers import Encoding
 from tokenizers import Tokenizer as BackEnd
 
-from workbench.data.examples import Split
+from workbench.data.columns import Column, Computed, Numbers, Repeated, Stretches
+from workbench.data.examples import Split, TaskPart
+from workbench.data.inputs import Input, Inputs, pair_key, tokenized
 from workbench.data.kinds import KINDS, EncodedLabel
 from workbench.data.labels import LabelSpace
 from workbench.data.masking import Vocabulary
+from workbench.data.piece_column import PieceColumn
 from workbench.data.pieces import Pieces
+from workbench.data.text_keys import number_alike, number_equal
 from workbench.data.word_tokenizing import WordTokenizer
 from workbench.errors import CheckpointError, ConfigError
 
@@ -123,9 +128,7 @@ class Tokenizer:
                 where="[backbone] max_length",
                 next_step='raise it, or read the texts one by one with pair = "two"',
             )
-        found = [
-            _pieces(encoding, self.pad_id) for encoding in self._back_end.encode_batch(list(texts))
-        ]
+        found = _pieces_of(self._back_end.encode_batch(list(texts)), self.pad_id)
         if any(_run_together(pieces) for pieces in found):
             raise ConfigError(
                 "The backbone's tokenizer puts nothing between two texts that are read as one.",
@@ -133,6 +136,11 @@ class Tokenizer:
                 next_step='read them one by one with pair = "two", or take another backbone',
             )
         return found
+
+    @cached_property
+    def highest_id(self) -> int:
+        """What no number of a piece exceeds."""
+        return max(self._back_end.get_vocab(with_added_tokens=True).values(), default=0)
 
     @cached_property
     def vocabulary(self) -> Vocabulary | None:
@@ -165,19 +173,34 @@ class Tokenizer:
         self._back_end.enable_truncation(self.max_length)
 
 
-def _pieces(encoding: Encoding, filler: int) -> Pieces:
-    is_pair = encoding.n_sequences > 1
-    # A tokenizer without special tokens makes no piece of an empty text; a model needs one.
-    ids, offsets = (encoding.ids, encoding.offsets) if encoding.ids else ([filler], [(0, 0)])
-    return Pieces(
-        ids=np.asarray(ids, dtype=np.int64),
-        offsets=np.asarray(offsets, dtype=np.int64).reshape(-1, 2),
-        is_cut=bool(encoding.overflowing),
-        segments=np.asarray(encoding.type_ids, dtype=np.int64) if is_pair else None,
-        sources=np.array([-1 if of is None else of for of in encoding.sequence_ids], dtype=np.int64)
-        if is_pair
-        else None,
-    )
+def _pieces_of(encodings: Sequence[Encoding], filler: int) -> list[Pieces]:
+    # Arrays of all texts at once: one for each text would take a third of the tokenizer's time.
+    lengths = [len(encoding.ids) for encoding in encodings]
+    total = sum(lengths)
+    ids = np.fromiter(chain.from_iterable(one.ids for one in encodings), np.int64, total)
+    bounds = chain.from_iterable(chain.from_iterable(one.offsets for one in encodings))
+    offsets = np.fromiter(bounds, np.int64, 2 * total).reshape(-1, 2)
+    found, begin = [], 0
+    for encoding, length in zip(encodings, lengths, strict=True):
+        end = begin + length
+        is_pair = encoding.n_sequences > 1
+        found.append(
+            Pieces(
+                # A tokenizer without special tokens makes no piece of an empty text; a model
+                # needs one.
+                ids=ids[begin:end] if length else np.array([filler]),
+                offsets=offsets[begin:end] if length else np.zeros((1, 2), np.int64),
+                is_cut=bool(encoding.overflowing),
+                segments=np.asarray(encoding.type_ids, dtype=np.int64) if is_pair else None,
+                sources=np.array(
+                    [-1 if of is None else of for of in encoding.sequence_ids], dtype=np.int64
+                )
+                if is_pair
+                else None,
+            )
+        )
+        begin = end
+    return found
 
 
 def _run_together(pieces: Pieces) -> bool:
@@ -191,36 +214,121 @@ AnyTokenizer = Tokenizer | WordTokenizer
 
 
 @dataclass(frozen=True)
+class EncodedPart:
+    """What one task has of the encoded examples of a split."""
+
+    labels: Column[EncodedLabel]
+    """Of each of its rows."""
+    row_of: NDArray[np.int32]
+    """By example, the number of its row, or -1 where the task does not label it."""
+    reads: Stretches
+    inputs: NDArray[np.int64]
+    """Numbers of the inputs that each row reads, one row after the other."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedExamples(Column[EncodedExample]):
+    """The examples of a split as numbers, in flat arrays."""
+
+    parts: Mapping[str, EncodedPart]
+    """By task."""
+    tasks: Repeated[frozenset[str]]
+    """The tasks that label each example."""
+    pieces: PieceColumn
+    """Of each different input of all examples."""
+    rows: Stretches
+    inputs: NDArray[np.int64]
+    """Numbers of the inputs of each example, each once, one example after the other."""
+    places: Column[str]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def at(self, row: int) -> EncodedExample:
+        own = self.inputs[self.rows.of(row)].tolist()
+        labels, reads = {}, {}
+        for task, part in self.parts.items():
+            number = int(part.row_of[row])
+            if number >= 0:
+                labels[task] = part.labels.at(number)
+                given = part.inputs[part.reads.of(number)].tolist()
+                reads[task] = tuple(map(own.index, given))
+        return EncodedExample(tuple(map(self.pieces.at, own)), labels, self.places.at(row), reads)
+
+    def take(self, rows: Numbers) -> EncodedExamples:
+        return EncodedExamples(
+            {
+                task: EncodedPart(part.labels, part.row_of[rows], part.reads, part.inputs)
+                for task, part in self.parts.items()
+            },
+            self.tasks.take(rows),
+            self.pieces,
+            self.rows.take(rows),
+            self.inputs,
+            self.places.take(rows),
+        )
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """Pieces of each example's longest row, `(examples,)`."""
+        lengths = self.pieces.lengths[self.inputs[self.rows.places()]]
+        if not len(lengths):
+            return lengths
+        return np.maximum.reduceat(lengths, np.cumsum(self.rows.lengths) - self.rows.lengths)
+
+    @property
+    def used_pieces(self) -> PieceColumn:
+        """Those of the inputs that some example has."""
+        return self.pieces.take(np.unique(self.inputs[self.rows.places()]))
+
+    def of(self, tasks: Collection[str]) -> EncodedExamples:
+        """What these tasks label, with their labels alone."""
+        parts = {task: part for task, part in self.parts.items() if task in tasks}
+        is_theirs = np.array([not one.isdisjoint(tasks) for one in self.tasks.values], np.bool_)
+        kept = self.take(np.flatnonzero(is_theirs[self.tasks.codes]))
+        return EncodedExamples(
+            {task: kept.parts[task] for task in parts},
+            kept.tasks.map(lambda found, row: found & set(tasks)),
+            kept.pieces,
+            kept.rows,
+            kept.inputs,
+            kept.places,
+        )
+
+
+@dataclass(frozen=True)
 class EncodedSplit:
     """A split as the engine takes it."""
 
     name: str
-    examples: tuple[EncodedExample, ...]
+    examples: Sequence[EncodedExample]
     cut: Mapping[str, int]
     """Texts that were longer than the maximum length, by task."""
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Pieces of each example's longest row, `(examples,)`."""
-        return np.fromiter(
-            (example.length for example in self.examples), np.int64, len(self.examples)
-        )
+        if isinstance(self.examples, EncodedExamples):
+            return self.examples.lengths
+        return np.fromiter((one.length for one in self.examples), np.int64, len(self.examples))
+
+    @property
+    def table(self) -> EncodedExamples:
+        """The examples as what `encode_split` makes."""
+        assert isinstance(self.examples, EncodedExamples)
+        return self.examples
+
+    def labelled(self, task: str) -> NDArray[np.int64]:
+        """Numbers of the examples that a task labels, ascending."""
+        return np.flatnonzero(self.table.parts[task].row_of >= 0)
 
     def of(self, tasks: Collection[str]) -> EncodedSplit:
         """What these tasks label, with their labels alone."""
-        examples = (
-            replace(
-                example,
-                labels={task: label for task, label in example.labels.items() if task in tasks},
-            )
-            for example in self.examples
-            if not example.labels.keys().isdisjoint(tasks)
-        )
-        return EncodedSplit(self.name, tuple(examples), self.cut)
+        return EncodedSplit(self.name, self.table.of(tasks), self.cut)
 
 
-PieceMaker = Callable[[list[str | tuple[str, str]]], list[Pieces]]
-"""Makes the pieces of texts: `Tokenizer.pieces`, or one that keeps them."""
+PieceMaker = Callable[[Inputs], PieceColumn]
+"""Makes the pieces of texts."""
 
 
 def encode_split(
@@ -237,20 +345,78 @@ def encode_split(
         labels: Label space of every task.
         make_pieces: What stands in for the tokenizer's own method.
     """
-    inputs = [example.inputs for example in split.examples]
-    different = dict.fromkeys(row for rows, _ in inputs for row in rows)
-    made = (make_pieces or tokenizer.pieces)(list(different))
-    pieces = dict(zip(different, made, strict=True))
-    cut = dict.fromkeys(labels, 0)
-    encoded = []
-    for example, (rows, reads) in zip(split.examples, inputs, strict=True):
-        given = tuple(pieces[row] for row in rows)
-        numbered: dict[str, EncodedLabel] = {}
-        for task, label in example.labels.items():
-            space, own = labels[task], [given[number] for number in reads[task]]
-            cut[task] += any(one.is_cut for one in own)
-            kind = KINDS[space.kind]
-            found = kind.number(space, label, own[0], example.place)
-            numbered[task] = kind.finish(found, own[0], tokenizer, new=False)
-        encoded.append(EncodedExample(given, numbered, example.place, reads))
-    return EncodedSplit(split.name, tuple(encoded), cut)
+    examples = split.examples
+    read = {task: _Read(part) for task, part in examples.parts.items()}
+    inputs, numbers = _different(list(read.values()))
+    pieces = make_pieces(inputs) if make_pieces else tokenized(tokenizer, inputs)
+    cut, parts = dict.fromkeys(labels, 0), {}
+    for (task, one), own in zip(read.items(), numbers, strict=True):
+        part, space = examples.parts[task], labels[task]
+        is_cut = pieces.is_cut[own]
+        if len(own):
+            is_cut = np.logical_or.reduceat(is_cut, one.reads.starts)
+        cut[task] = int(is_cut[part.row_of[part.labelled]].sum())
+        firsts = pieces.take(own[one.reads.starts])
+        column = KINDS[space.kind].number_all(space, part.rows, firsts, tokenizer)
+        parts[task] = EncodedPart(column, part.row_of, one.reads, own)
+    rows, row_inputs = _each_once(
+        np.concatenate([one.examples for one in read.values()]),
+        np.concatenate(numbers),
+        len(examples),
+    )
+    encoded = EncodedExamples(parts, examples.tasks, pieces, rows, row_inputs, examples.places)
+    return EncodedSplit(split.name, encoded, cut)
+
+
+class _Read:
+    """What one task reads: of each of its rows every text, or two as one."""
+
+    def __init__(self, part: TaskPart) -> None:
+        self._rows = rows = part.rows
+        counts = np.ones(len(rows), np.int32) if rows.joint else rows.where.lengths
+        self.reads = Stretches.one_after_the_other(counts)
+        self._texts = rows.where.starts if rows.joint else rows.where.places()
+        self.keys = rows.text_keys[self._texts]
+        if rows.joint:
+            both = (rows.text_keys[first : first + 2].tobytes() for first in self._texts.tolist())
+            self.keys = np.frombuffer(b"".join(map(pair_key, both)), "V16")
+        example_of = np.full(len(rows), -1, np.int64)
+        example_of[part.row_of[part.labelled]] = part.labelled
+        self.examples = np.repeat(example_of, counts)
+        """Of each input, the example; -1 for a row that is in none."""
+        self.is_pair = np.full(len(self.keys), rows.joint)
+
+    def text(self, number: int) -> Input:
+        """An input by its number."""
+        first = int(self._texts[number])
+        one = self._rows.all_texts.at(first)
+        return (one, self._rows.all_texts.at(first + 1)) if self._rows.joint else one
+
+
+def _different(read: Sequence[_Read]) -> tuple[Inputs, list[NDArray[np.int64]]]:
+    """What all tasks read, each once, and for each task the numbers of its own inputs."""
+    keys = np.concatenate([one.keys for one in read])
+    numbers, firsts = number_alike(keys)
+    ends = np.cumsum([len(one.keys) for one in read])
+    reader = np.searchsorted(ends, firsts, side="right")
+    begins = ends - [len(one.keys) for one in read]
+
+    def text(number: int) -> Input:
+        one = int(reader[number])
+        return read[one].text(int(firsts[number] - begins[one]))
+
+    is_pair = np.concatenate([one.is_pair for one in read])[firsts]
+    inputs = Inputs(Computed(text, np.arange(len(firsts))), keys[firsts], is_pair)
+    return inputs, np.split(numbers, ends[:-1])
+
+
+def _each_once(
+    example: NDArray[np.int64], inputs: NDArray[np.int64], examples: int
+) -> tuple[Stretches, NDArray[np.int64]]:
+    """The inputs of each example, each once, in the order in which its tasks read them."""
+    order = np.argsort(example, kind="stable")
+    order = order[np.count_nonzero(example < 0) :]
+    example, inputs = example[order], inputs[order]
+    _, firsts = number_equal(example, inputs)
+    counts = np.bincount(example[firsts], minlength=examples)
+    return Stretches.one_after_the_other(counts), inputs[firsts]

@@ -69,6 +69,11 @@ class WordTokenizer:
             self._pair(*text) if isinstance(text, tuple) else self._pieces(text) for text in texts
         ]
 
+    @property
+    def highest_id(self) -> int:
+        """What no number of a word or character exceeds."""
+        return FIRST + max(len(self.words), len(self.characters))
+
     def is_like(self, other: object) -> bool:
         """Whether the other has the same words and characters under the same numbers."""
         return isinstance(other, WordTokenizer) and (self.words, self.characters) == (

@@ -179,11 +179,8 @@ def _parts(started: RunStarted) -> Iterator[PlannedPart]:
 
 def _lengths(run: Run) -> dict[str, list[int]]:
     """Pieces of each text of train, by task that labels it."""
-    found: dict[str, list[int]] = {name: [] for name in run.config.tasks}
-    for example in run.train_split.examples:
-        for name in example.labels:
-            found[name].append(example.length)
-    return found
+    split = run.train_split
+    return {name: split.lengths[split.labelled(name)].tolist() for name in run.config.tasks}
 
 
 def _length_steps(lengths: Sequence[int]) -> tuple[int, ...]:
@@ -196,11 +193,7 @@ def _tasks(
     run: Run, started: RunStarted, lengths: Mapping[str, Sequence[int]], steps: tuple[int, ...]
 ) -> Iterator[PlannedTask]:
     for told in started.tasks:
-        given = [
-            example.labels[told.task]
-            for example in run.corpus.train.examples
-            if told.task in example.labels
-        ]
+        given = run.corpus.train.examples.labels_of(told.task)
         counts, _ = np.histogram(lengths[told.task], bins=[0, *(step + 0.5 for step in steps)])
         tally = KINDS[told.kind].tally(given)
         scores = np.asarray(KINDS[told.kind].scores(given), dtype=np.float64)

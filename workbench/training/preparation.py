@@ -78,7 +78,7 @@ def prepare(
         heads=freezing.heads,
         patterns=freezing.patterns,
     )
-    make_pieces: PieceMaker = backbone.tokenizer.pieces
+    make_pieces: PieceMaker | None = None
     if config.cache.tokens and isinstance(backbone.tokenizer, Tokenizer):
         make_pieces = partial(
             cached_pieces,
@@ -204,10 +204,7 @@ def _started(run: Run) -> RunStarted:
                 task=name,
                 kind=task.kind,
                 labels=run.corpus.labels[name].names,
-                examples={
-                    split.name: sum(name in example.labels for example in split.examples)
-                    for split in splits
-                },
+                examples={split.name: len(split.labelled(name)) for split in splits},
                 truncated={split.name: split.cut[name] for split in splits},
             )
             for name, task in run.config.tasks.items()
@@ -225,7 +222,7 @@ def _sampling_plan(config: ExperimentConfig, split: EncodedSplit) -> SamplingPla
     settings = config.sampling
     return SamplingPlan(
         split.lengths,
-        [frozenset(example.labels) for example in split.examples],
+        split.table.tasks,
         tasks=config.trained_tasks,
         rule=settings.rule,
         batch_size=config.training.batch_size,
@@ -265,7 +262,7 @@ def _count_parameters(model: torch.nn.Module) -> tuple[int, int]:
 
 def _pieces_of(split: EncodedSplit, model: MultiTaskModel, pad_id: int) -> Tensor:
     """All pieces that occur in a split or in what heads bring along, and padding."""
-    texts = [row.ids.ravel() for example in split.examples for row in example.rows]
+    texts = [np.unique(some.flat("ids")) for _, some in split.table.used_pieces.some_at_once()]
     for head in model.heads.values():
         if isinstance(head, Head) and (brought := head.extra_rows()) is not None:
             texts.append(brought[0].flatten().numpy())

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from builders import a_row, byte_level_tokenizer, spaces, wordpiece_tokenizer
+from builders import a_row, a_split, byte_level_tokenizer, spaces, wordpiece_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as BackEnd
 
 from workbench.data.batching import collate
-from workbench.data.examples import Example, Split
+from workbench.data.examples import Example
 from workbench.data.kinds import TextKeys
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import EncodedExample, Tokenizer, encode_split
@@ -86,7 +86,7 @@ def test_a_tokenizer_without_a_mark_between_two_texts_is_refused_for_pairs() -> 
 
 
 def test_every_text_is_tokenised_once_and_each_task_reads_its_own_rows() -> None:
-    labels = spaces(joint=["no", "yes"], two=["no", "yes"])
+    labels = spaces(two=["no", "yes"], joint=["no", "yes"])
     examples = (
         Example((FIRST, SECOND), {"two": "no", "joint": "yes"}, "x:1", frozenset(["joint"])),
         Example((SECOND, FIRST), {"two": "yes"}, "x:2"),
@@ -96,13 +96,13 @@ def test_every_text_is_tokenised_once_and_each_task_reads_its_own_rows() -> None
     pieces = tokenizer.pieces
     tokenizer.pieces = lambda texts: asked.extend(texts) or pieces(texts)  # type: ignore[method-assign]
 
-    encoded = encode_split(Split("train", examples), tokenizer, labels)
+    encoded = encode_split(a_split(labels, *examples), tokenizer, labels)
 
     assert asked == [FIRST, SECOND, (FIRST, SECOND)]
     one, two = encoded.examples
     assert one.reads == {"two": (0, 1), "joint": (2,)}
     assert two.reads == {"two": (0, 1)}
-    assert one.rows[0] is two.rows[1]
+    assert one.rows[0].ids.tolist() == two.rows[1].ids.tolist()
     assert encoded.lengths.tolist() == [len(one.rows[2].ids), len(one.rows[1].ids)]
 
 
@@ -114,7 +114,7 @@ def test_a_pair_is_cut_if_one_of_its_texts_is() -> None:
         Example(("old", "rain"), {"alike": 2.0}, "x:2"),
     )
 
-    encoded = encode_split(Split("train", examples), a_tokenizer(max_length=16), labels)
+    encoded = encode_split(a_split(labels, *examples), a_tokenizer(max_length=16), labels)
 
     assert encoded.cut == {"alike": 1, "mood": 0}
 

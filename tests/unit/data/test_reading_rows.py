@@ -16,12 +16,12 @@ ROWS = [{"text": "one, two", "label": "a"}, {"text": 'he said "no"', "label": "b
 
 def rows_of(file: Path, text: str | bytes, **data: Any) -> list[Row]:
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_split(ClassificationData(train=str(file), **data), "train")
+    return list(read_split(ClassificationData(train=str(file), **data), "train"))
 
 
 def conll(file: Path, text: str, **data: Any) -> list[Row]:
     file.write_text(text, encoding="utf-8")
-    return read_split(TaggingData(train=str(file), **data), "train")
+    return list(read_split(TaggingData(train=str(file), **data), "train"))
 
 
 def write_parquet(file: Path, rows: list[dict[str, Any]]) -> None:
@@ -50,7 +50,7 @@ def test_every_table_format_gives_the_same_rows(
 ) -> None:
     write(tmp_path / name)
 
-    rows = read_split(DataConfig(train=str(tmp_path / name)), "train")
+    rows = list(read_split(DataConfig(train=str(tmp_path / name)), "train"))
 
     assert [row.values for row in rows] == ROWS
     assert all(str(tmp_path / name) in row.place for row in rows)
@@ -76,7 +76,7 @@ def test_a_quoted_line_break_stays_in_its_field_and_lines_are_still_counted(tmp_
 
 
 def test_a_split_that_is_not_named_has_no_rows(tmp_path: Path) -> None:
-    assert read_split(DataConfig(train="x.jsonl"), "dev") == []
+    assert list(read_split(DataConfig(train="x.jsonl"), "dev")) == []
 
 
 # --- CoNLL --------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_a_column_outside_the_line_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["gone.jsonl", "gone.conll", "gone.csv", "gone.parquet"])
 def test_an_absent_file_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=r"gone\..* is not there") as caught:
-        read_split(DataConfig(train=str(tmp_path / name)), "train")
+        list(read_split(DataConfig(train=str(tmp_path / name)), "train"))
 
     assert "--data-root" in caught.value.next_step
 
@@ -182,7 +182,7 @@ def test_a_folder_in_place_of_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").mkdir()
 
     with pytest.raises(DataError, match="cannot be read"):
-        read_split(DataConfig(train=str(tmp_path / "a.jsonl")), "train")
+        list(read_split(DataConfig(train=str(tmp_path / "a.jsonl")), "train"))
 
 
 def test_an_unknown_ending_asks_for_the_format(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def hub_folder(tmp_path: Path) -> Path:
 def test_a_data_set_folder_gives_class_names_not_numbers(hub_folder: Path) -> None:
     data = ClassificationData(dataset=str(hub_folder), train="train")
 
-    rows = read_split(data, "train")
+    rows = list(read_split(data, "train"))
 
     assert [row.values["label"] for row in rows] == ["glad", "sad", None]
     assert rows[0].values["tags"] == ["O", "B-X"]
@@ -262,6 +262,6 @@ def test_a_split_that_the_data_set_lacks_is_an_error(hub_folder: Path) -> None:
     data = ClassificationData(dataset=str(hub_folder), train="training")
 
     with pytest.raises(DataError, match="cannot be loaded") as caught:
-        read_split(data, "train")
+        list(read_split(data, "train"))
 
     assert caught.value.where == f"{hub_folder}, split training"

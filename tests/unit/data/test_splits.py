@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from builders import a_task, an_experiment, events_of, sentences, write_corpus, write_jsonl
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from workbench.data.examples import read_corpus, read_evaluation_split
-from workbench.data.splits import draw, hold_out, overlap
+from workbench.data.splits import Known, bare_keys, draw, hold_out, known_texts, overlap
 from workbench.events import Warned
 
 TEXTS = st.lists(st.integers(0, 40).map(lambda number: f"text {number}"), max_size=60)
@@ -21,7 +22,7 @@ TEXTS = st.lists(st.integers(0, 40).map(lambda number: f"text {number}"), max_si
 def test_a_draw_takes_as_many_as_asked_in_their_order(
     texts: list[str], count: int, seed: int
 ) -> None:
-    drawn = draw(texts, count, seed)
+    drawn = draw(texts, count, seed).tolist()
 
     assert len(drawn) == min(count, len(texts))
     assert drawn == sorted(set(drawn))
@@ -42,7 +43,7 @@ def test_a_share_of_the_different_texts_is_held_out(
 ) -> None:
     different = len(set(texts))
 
-    held = hold_out(texts, share, seed)
+    held = {texts[at] for at in np.flatnonzero(hold_out(texts, share, seed))}
 
     assert held <= set(texts)
     assert len(held) == max(0, min(round(share * different), different - 1))
@@ -55,18 +56,26 @@ def test_a_share_of_the_different_texts_is_held_out(
 def test_what_is_held_out_has_each_label_by_its_share(
     label_of: dict[str, str], share: float
 ) -> None:
-    held = hold_out(list(label_of), share, 1, list(label_of.values()))
+    texts = list(label_of)
+    is_held = hold_out(texts, share, 1, list(label_of.values()))
+    held = {texts[at] for at in np.flatnonzero(is_held)}
 
     counts, kept = Counter(label_of.values()), Counter(label_of[text] for text in held)
     assert all(abs(kept[label] - share * count) < 1 + 1e-9 for label, count in counts.items())
     assert all(kept[label] < count for label, count in counts.items())
 
 
+def known(texts: list[str]) -> Known:
+    return known_texts(bare_keys(texts), np.arange(len(texts)), np.ones(len(texts), np.int64))
+
+
 def test_texts_in_train_and_dev_are_told_whatever_their_spaces_and_case() -> None:
     train = {"a": ["Ada left .", "x"], "b": ["y"], "c": []}
     dev = {"a": ["z"], "b": ["ada LEFT.", "X", "new"], "c": []}
 
-    (said,) = overlap(train, dev)
+    (said,) = overlap(
+        *({task: known(texts) for task, texts in found.items()} for found in (train, dev))
+    )
 
     assert said.startswith("b/dev: 2 of 3 text(s) are in train, too (of a)")
 

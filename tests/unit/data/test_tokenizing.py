@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import byte_level_tokenizer, metaspace_tokenizer, spaces, wordpiece_tokenizer
+from builders import a_split, byte_level_tokenizer, metaspace_tokenizer, spaces, wordpiece_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as BackEnd
 
-from workbench.data.examples import Example, Split
+from workbench.data.examples import Example
 from workbench.data.pieces import CUT, WordLabels, first_pieces, last_pieces
 from workbench.data.tokenizing import Tokenizer, encode_split
 from workbench.data.words import Words
@@ -153,8 +153,8 @@ def test_a_text_without_words_has_no_positions() -> None:
 
 def test_a_text_is_tokenised_once_and_labelled_for_each_task() -> None:
     words = Words(((0, 3), (4, 8)), ("B-PER", "O"))
-    split = Split("train", (Example(("Ada left",), {"mood": "bad", "entity": words}, "a:1"),))
     labels = spaces(mood=["bad", "good"], entity=["O", "B-PER"], other=["x", "y"])
+    split = a_split(labels, Example(("Ada left",), {"mood": "bad", "entity": words}, "a:1"))
 
     encoded = encode_split(split, a_tokenizer(), labels)
 
@@ -174,9 +174,8 @@ def test_cut_texts_are_counted_for_each_task_that_labels_them() -> None:
         Example(("a",), {"mood": "bad"}, "a:2"),
     )
 
-    encoded = encode_split(
-        Split("train", texts), a_tokenizer(max_length=4), spaces(mood=["bad"], other=["x"])
-    )
+    labels = spaces(mood=["bad"], other=["x"])
+    encoded = encode_split(a_split(labels, *texts), a_tokenizer(max_length=4), labels)
 
     assert encoded.cut == {"mood": 1, "other": 0}
 

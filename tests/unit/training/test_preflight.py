@@ -10,6 +10,7 @@ from builders import a_task, an_experiment, sentences, write_jsonl
 from torch import Tensor, nn
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.data.kinds.tagging import WordLabelColumn
 from workbench.plan import Trial
 from workbench.training.preflight import (
     TRIALS,
@@ -123,8 +124,10 @@ def test_a_label_at_another_words_piece_is_found_out(
     bert: Path, corpus: Path, tmp_path: Path
 ) -> None:
     run = prepared(tmp_path, backbone=bert, folder=corpus)
-    for example in run.train_split.examples:
-        example.labels["entity"].positions[1:] += 1  # type: ignore[union-attr]
+    labels = run.train_split.table.parts["entity"].labels
+    assert isinstance(labels, WordLabelColumn)
+    for row in range(len(labels)):
+        labels.positions[labels.where.of(row)][1:] += 1
 
     (found,) = labels_are_aligned(run)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from workbench.data.kinds.classification import ClassificationKind
 from workbench.data.kinds.contrastive import ContrastiveKind, TextKeys
 from workbench.data.kinds.few_shot import FewShotKind
-from workbench.data.kinds.kind import AnyKind, DataKind, Labelled
+from workbench.data.kinds.kind import AnyKind, DataKind
 from workbench.data.kinds.masked_lm import MaskedLmKind
 from workbench.data.kinds.multilabel import LabelFlags, LabelSet, MultilabelKind
 from workbench.data.kinds.regression import RegressionKind
@@ -41,6 +41,5 @@ __all__ = [
     "Label",
     "LabelFlags",
     "LabelSet",
-    "Labelled",
     "TextKeys",
 ]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from workbench.config.task import ClassificationTask
-from workbench.data.kinds.kind import DataKind, Labelled, is_joint, texts_of
+from workbench.data.columns import Column, Repeated
+from workbench.data.kinds.kind import DataKind, is_joint, texts_of
+from workbench.data.label_packing import NamePacker
+from workbench.data.labelled import Labelled, LabelledRows
 from workbench.data.labels import LabelSpace, class_labels
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
@@ -66,15 +70,17 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
             )
         return space
 
+    def packer(self) -> NamePacker:
+        """Of names."""
+        return NamePacker()
+
     def drawn(
-        self, task: ClassificationTask, labelled: list[Labelled[str]], seed: int
-    ) -> list[Labelled[str]]:
+        self, task: ClassificationTask, labelled: LabelledRows[str], seed: int
+    ) -> LabelledRows[str]:
         """So many of each class, then so many in all."""
         count = task.data.examples_per_class
         if count is not None:
-            keys = [item.key for item in labelled]
-            numbers = draw_of_each(keys, [item.label for item in labelled], count, seed)
-            labelled = [labelled[number] for number in numbers]
+            labelled = labelled.take(draw_of_each(labelled.keys, labelled.labels, count, seed))
         return super().drawn(task, labelled, seed)
 
     def check(self, space: LabelSpace, label: str, row: Row) -> None:
@@ -88,6 +94,18 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
     def number(self, space: LabelSpace, label: str, pieces: Pieces, place: str) -> int:
         """The place of the class."""
         return space.index(label, place)
+
+    def number_all(
+        self,
+        space: LabelSpace,
+        labelled: LabelledRows[str],
+        pieces: Column[Pieces],
+        tokenizer: Any,
+    ) -> Column[int]:
+        """Each class is looked up once."""
+        return Repeated.of(labelled.labels).map(
+            lambda label, row: space.index(label, labelled.places.at(row))
+        )
 
     def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> int:
         """Any class."""

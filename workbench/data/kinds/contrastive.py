@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.config.task import ContrastiveTask
-from workbench.data.kinds.kind import DataKind, Labelled, text_of
+from workbench.data.columns import Column, Numbers, Stretches
+from workbench.data.growing import Arrays
+from workbench.data.kinds.kind import DataKind, text_of
+from workbench.data.label_packing import LabelPacker
+from workbench.data.labelled import Labelled, LabelledRows
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
@@ -25,6 +33,37 @@ class TextKeys:
 
     keys: tuple[int, ...]
     """Of the first text, of the one that belongs to it, and of those that do not."""
+
+
+@dataclass(frozen=True, eq=False)
+class KeyColumn(Column[TextKeys]):
+    """The keys of many rows."""
+
+    keys: NDArray[np.int64]
+    where: Stretches
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def at(self, row: int) -> TextKeys:
+        return TextKeys(tuple(self.keys[self.where.of(row)].tolist()))
+
+    def take(self, rows: Numbers) -> KeyColumn:
+        return KeyColumn(self.keys, self.where.take(rows))
+
+
+class KeyPacker(LabelPacker[TextKeys]):
+    """The keys of one row after those of the other."""
+
+    def pack(self, labels: Sequence[TextKeys]) -> Arrays:
+        return {
+            "labels": np.array([key for label in labels for key in label.keys], np.int64),
+            "label_counts": np.array([len(label.keys) for label in labels], np.int32),
+        }
+
+    def unpack(self, arrays: Mapping[str, Any], about: Any) -> KeyColumn:
+        where = Stretches.one_after_the_other(arrays["label_counts"])
+        return KeyColumn(arrays["labels"], where)
 
 
 class ContrastiveKind(DataKind[ContrastiveTask, TextKeys, TextKeys]):
@@ -50,6 +89,20 @@ class ContrastiveKind(DataKind[ContrastiveTask, TextKeys, TextKeys]):
     def number(self, space: LabelSpace, label: TextKeys, pieces: Pieces, place: str) -> TextKeys:
         """The keys, as they are numbers already."""
         return label
+
+    def packer(self) -> KeyPacker:
+        """Of keys."""
+        return KeyPacker()
+
+    def number_all(
+        self,
+        space: LabelSpace,
+        labelled: LabelledRows[TextKeys],
+        pieces: Column[Pieces],
+        tokenizer: Any,
+    ) -> Column[TextKeys]:
+        """As they are."""
+        return labelled.labels
 
     def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> TextKeys:
         """The keys of the texts."""

@@ -6,12 +6,14 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from workbench.config.task import DataConfig, TextData, TextTask
+from workbench.data.columns import Column, Computed, Repeated
+from workbench.data.label_packing import LabelPacker
+from workbench.data.labelled import Labelled, LabelledRows
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
@@ -21,25 +23,6 @@ from workbench.errors import DataError
 TaskT = TypeVar("TaskT")
 LabelT = TypeVar("LabelT")
 EncodedT = TypeVar("EncodedT")
-
-
-@dataclass(frozen=True)
-class Labelled(Generic[LabelT]):
-    """What one row says to one task."""
-
-    row: Row
-    texts: tuple[str, ...]
-    """One, or several that are labelled together."""
-    label: LabelT
-    joint: bool = False
-    """Whether the backbone reads two texts as one."""
-    alone: bool = False
-    """Whether the text is read apart from the same text of other tasks."""
-
-    @property
-    def key(self) -> str:
-        """The texts in one, for drawing and splitting."""
-        return "\t".join(self.texts)
 
 
 class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
@@ -67,22 +50,30 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
             DataError: The row is malformed.
         """
 
-    def drawn(
-        self, task: TaskT, labelled: list[Labelled[LabelT]], seed: int
-    ) -> list[Labelled[LabelT]]:
+    @abstractmethod
+    def packer(self) -> LabelPacker[LabelT]:
+        """What makes flat arrays of the labels, a new one each time."""
+
+    def parsing_settings(self, task: TaskT) -> tuple[Hashable, ...]:
+        """Settings beside those of the data that decide what `parse` makes of a row: a source that
+        was parsed with the same ones need not be parsed again.
+        """
+        return (getattr(task, "pair", None),)
+
+    def drawn(self, task: TaskT, labelled: LabelledRows[LabelT], seed: int) -> LabelledRows[LabelT]:
         """The examples of train that are used, by the settings of its data."""
         count = task.data.max_examples  # type: ignore[attr-defined]  # every task has data
         if count is None:
             return labelled
-        return [labelled[number] for number in draw([item.key for item in labelled], count, seed)]
+        return labelled.take(draw(labelled.keys, count, seed))
 
     def adapt(
         self,
         task: TaskT,
-        labelled: list[Labelled[LabelT]],
+        labelled: LabelledRows[LabelT],
         place: str,
         space: LabelSpace | None,
-    ) -> tuple[list[Labelled[LabelT]], list[str]]:
+    ) -> tuple[LabelledRows[LabelT], list[str]]:
         """The labels of a whole split as the task learns them, and what is to be told of it.
 
         Args:
@@ -109,6 +100,24 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
         """
         return
 
+    def check_all(self, space: LabelSpace, labelled: LabelledRows[LabelT]) -> None:
+        """The same for all rows of a split.
+
+        Raises:
+            DataError: A label does not occur in train; of the first row that has one.
+        """
+        if type(self).check is DataKind.check:
+            return
+        labels = labelled.labels
+        rows = (
+            sorted(map(labels.first_row, labels.used.tolist()))
+            if isinstance(labels, Repeated)
+            else range(len(labelled))
+        )
+        for row in rows:
+            item = labelled.at(row)
+            self.check(space, item.label, item.row)
+
     def stratum(self, label: LabelT) -> str:
         """What a split by ratio draws from alike; one and the same for all by default."""
         return ""
@@ -131,6 +140,32 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
             pieces: Of its first text, or of two that are read as one.
             place: Where it was read, for messages.
         """
+
+    def number_all(
+        self,
+        space: LabelSpace,
+        labelled: LabelledRows[LabelT],
+        pieces: Column[Pieces],
+        tokenizer: Any,
+    ) -> Column[Any]:
+        """What `number` and `finish` make of each row; by default when it is asked for.
+
+        Args:
+            space: Of the task.
+            labelled: All its rows in a split.
+            pieces: For each row as for `number`.
+            tokenizer: That made them.
+        """
+
+        def numbered(row: int) -> Any:
+            own = pieces.at(row)
+            found = self.number(space, labelled.labels.at(row), own, labelled.places.at(row))
+            return self.finish(found, own, tokenizer, new=False)
+
+        column = Computed(numbered, np.arange(len(labelled)))
+        if len(column):
+            column.at(0)  # what cannot be at all is said now
+        return column
 
     def finish(self, encoded: EncodedT, pieces: Pieces, tokenizer: Any, *, new: bool) -> Any:
         """What the tokenizer has to do with a label; nothing by default.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.config.task import MaskedLmTask
-from workbench.data.kinds.kind import DataKind, Labelled, text_of
+from workbench.data.kinds.kind import DataKind, text_of
+from workbench.data.label_packing import FigurePacker
+from workbench.data.labelled import Labelled
 from workbench.data.labels import LabelSpace
 from workbench.data.masking import Gaps, MaskedText
 from workbench.data.pieces import CUT, Pieces
@@ -34,6 +36,14 @@ class MaskedLmKind(DataKind[MaskedLmTask, float, MaskedText]):
             return None
         text = text_of(name, row.values[task.data.text], row)
         return Labelled(row, (text,), task.masked_share, alone=True)
+
+    def packer(self) -> FigurePacker:
+        """Of shares."""
+        return FigurePacker()
+
+    def parsing_settings(self, task: MaskedLmTask) -> tuple[Hashable, ...]:
+        """The share is what is parsed."""
+        return (task.masked_share,)
 
     def label_space(self, name: str, task: MaskedLmTask, labels: Sequence[float]) -> LabelSpace:
         """The vocabulary is the backbone's; there is nothing to name."""

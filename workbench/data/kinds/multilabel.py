@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.config.task import MultilabelTask
-from workbench.data.kinds.kind import DataKind, Labelled, is_joint, texts_of
+from workbench.data.columns import Column, Repeated
+from workbench.data.growing import Arrays
+from workbench.data.kinds.kind import DataKind, is_joint, texts_of
+from workbench.data.label_packing import LabelPacker
+from workbench.data.labelled import Labelled, LabelledRows
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
@@ -35,6 +39,25 @@ class LabelFlags:
 
     flags: NDArray[np.float32]
     """1 where a label applies, 0 where not, NaN where nobody knows, `(labels,)`."""
+
+
+class SetPacker(LabelPacker[LabelSet]):
+    """Each different set once, with a number for each row."""
+
+    def __init__(self) -> None:
+        self._places: dict[LabelSet, int] = {}
+
+    def pack(self, labels: Sequence[LabelSet]) -> Arrays:
+        places = self._places
+        codes = [places.setdefault(label, len(places)) for label in labels]
+        return {"labels": np.array(codes, np.int32)}
+
+    def about(self) -> Any:
+        return [[sorted(one.present), sorted(one.unknown)] for one in self._places]
+
+    def unpack(self, arrays: Mapping[str, Any], about: Any) -> Repeated[LabelSet]:
+        sets = (LabelSet(frozenset(present), frozenset(unknown)) for present, unknown in about)
+        return Repeated(tuple(sets), arrays["labels"])
 
 
 class MultilabelKind(DataKind[MultilabelTask, LabelSet, LabelFlags]):
@@ -75,6 +98,10 @@ class MultilabelKind(DataKind[MultilabelTask, LabelSet, LabelFlags]):
         ordered = tuple(counts[label] for label in names)
         return LabelSpace(name, names, "multilabel", ordered, {"texts": float(len(labels))})
 
+    def packer(self) -> SetPacker:
+        """Of sets."""
+        return SetPacker()
+
     def check(self, space: LabelSpace, label: LabelSet, row: Row) -> None:
         """Every label has to occur in train."""
         for one in sorted(label.present):
@@ -94,6 +121,18 @@ class MultilabelKind(DataKind[MultilabelTask, LabelSet, LabelFlags]):
         flags[[space.index(one, place) for one in label.present]] = 1.0
         flags[[space.index(one, place) for one in label.unknown]] = np.nan
         return LabelFlags(flags)
+
+    def number_all(
+        self,
+        space: LabelSpace,
+        labelled: LabelledRows[LabelSet],
+        pieces: Column[Pieces],
+        tokenizer: Any,
+    ) -> Column[LabelFlags]:
+        """Each different set once."""
+        return Repeated.of(labelled.labels).map(
+            lambda label, row: self.number(space, label, pieces.at(row), labelled.places.at(row))
+        )
 
     def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> LabelFlags:
         """No label."""

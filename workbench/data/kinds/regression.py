@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from workbench.config.task import RegressionTask
+from workbench.data.columns import Column
 from workbench.data.kinds.kind import (
     DataKind,
-    Labelled,
     is_joint,
     number_in,
     statistics_of,
     texts_of,
 )
+from workbench.data.label_packing import FigurePacker
+from workbench.data.labelled import Labelled, LabelledRows
 from workbench.data.labels import LabelSpace
 from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
@@ -47,6 +50,20 @@ class RegressionKind(DataKind[RegressionTask, float, float]):
     def number(self, space: LabelSpace, label: float, pieces: Pieces, place: str) -> float:
         """As it is: the head knows the scale."""
         return label
+
+    def packer(self) -> FigurePacker:
+        """Of numbers."""
+        return FigurePacker()
+
+    def number_all(
+        self,
+        space: LabelSpace,
+        labelled: LabelledRows[float],
+        pieces: Column[Pieces],
+        tokenizer: Any,
+    ) -> Column[float]:
+        """As they are."""
+        return labelled.labels
 
     def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> float:
         """Any number."""

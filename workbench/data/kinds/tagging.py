@@ -3,19 +3,115 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.config.task import DataConfig, TaggingData, TaggingTask
-from workbench.data.kinds.kind import DataKind, Labelled, text_of
+from workbench.data.columns import AT_ONCE, Column, Computed, Numbers, Stretches
+from workbench.data.growing import Arrays, GrowingArrays
+from workbench.data.kinds.kind import DataKind, text_of
+from workbench.data.label_packing import LabelPacker, Numbering
+from workbench.data.labelled import Labelled, LabelledRows
 from workbench.data.labels import LabelSpace, tag_labels
-from workbench.data.pieces import NO_LABEL, Pieces, WordLabels, first_pieces, last_pieces
+from workbench.data.piece_column import PieceColumn
+from workbench.data.pieces import CUT, NO_LABEL, Pieces, WordLabels, first_pieces, last_pieces
 from workbench.data.reading import Row, column
-from workbench.data.schemes import UNANNOTATED, Scheme, convert, scheme_of
+from workbench.data.schemes import UNANNOTATED, Scheme, convert, scheme_of, scheme_of_names
 from workbench.data.words import Words, word_spans
 from workbench.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class WordColumn(Column[Words]):
+    """The words and tags of many texts."""
+
+    names: tuple[str, ...]
+    """Tags by number."""
+    spans: NDArray[np.int32]
+    """Begin and end of each word, `(words, 2)`."""
+    tags: Numbers
+    """Number of each word's tag, `(words,)`."""
+    where: Stretches
+    """Which words are a text's; of its tags, too."""
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def at(self, row: int) -> Words:
+        spans = self.spans[self.where.of(row)].tolist()
+        return Words(tuple((begin, end) for begin, end in spans), self.tags_at(row))
+
+    def tags_at(self, row: int) -> tuple[str, ...]:
+        """The tags of a text."""
+        return tuple(self.names[code] for code in self.tags[self.where.of(row)].tolist())
+
+    @property
+    def sentences(self) -> Column[tuple[str, ...]]:
+        """The tags of each text."""
+        return Computed(self.tags_at, np.arange(len(self)))
+
+    def tag_counts(self) -> dict[str, int]:
+        """How often each tag occurs, of those that do."""
+        counts = np.zeros(len(self.names), np.int64)
+        for begin in range(0, len(self), AT_ONCE):
+            some = self.where.take(np.arange(begin, min(begin + AT_ONCE, len(self))))
+            counts += np.bincount(self.tags[some.places()], minlength=len(self.names))
+        return {
+            name: count for name, count in zip(self.names, counts.tolist(), strict=True) if count
+        }
+
+    def take(self, rows: Numbers) -> WordColumn:
+        return replace(self, where=self.where.take(rows))
+
+
+class WordPacker(LabelPacker[Words]):
+    """The words of one text after those of the other."""
+
+    def __init__(self) -> None:
+        self._numbers = Numbering()
+
+    def pack(self, labels: Sequence[Words]) -> Arrays:
+        spans = [span for label in labels for span in label.spans]
+        return {
+            "spans": np.array(spans, np.int32).reshape(-1, 2),
+            "tags": self._numbers([tag for label in labels for tag in label.tags]),
+            "words": np.fromiter((len(label.spans) for label in labels), np.int32, len(labels)),
+        }
+
+    def about(self) -> Any:
+        return self._numbers.values
+
+    def unpack(self, arrays: Mapping[str, Any], about: Any) -> WordColumn:
+        where = Stretches.one_after_the_other(arrays["words"])
+        return WordColumn(tuple(about), arrays["spans"], arrays["tags"], where)
+
+
+@dataclass(frozen=True, eq=False)
+class WordLabelColumn(Column[WordLabels]):
+    """The tags of many texts as batches take them."""
+
+    positions: Numbers
+    lasts: Numbers
+    labels: Numbers
+    where: Stretches
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def at(self, row: int) -> WordLabels:
+        own = self.where.of(row)
+        return WordLabels(
+            self.positions[own].astype(np.int64),
+            self.lasts[own].astype(np.int64),
+            self.labels[own].astype(np.int64),
+        )
+
+    def take(self, rows: Numbers) -> WordLabelColumn:
+        return replace(self, where=self.where.take(rows))
 
 
 class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
@@ -35,21 +131,25 @@ class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
     def adapt(
         self,
         task: TaggingTask,
-        labelled: list[Labelled[Words]],
+        labelled: LabelledRows[Words],
         place: str,
         space: LabelSpace | None,
-    ) -> tuple[list[Labelled[Words]], list[str]]:
+    ) -> tuple[LabelledRows[Words], list[str]]:
         """BIO or BIOES where the task says so, IOB1 always as BIO."""
         told: list[str] = []
-        sentences = [item.label.tags for item in labelled]
-        if skipped := sum(item.row.skipped for item in labelled):
+        labels = labelled.labels
+        assert isinstance(labels, WordColumn)
+        counts = labels.tag_counts()
+        if skipped := int(labelled.skipped.sum()):
             told.append(
                 f"{place}: {skipped} multiword range(s) and empty node(s) are no words and were "
                 "passed over."
             )
-        if missing := sum(tag == UNANNOTATED for tags in sentences for tag in tags):
+        if missing := counts.get(UNANNOTATED, 0):
             told.append(f'{place}: {missing} word(s) are not annotated (null or "?").')
-        source = scheme_of(sentences)
+        source: Scheme = scheme_of_names(counts)
+        if source == "bio":
+            source = scheme_of(labels.sentences)
         # A split without a span, or with few, does not show its scheme by itself.
         if space is not None and task.scheme == "as read" and space.scheme == "bioes":
             source = "bioes" if source != "plain" else source
@@ -62,23 +162,18 @@ class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
             target = "bio" if task.scheme == "bio" else "bioes"
         if target == source and not task.constrained:
             return labelled, told
-        strays = 0
-        converted = []
-        for item in labelled:
-            tags, lost = convert(item.label.tags, source, target)
-            strays += lost
-            converted.append(replace(item, label=replace(item.label, tags=tags)))
+        converted, strays = _converted(labels, source, target)
         if strays:
             told.append(
                 f"{place}: {strays} tag(s) belong to no span that begins and ends as it should, "
                 "and were read as O."
             )
-        return converted, told
+        return replace(labelled, labels=converted), told
 
     def label_space(self, name: str, task: TaggingTask, labels: Sequence[Words]) -> LabelSpace:
         """The tags of train; tags of spans are completed."""
-        tags = {tag for label in labels for tag in label.tags}
-        space = tag_labels(name, tags)
+        assert isinstance(labels, WordColumn)
+        space = tag_labels(name, labels.tag_counts())
         if not space.names:
             raise DataError(
                 f'Task "{name}": no word of train is annotated.',
@@ -106,9 +201,25 @@ class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
                 continue
             space.index(tag, row.word_places[number] if row.word_places else row.place)
 
+    def check_all(self, space: LabelSpace, labelled: LabelledRows[Words]) -> None:
+        """Sentences are looked at one by one only if some tag is unknown."""
+        assert isinstance(labelled.labels, WordColumn)
+        if labelled.labels.tag_counts().keys() - {UNANNOTATED} - set(space.names):
+            super().check_all(space, labelled)
+
+    def packer(self) -> WordPacker:
+        """Of words."""
+        return WordPacker()
+
+    def parsing_settings(self, task: TaggingTask) -> tuple[Hashable, ...]:
+        """None: what the task makes of the scheme comes later."""
+        return ()
+
     def tally(self, labels: Sequence[Words]) -> dict[str, int]:
         """Spans by type; tags where they write no spans."""
-        tags = Counter(tag for label in labels for tag in label.tags if tag != UNANNOTATED)
+        assert isinstance(labels, WordColumn)
+        tags = labels.tag_counts()
+        tags.pop(UNANNOTATED, None)
         begins = {tag: count for tag, count in tags.items() if tag[:2] in ("B-", "S-")}
         if not begins:
             return dict(tags)
@@ -129,11 +240,81 @@ class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
             labels=np.array(numbers, dtype=np.int64),
         )
 
+    def number_all(
+        self,
+        space: LabelSpace,
+        labelled: LabelledRows[Words],
+        pieces: Column[Pieces],
+        tokenizer: Any,
+    ) -> WordLabelColumn:
+        """The same for many texts at once."""
+        words = labelled.labels
+        assert isinstance(words, WordColumn)
+        assert isinstance(pieces, PieceColumn)
+        used = words.tag_counts().keys() - {UNANNOTATED}
+        numbers = np.array(
+            [
+                space.index(tag, f"the data of {space.task}") if tag in used else NO_LABEL
+                for tag in words.names
+            ]
+        )
+        is_small = max(len(space.names), tokenizer.max_length) < 1 << 15
+        dtype = np.int16 if is_small else np.int32
+        arrays = GrowingArrays()
+        arrays.add(dict.fromkeys(("positions", "lasts", "labels"), np.zeros(0, dtype)))
+        for begin, some in pieces.some_at_once():
+            own = words.where.take(np.arange(begin, begin + len(some)))
+            places = own.places()
+            firsts, lasts = _found(some, words.spans[places], own.lengths)
+            labels = numbers[words.tags[places]]
+            made = {"positions": firsts, "lasts": lasts, "labels": labels}
+            arrays.add({name: array.astype(dtype) for name, array in made.items()})
+        where = Stretches.one_after_the_other(words.where.lengths)
+        return WordLabelColumn(**arrays.close(), where=where)
+
     def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> WordLabels:
         """The words that the text is cut into, each with any tag."""
         cuts = word_spans(texts[0])
         firsts = first_pieces(pieces.offsets, cuts)
         return WordLabels(firsts, last_pieces(pieces.offsets, cuts, firsts), np.zeros_like(firsts))
+
+
+def _converted(labels: WordColumn, source: Scheme, target: Scheme) -> tuple[WordColumn, int]:
+    """Tags in another scheme, and how many belonged to no span."""
+    numbers, strays, found = Numbering(), 0, []
+    for tags in labels.sentences:
+        written, lost = convert(tags, source, target)
+        found.append(numbers(written))
+        strays += lost
+    where = Stretches.one_after_the_other(labels.where.lengths)
+    # Where the words are is no longer where their tags are.
+    spans = labels.spans[labels.where.places()]
+    return WordColumn(numbers.values, spans, np.concatenate(found), where), strays
+
+
+def _found(
+    pieces: PieceColumn, spans: NDArray[np.int32], words: Numbers
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last piece of each word of several texts.
+
+    The texts are laid end to end, so far apart that no word meets a piece of another text.
+
+    Args:
+        pieces: Of each text.
+        spans: Of all words, `(words, 2)`.
+        words: How many each text has.
+    """
+    offsets, lengths = pieces.flat("offsets"), pieces.lengths
+    room = int(max(offsets.max(initial=0), spans.max(initial=0))) + 1
+    starts = np.cumsum(lengths) - lengths
+    texts = np.arange(len(pieces))
+    moved = offsets + (np.repeat(texts, lengths) * room)[:, None]
+    moved_spans = spans + (np.repeat(texts, words) * room)[:, None]
+    firsts = first_pieces(moved, moved_spans)
+    lasts = last_pieces(moved, moved_spans, firsts)
+    start = np.repeat(starts, words)
+    is_there = firsts != CUT
+    return np.where(is_there, firsts - start, CUT), np.where(is_there, lasts - start, CUT)
 
 
 def _parse_spans(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | None:
