@@ -97,9 +97,9 @@ class Run:
     fitted_pieces: int = 0
     """The most pieces, padding included, that one pass had without running out of memory."""
     latest_metrics: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By task, what the last evaluation that looked at it found on dev."""
+    """By task, what the last planned evaluation that looked at it found on dev."""
     latest_predictions: dict[str, TaskPredictions] = field(default_factory=dict)
-    """What it was found from."""
+    """By task, what the last evaluation of all that looked at it was of."""
     evaluated: Evaluated | None = None
     """The last evaluation of dev, for the checkpoint of the same step."""
     saved_step: int | None = None
