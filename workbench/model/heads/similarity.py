@@ -42,7 +42,7 @@ class SimilarityHead(VectorHead):
     def teaches(self, targets: Targets) -> bool:
         """A comparison of pairs needs two that are not equally near."""
         assert isinstance(targets, TextTargets)
-        return not self.compares_examples or len(targets.labels.unique()) > 1
+        return not self.compares_examples or len(set(targets.labels.tolist())) > 1
 
     def loss_sum(self, logits: Tensor, targets: Targets) -> Tensor:
         """The loss summed over the pairs; in float32.
