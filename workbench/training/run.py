@@ -162,7 +162,9 @@ class Run:
 
 
 class Progress:
-    """How far a run is and what it has found best: the fields of `Run` that are plain values."""
+    """How far a run is and what it has found best: the fields of `Run` that are plain values, and
+    whether it uses kept features.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -182,9 +184,13 @@ class Progress:
             "skipped": run.skipped,
             "latest_metrics": run.latest_metrics,
             "micro_batch_size": run.micro_batch_size,
+            "features": run.features.state(),
         }
 
     def restore(self, state: State) -> None:
         """Set them."""
         for name, value in state.items():
-            setattr(self._run, name, Plateau(**value) if name == "plateau" else value)
+            if name == "features":
+                self._run.features.restore(value)
+            else:
+                setattr(self._run, name, Plateau(**value) if name == "plateau" else value)
