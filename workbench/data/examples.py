@@ -92,6 +92,8 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
             train[name], dev[name] = _divide(config, name, train[name])
         else:
             dev[name] = _read_task(config, name, "dev", notes, labels[name])
+        learned_from = [item.label for item in train[name]]
+        labels[name] = KINDS[task.kind].counted(task, labels[name], learned_from)
     told = overlap(
         *({name: [item.texts for item in found[name]] for name in found} for found in (train, dev))
     )
