@@ -18,7 +18,7 @@ class CacheConfig(Settings):
         default=True,
         description="Compute what the frozen part of the backbone makes of a text once, not in "
         "every epoch; other runs with the same frozen part and texts find it on the disk. "
-        "Changes no result.",
+        "Changes no result, as long as they are kept as fp32.",
     )
     features_precision: FeaturePrecision = Field(
         default="fp32",

@@ -88,7 +88,8 @@ class OptimizationConfig(Settings):
     warmup: float = Field(
         default=0.1,
         ge=0.0,
-        description="Steps in which the rate rises from 0; below 1 a share of all steps.",
+        description="Steps in which the rate rises to its highest, beginning at one step's share "
+        "of it (one_cycle: at a 25th); below 1 a share of all steps.",
     )
     minimum_rate: float = Field(
         default=0.0,

@@ -168,6 +168,9 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
             train[name], dev[name] = _divide(config, name, train[name])
         else:
             dev[name] = _task_rows(config, name, "dev", parsed[name], notes, labels[name])
+        learned_from, task = train[name].labels, config.tasks[name]
+        if len(learned_from) < len(notes.labels[name]):
+            labels[name] = KINDS[task.kind].counted(task, labels[name], learned_from)
     told = overlap(
         *({name: _known(rows) for name, rows in found.items()} for found in (train, dev))
     )

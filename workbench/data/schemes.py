@@ -180,3 +180,21 @@ def transition_rules(names: Sequence[str]) -> TransitionRules:
         pairs=np.array([[allowed(before, name) for name in names] for before in names]),
         end=np.array([allowed(name, "O") for name in names]),
     )
+
+
+def judged_tags(
+    tags: Sequence[str], guesses: Sequence[str], scheme: Scheme
+) -> tuple[list[str], list[str]]:
+    """Both without what nobody can judge: spans that touch words that are not annotated."""
+    if UNANNOTATED not in tags:
+        return list(tags), list(guesses)
+    unknown = {at for at, tag in enumerate(tags) if tag == UNANNOTATED}
+    for chain in chains(tags, scheme):
+        if not (chain.is_begun and chain.is_ended):
+            unknown.update(range(chain.begin, chain.end))
+    right = ["O" if at in unknown else tag for at, tag in enumerate(tags)]
+    guess = list(guesses)
+    for begin, end, _ in spans(guesses, scheme):
+        if unknown & set(range(begin, end)):
+            guess[begin:end] = ["O"] * (end - begin)
+    return right, guess

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.data.schemes import UNANNOTATED, scheme_of_names, spans
+from workbench.data.schemes import UNANNOTATED, judged_tags, scheme_of_names, spans
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,11 @@ def review_tags(
     mistakes = []
     for text, own, truth, guess in zip(texts, words, expected, predicted, strict=True):
         known = [at for at, tag in enumerate(truth) if tag != UNANNOTATED]
-        truth_spans = _spans([truth[at] for at in known], scheme)
-        guess_spans = _spans([guess[at] for at in known], scheme)
+        if scheme == "plain":
+            judged = [truth[at] for at in known], [guess[at] for at in known]
+        else:
+            judged = judged_tags(truth, guess, scheme)
+        truth_spans, guess_spans = (_spans(tags, scheme) for tags in judged)
         wanted.update(label for _, _, label in truth_spans)
         found.update(label for _, _, label in guess_spans)
         right.update(label for _, _, label in truth_spans & guess_spans)

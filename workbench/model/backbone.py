@@ -389,6 +389,23 @@ def _without_pooler(encoder_class: Any) -> dict[str, bool]:
     return {"add_pooling_layer": False} if "add_pooling_layer" in parameters else {}
 
 
+_COUNT_FROM_PADDING = {
+    "camembert",
+    "data2vec-text",
+    "esm",
+    "ibert",
+    "longformer",
+    "luke",
+    "mpnet",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+}
+"""Families whose positions begin after the id of padding, 1: two of them carry no token."""
+
+
 def _positions(config: Any, folder: Path) -> int:
     """The longest text that the positions allow."""
     settings = folder / "tokenizer_config.json"
@@ -400,10 +417,7 @@ def _positions(config: Any, folder: Path) -> int:
     # Tokenizers without a limit write 1e30.
     stated = int(stated) if isinstance(stated, (int, float)) and 0 < stated < 1e6 else 1_000_000
     limit = int(getattr(config, "max_position_embeddings", 0) or 0)
-    # RoBERTa's positions begin after the padding id, so two of them carry no token.
-    offset = (
-        2 if getattr(config, "model_type", "") in {"roberta", "xlm-roberta", "camembert"} else 0
-    )
+    offset = 2 if getattr(config, "model_type", "") in _COUNT_FROM_PADDING else 0
     return min(stated, limit - offset if limit > 0 else stated)
 
 

@@ -34,7 +34,9 @@ def _classification(task: ClassificationTask, labels: LabelSpace) -> dict[str, A
 
 
 def _class_weights(task: ClassificationTask, labels: LabelSpace) -> list[float] | None:
-    """A weight for each class; balanced ones have the mean 1 over the examples of train."""
+    """A weight for each class; balanced ones have the mean 1 over the examples of train
+    that are learned from.
+    """
     if task.class_weights == "none" and not task.label_weights:
         return None
     weights = [1.0] * len(labels.names)
@@ -88,7 +90,7 @@ def _positive_weights(task: MultilabelTask, labels: LabelSpace) -> list[float] |
     power = {"none": 0.0, "root": 0.5, "balanced": 1.0}[task.positive_weights]
     texts = labels.statistics["texts"]
     # At least one text is counted without the label: a factor of 0 would unlearn it.
-    ratios = [max(1.0, texts - count) / count for count in labels.counts]
+    ratios = [max(1.0, texts - count) / max(1, count) for count in labels.counts]
     return [
         ratio**power * task.label_weights.get(name, 1.0)
         for name, ratio in zip(labels.names, ratios, strict=True)

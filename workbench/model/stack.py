@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from workbench.data.word_tokenizing import FIRST, PADDING, UNKNOWN
 from workbench.errors import CheckpointError
 from workbench.model.backbone import Backbone
+from workbench.model.recurrence import fit_for_gradients
 
 FILE = "stack.json"
 
@@ -113,7 +114,8 @@ class CharacterLstm(nn.Module):
         packed = pack_padded_sequence(
             self.table(characters), lengths, batch_first=True, enforce_sorted=False
         )
-        _, (last, _) = self.cells(packed)  # (directions, words, half)
+        with fit_for_gradients(self.cells):
+            _, (last, _) = self.cells(packed)  # (directions, words, half)
         return torch.cat([last[0], last[1]], dim=1)
 
 
@@ -204,9 +206,10 @@ class WordStack(nn.Module):
                 packed = pack_padded_sequence(
                     hidden, lengths, batch_first=True, enforce_sorted=False
                 )
-                hidden, _ = pad_packed_sequence(
-                    layer(packed)[0], batch_first=True, total_length=mask.shape[1]
-                )
+                assert isinstance(layer, nn.RNNBase)
+                with fit_for_gradients(layer):
+                    read = layer(packed)[0]
+                hidden, _ = pad_packed_sequence(read, batch_first=True, total_length=mask.shape[1])
                 hidden = self.dropout(hidden)
         return hidden
 

@@ -2,7 +2,8 @@
 
 A run sees a few thousand of the 30,000 or 250,000 pieces of a vocabulary. The others never get a
 gradient, and without weight decay AdamW leaves them as they are; to move only the rows that occur
-learns the very same and saves their gradients, optimizer states and memory.
+learns the very same and saves their gradients, optimizer states and memory. Not so with Adafactor,
+which takes means over all of a matrix: there the embedding stays whole.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Rows:
     )
     """By curve, the value at each step."""
     steps: dict[int, Row] = field(default_factory=dict)
-    evaluations: list[Row] = field(default_factory=list)
+    evaluations: dict[tuple[str, int], Row] = field(default_factory=dict)
     checkpoints: dict[int, Row | None] = field(default_factory=dict)
     """By step; None for one that was removed."""
     messages: list[Row] = field(default_factory=list)
@@ -164,15 +164,14 @@ def _collect_evaluation(rows: Rows, event: EvaluationFinished, at: datetime) -> 
             rows.points[SeriesKey(event.split, task, metric)][event.step] = finite(value)
     if event.selection is not None:
         rows.points[SELECTION][event.step] = finite(event.selection)
-    rows.evaluations.append(
-        {
-            "split": event.split,
-            "step": event.step,
-            "at": at,
-            "selection": finite(event.selection),
-            "seconds": event.seconds,
-        }
-    )
+    # A second evaluation of a step looked at the tasks that the first one left out.
+    rows.evaluations[event.split, event.step] = {
+        "split": event.split,
+        "step": event.step,
+        "at": at,
+        "selection": finite(event.selection),
+        "seconds": event.seconds,
+    }
 
 
 def write(
@@ -199,7 +198,7 @@ def write(
         connection.execute(upsert(connection, points), point_rows)
     for table, table_rows in (
         (steps, list(rows.steps.values())),
-        (evaluations, rows.evaluations),
+        (evaluations, list(rows.evaluations.values())),
         (checkpoints, saved),
     ):
         if table_rows:

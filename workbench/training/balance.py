@@ -142,7 +142,6 @@ class Balance:
                 moved[task] = loss
         if not moved:
             return
-        update.has_gradient = True
         for rows in (update.looked_at, update.top):
             if rows is not None:
                 for task, loss in moved.items():
@@ -150,9 +149,11 @@ class Balance:
                     rows.add(task, gradients_of(scaled, rows.parameters, keep_graph=True))
         if update.rows is not None:
             self._keep_apart(update, update.rows, moved)
+            update.has_gradient = True
         else:
             total = _weighted(moved, self._weights(update))
             if total is not None:
+                update.has_gradient = True
                 update.scaler.scale(total).backward()  # type: ignore[no-untyped-call]  # torch's is untyped
 
     def finish(self) -> Balanced:

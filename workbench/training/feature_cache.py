@@ -9,9 +9,10 @@ part take their place, if it will last.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,6 +76,7 @@ class FeatureCache:
         self._frozen: FrozenStates | None = None
         self._states: TextStates | None = None
         self._thawed: int | None = None
+        self._before: dict[str, Any] = {}
         self._texts: _Texts | None = None
 
     def follow(
@@ -99,7 +101,22 @@ class FeatureCache:
             return
         if self._settings.features and part.is_worth_keeping and any(map(len, self._lengths())):
             passes = unfreezing.steps_as_now(step) / max(1, steps_per_epoch)
-            yield from self._prepare(part, passes)
+            if self._before.get("thawed") == self._thawed:
+                # Sums in another order round otherwise: the run goes on as it was.
+                if self._before["used"]:
+                    yield from self._prepare(part, max(1.0, passes))
+            else:
+                yield from self._prepare(part, passes)
+
+    def state(self) -> dict[str, Any]:
+        """Whether states are in use, and for how long: until another part thaws."""
+        if self._thawed is None:
+            return self._before
+        return {"thawed": self._thawed, "used": self._states is not None}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Use states until another part thaws, or do not, as before."""
+        self._before = dict(state)
 
     def given(self, batch: Batch) -> AbstractContextManager[None]:
         """What the forward pass of a batch runs in: with the states of its texts, if all are known.

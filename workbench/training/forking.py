@@ -32,6 +32,8 @@ from workbench.training.state import read_state
 _BY_TASK = {"heads": "head", "mixes": "layer mix", "poolings": "pooling"}
 _OTHER_LABELS = "its labels are others"
 _OTHER_LAYERS = "its layers are others"
+_DEFINING = ("mean", "std", "word_pieces", "pair")
+"""Options of heads that say what weights of the same shapes compute."""
 
 
 def take_over_model(loaded: LoadedModel, checkpoint: Path) -> Iterator[str]:
@@ -126,8 +128,14 @@ def _misfit(
             return _OTHER_LAYERS
         if head.labels != head_before.labels:
             return _OTHER_LABELS
+        for option in _DEFINING:
+            if head.options.get(option) != head_before.options.get(option):
+                return f"its {option} is another"
     if kind == "backbone" and not loaded.tokenizer.is_like(before.tokenizer):
         return "its vocabulary is another"
+    adapters, others = loaded.lora, before.lora
+    if kind == "backbone" and adapters and others and adapters.alpha != others.alpha:
+        return "the alpha of its adapters is another"  # a factor of what they add
     shapes = {key: value.shape for key, value in unit.state_dict().items()}
     shapes_before = {key: value.shape for key, value in other.state_dict().items()}
     return "" if shapes == shapes_before else _OTHER_LAYERS

@@ -20,7 +20,7 @@ from workbench.control import (
     to_json,
 )
 from workbench.events import PAUSED, Event, PhaseStarted, RequestObeyed, Warned
-from workbench.training.milestone import extra_milestone, planned_milestone
+from workbench.training.milestone import extra_milestone, planned_milestone, unseen_tasks
 from workbench.training.requests import refusal
 from workbench.training.run import Run
 
@@ -90,13 +90,12 @@ def _refusal(run: Run, request: Setting) -> str:
 def _look_and_save(run: Run, asked: Sequence[Request]) -> Iterator[Event]:
     """Evaluate and save as asked, but nothing that was done at this step already."""
     stays = SaveCheckpoint() in asked
-    has_looked = run.evaluated is not None and run.evaluated.step == run.step
     is_saved = run.saved_step == run.step and (not stays or run.step in run.kept)
-    looks = Stop() in asked or Evaluate() in asked
+    looks = (Stop() in asked or Evaluate() in asked) and bool(unseen_tasks(run))
     saves = stays or Stop() in asked or Pause() in asked or is_time_to_save(run)
     # A checkpoint that was written without metrics is written again when it gets some.
-    saves = saves and (not is_saved or (looks and not has_looked))
-    if saves or (looks and not has_looked):
+    saves = saves and (not is_saved or looks)
+    if saves or looks:
         yield from extra_milestone(run, evaluates=looks, saves=saves, stays=stays)
 
 

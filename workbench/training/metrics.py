@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.labels import LabelSpace
-from workbench.data.schemes import UNANNOTATED, Scheme, chains, spans
+from workbench.data.schemes import UNANNOTATED, Scheme, judged_tags
 from workbench.inference.evaluation import GROUP
 
 
@@ -180,24 +180,6 @@ def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
     ends = np.cumsum(counts)
     means: NDArray[np.float64] = (ends - (counts + 1) / 2)[number]
     return means
-
-
-def judged_tags(
-    tags: Sequence[str], guesses: Sequence[str], scheme: Scheme
-) -> tuple[list[str], list[str]]:
-    """Both without what nobody can judge: spans that touch words that are not annotated."""
-    if UNANNOTATED not in tags:
-        return list(tags), list(guesses)
-    unknown = {at for at, tag in enumerate(tags) if tag == UNANNOTATED}
-    for chain in chains(tags, scheme):
-        if not (chain.is_begun and chain.is_ended):
-            unknown.update(range(chain.begin, chain.end))
-    right = ["O" if at in unknown else tag for at, tag in enumerate(tags)]
-    guess = list(guesses)
-    for begin, end, _ in spans(guesses, scheme):
-        if unknown & set(range(begin, end)):
-            guess[begin:end] = ["O"] * (end - begin)
-    return right, guess
 
 
 METRICS: dict[str, Callable[[Sequence[Any], Sequence[Any], LabelSpace], dict[str, float]]] = {

@@ -45,7 +45,7 @@ def planned_milestone(run: Run, *, stays: bool = False) -> Iterator[Event]:
     run.evaluations += 1
     every = run.config.training.keep_every
     _make_ready(run)
-    yield from _evaluate(run, _due(run))
+    yield from _evaluate(run, _due(run), is_planned=True)
     if run.evaluated is not None and run.evaluated.step == run.step:
         metrics = run.evaluated.metrics
         yield from (Warned(message) for message in run.watch.evaluated(metrics))
@@ -75,11 +75,18 @@ def extra_milestone(
         stays: Whether the checkpoint is kept for good.
     """
     _make_ready(run)
-    if evaluates and (run.evaluated is None or run.evaluated.step != run.step):
-        yield from _evaluate(run, list(run.config.tasks))
+    if evaluates and (tasks := unseen_tasks(run)):
+        yield from _evaluate(run, tasks, is_planned=False)
     if saves:
         yield from _save(run, stays=stays)
     run.weights.to_train()
+
+
+def unseen_tasks(run: Run) -> list[str]:
+    """The tasks with dev labels that no evaluation has looked at since the last update."""
+    labelled = {task for example in run.dev_split.examples for task in example.labels}
+    seen = run.evaluated.metrics if run.evaluated and run.evaluated.step == run.step else ()
+    return [task for task in run.config.tasks if task in labelled and task not in seen]
 
 
 def _make_ready(run: Run) -> None:
@@ -99,7 +106,7 @@ def _due(run: Run) -> list[str]:
     ]
 
 
-def _evaluate(run: Run, tasks: Sequence[str]) -> Iterator[Event]:
+def _evaluate(run: Run, tasks: Sequence[str], *, is_planned: bool) -> Iterator[Event]:
     split = run.dev_split if len(tasks) == len(run.config.tasks) else run.dev_split.of(tasks)
     if not split.examples:
         return
@@ -115,9 +122,14 @@ def _evaluate(run: Run, tasks: Sequence[str]) -> Iterator[Event]:
             given=run.features.given,
         )
     run.latest_predictions |= predictions
-    run.latest_metrics |= metrics
-    selection = selection_value(run.config, run.latest_metrics)
-    run.evaluated = Evaluated(run.step, metrics, selection)
+    known = run.latest_metrics | metrics
+    if is_planned:  # the next planned selection must not depend on who looked in between
+        run.latest_metrics = known
+    selection = selection_value(run.config, known)
+    if run.evaluated is not None and run.evaluated.step == run.step:
+        run.evaluated = Evaluated(run.step, {**run.evaluated.metrics, **metrics}, selection)
+    else:
+        run.evaluated = Evaluated(run.step, metrics, selection)
     yield EvaluationFinished(
         step=run.step,
         split="dev",

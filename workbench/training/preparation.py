@@ -117,8 +117,9 @@ def prepare(
         backbone.backbone.pack_batches(pad_id=backbone.tokenizer.pad_id)
     elif eager_on_cpu:
         use_our_attention(encoder)
-    if not any(isinstance(head, MaskedLmHead) for head in model.heads.values()):
-        # Guessing pieces looks at the whole vocabulary.
+    whole = any(isinstance(head, MaskedLmHead) for head in model.heads.values())
+    if not whole and config.optimization.optimizer != "adafactor":
+        # Guessing pieces looks at the whole vocabulary; Adafactor's step depends on all rows.
         pieces = _pieces_of(train_split, model, backbone.tokenizer.pad_id)
         train_only_occurring_rows(encoder, pieces)
     masks = make_dropout_cheap(model, config.seed) if eager_on_cpu else None

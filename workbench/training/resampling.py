@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.data.labels import LabelSpace
-from workbench.data.schemes import UNANNOTATED, spans
+from workbench.data.schemes import UNANNOTATED, judged_tags, spans
 from workbench.errors import WorkbenchError
 from workbench.training.dev_predictions import KeptPredictions
-from workbench.training.metrics import METRICS, judged_tags
+from workbench.training.metrics import METRICS
 
 RESAMPLES = 1000
 SLOW_RESAMPLES = 200

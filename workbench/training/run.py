@@ -97,9 +97,9 @@ class Run:
     fitted_pieces: int = 0
     """The most pieces, padding included, that one pass had without running out of memory."""
     latest_metrics: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By task, what the last evaluation that looked at it found on dev."""
+    """By task, what the last planned evaluation that looked at it found on dev."""
     latest_predictions: dict[str, TaskPredictions] = field(default_factory=dict)
-    """What it was found from."""
+    """By task, what the last evaluation of all that looked at it was of."""
     evaluated: Evaluated | None = None
     """The last evaluation of dev, for the checkpoint of the same step."""
     saved_step: int | None = None
@@ -162,7 +162,9 @@ class Run:
 
 
 class Progress:
-    """How far a run is and what it has found best: the fields of `Run` that are plain values."""
+    """How far a run is and what it has found best: the fields of `Run` that are plain values, and
+    whether it uses kept features.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -182,9 +184,13 @@ class Progress:
             "skipped": run.skipped,
             "latest_metrics": run.latest_metrics,
             "micro_batch_size": run.micro_batch_size,
+            "features": run.features.state(),
         }
 
     def restore(self, state: State) -> None:
         """Set them."""
         for name, value in state.items():
-            setattr(self._run, name, Plateau(**value) if name == "plateau" else value)
+            if name == "features":
+                self._run.features.restore(value)
+            else:
+                setattr(self._run, name, Plateau(**value) if name == "plateau" else value)

@@ -195,3 +195,15 @@ def test_a_split_that_no_task_has_cannot_be_evaluated(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="No task of this experiment has a test split"):
         read_evaluation_split(config, "test", spaces(t=["good", "bad"]))
+
+
+def test_a_fitted_layer_needs_two_classes_of_those_that_were_drawn(corpus: Path) -> None:
+    data = {"max_examples": 1, "examples_per_class": None}
+    config = an_experiment(
+        tasks={"mood": a_task(corpus, "few_shot", method="contrastive", data=data)}
+    )
+
+    with pytest.raises(DataError, match="none has another label") as caught:
+        read_corpus(config)
+
+    assert "max_examples" in caught.value.next_step

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.inference.review import review_classes, review_labels, review_others, review_tags
+from workbench.training.metrics import tagging_metrics
 
 LABELS = ("a", "b", "c")
 PAIRS = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), max_size=40)
@@ -64,3 +65,17 @@ def test_of_numbers_the_farthest_is_the_worst() -> None:
 
     assert [one.text for one in review.mistakes] == ["y", "z"]
     assert review.mistakes[0].badness == pytest.approx(3.0)
+
+
+def test_spans_beside_words_that_nobody_annotated_count_as_in_the_metrics() -> None:
+    labels = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
+    expected = [["B-PER", "?", "O", "B-LOC"], ["B-LOC", "O", "?"]]
+    predicted = [["B-PER", "I-PER", "O", "B-LOC"], ["O", "O", "B-PER"]]
+
+    review = review_tags(
+        labels, ["one", "two"], [list("wxyz"), list("uvw")], expected, predicted, 9
+    )
+
+    metrics = tagging_metrics(expected, predicted, scheme="bio")
+    right = sum(round(one.recall * one.support) for one in review.classes)
+    assert right / sum(one.support for one in review.classes) == metrics["span_recall"]

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from builders import FAMILIES, HIDDEN, POSITIONS, a_model
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from workbench.errors import CheckpointError, ConfigError
 from workbench.model import sources
-from workbench.model.backbone import load_backbone
+from workbench.model.backbone import _positions, load_backbone
 from workbench.model.sources import ALIASES, locate
 
 
@@ -170,3 +171,12 @@ def test_an_export_keeps_what_the_tokenizer_config_said(bert: Path, tmp_path: Pa
     settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
     assert settings["tokenizer_class"] == "BertTokenizer"
     assert settings["model_max_length"] == 48
+
+
+@pytest.mark.parametrize(("family", "expected"), [("mpnet", 512), ("luke", 512), ("bert", 514)])
+def test_positions_that_begin_after_padding_carry_less(
+    family: str, expected: int, tmp_path: Path
+) -> None:
+    config = SimpleNamespace(model_type=family, max_position_embeddings=514)
+
+    assert _positions(config, tmp_path) == expected

@@ -197,6 +197,28 @@ def test_balanced_weights_have_the_mean_1_over_train_and_every_label_the_same_sh
     assert weights == pytest.approx([2.0 * 10 / 2 / 2, 10 / 2 / 8])
 
 
+@pytest.mark.parametrize(
+    ("drawn", "expected"), [({"examples_per_class": 2}, [1.0, 1.0]), ({"dev_share": 0.5}, None)]
+)
+def test_balanced_weights_are_of_the_examples_that_are_learned_from(
+    drawn: dict[str, Any], expected: list[float] | None, tmp_path: Path
+) -> None:
+    rows = [{"text": f"text {n}", "mood": "rare" if n < 2 else "usual"} for n in range(20)]
+    file = str(write_jsonl(tmp_path / "train.jsonl", rows))
+    task = {"kind": "classification", "class_weights": "balanced"}
+    config = an_experiment(
+        tasks={"mood": task | {"data": {"train": file, "label": "mood"} | drawn}}
+    )
+
+    corpus = read_corpus(config)
+
+    weights = head_settings(config, corpus.labels)["mood"].options["class_weights"]
+    labels = [example.labels["mood"] for example in corpus.train.examples]
+    counts = [labels.count(name) for name in ("rare", "usual")]
+    assert weights == pytest.approx(expected or [len(labels) / 2 / count for count in counts])
+    assert len(labels) < len(rows)
+
+
 def test_word_vectors_are_made_of_the_pieces_that_they_name() -> None:
     hidden = torch.arange(12.0).reshape(1, 6, 2)
     targets = WordTargets(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.data.batching import TextTargets, collate
+from workbench.data.kinds.contrastive import ABSENT
 from workbench.data.tokenizing import EncodedExample
+from workbench.model.heads import Head
 from workbench.model.heads.contrastive import ContrastiveHead, known_mates
 from workbench.model.heads.multilabel import MultilabelHead
 from workbench.model.heads.regression import RegressionHead
@@ -229,3 +232,39 @@ def test_a_batch_of_one_pair_teaches_nothing_and_is_finite() -> None:
     assert loss.item() == 0.0
     assert vectors.grad is not None
     assert not vectors.grad.any()
+
+
+@pytest.mark.parametrize(
+    ("head", "labels", "expected"),
+    [
+        ("cosine", [3.0], True),
+        ("cosent", [3.0], False),
+        ("cosent", [2.0, 2.0, 2.0], False),
+        ("cosent", [2.0, 3.0, 2.0], True),
+        ("one way", [[1, 2]], False),
+        ("one way", [[1, 2], [1, 3]], False),  # each second text belongs to both
+        ("both ways", [[1, 2], [1, 3]], False),
+        ("one way", [[1, 2], [3, 2]], False),
+        ("one way", [[1, 2], [3, 4]], True),
+        ("one way", [[1, 2, 9]], True),
+        ("one way", [[1, 2, ABSENT]], False),
+    ],
+)
+def test_a_batch_teaches_what_its_loss_has_a_gradient_for(
+    head: str, labels: list[Any], expected: bool
+) -> None:
+    made: Head
+    if head in ("cosine", "cosent"):
+        made = a_similarity(head)
+        vectors = torch.randn(len(labels), 2, 4, requires_grad=True)
+        wanted = TextTargets(torch.zeros(len(labels), 2, dtype=torch.long), torch.tensor(labels))
+    else:
+        made = contrastive(symmetric=head == "both ways")
+        vectors = torch.randn(len(labels), len(labels[0]), 4, requires_grad=True)
+        wanted = targets(labels)
+
+    made.loss_sum(made(vectors), wanted).backward()
+
+    assert vectors.grad is not None
+    assert bool(vectors.grad.abs().max() > 1e-6) is expected
+    assert made.teaches(wanted) is expected

@@ -63,10 +63,11 @@ def test_an_embedding_that_occurs_wholly_is_left_alone() -> None:
     assert type(encoder.embedding) is nn.Embedding
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "adafactor"])
 def test_training_some_rows_learns_the_same_as_training_all(
-    bert: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    optimizer: str, bert: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = an_experiment(backbone=bert, folder=corpus)
+    config = an_experiment(backbone=bert, folder=corpus, optimization={"optimizer": optimizer})
     losses = {}
     for kind in ("some", "all"):
         if kind == "all":

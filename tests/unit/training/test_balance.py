@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 import torch
-from builders import a_model, a_task, an_encoded_example, an_experiment, events_of
+from builders import (
+    a_model,
+    a_task,
+    an_encoded_example,
+    an_experiment,
+    events_of,
+    some_encoded_examples,
+)
 from torch import Tensor
 
 from workbench.config.weighting import WeightingConfig
@@ -311,6 +318,17 @@ def test_where_nothing_is_shared_heads_learn_all_the_same(
     assert gradients.keys() == {
         name for name, p in loaded.model.named_parameters() if p.requires_grad
     }
+
+
+def test_an_update_that_sends_nothing_back_has_no_gradient(bert: Path) -> None:
+    loaded = a_model(bert, tasks=TASKS)
+    balance = a_balance(loaded, method="formula", formula=TASKS[0])
+    examples = some_encoded_examples(4, TASKS[1:2])
+
+    found, gradients = balanced_by(loaded, balance, batches_of(examples, 4))
+
+    assert not found.has_gradient
+    assert not gradients
 
 
 @pytest.mark.parametrize("settings", METHODS, ids=named)

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 import torch
-from builders import a_model, a_task, an_experiment, events_of, sentences, write_jsonl
+from builders import Script, a_model, a_task, an_experiment, events_of, sentences, write_jsonl
 
 from workbench.config.cache import CacheConfig
+from workbench.control import Stop
 from workbench.data.batching import pad
 from workbench.data.cache_folder import entries
 from workbench.events import EvaluationFinished, Event, FeaturesReady, StepFinished, Warned
 from workbench.model.freezing import GradualUnfreezing, freeze
 from workbench.model.frozen_part import FrozenStates, frozen_part
+from workbench.training.loop import train
+from workbench.training.manifest import checkpoint_name
 
 FREEZINGS: dict[str, dict[str, Any]] = {
     "backbone": {"mode": "backbone"},
@@ -306,3 +309,26 @@ def test_the_updates_until_the_next_thawing_are_counted(bert: Path) -> None:
 def test_settings_say_what_the_cache_may_hold() -> None:
     assert CacheConfig().features
     assert CacheConfig().disk_megabytes > CacheConfig().memory_megabytes
+
+
+def test_a_run_that_is_resumed_near_its_end_uses_features_as_before(
+    tmp_path: Path, bert: Path, corpus: Path
+) -> None:
+    config = an_experiment(
+        backbone=bert,
+        tasks={"mood": a_task(corpus)},
+        freezing={"mode": "backbone"},
+        cache={"disk_megabytes": 0, "tokens": False},
+    )
+    whole = events_of(config, tmp_path / "whole")
+
+    first = events_of(config, tmp_path / "run", Script((5, Stop())))
+    resumed = tmp_path / "run" / checkpoint_name(5)
+    rest = list(train(config, folder=tmp_path / "run", resume_from=resumed))
+
+    assert ready(rest)
+    steps = [
+        [event.losses for event in found if isinstance(event, StepFinished)]
+        for found in (whole, first + rest)
+    ]
+    assert steps[0] == steps[1]

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from builders import Script, TrainedRun, a_task, an_experiment, events_of, sentences, write_jsonl
+from builders import (
+    Script,
+    TrainedRun,
+    a_model,
+    a_task,
+    an_experiment,
+    events_of,
+    sentences,
+    write_jsonl,
+)
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.control import Stop
 from workbench.errors import CheckpointError
 from workbench.events import Event, RunFinished, RunStarted, StepFinished, Warned
 from workbench.model.folder import load_model_folder
+from workbench.model.lora import LoraSettings
+from workbench.training.forking import _misfit
 from workbench.training.loop import train
 from workbench.training.manifest import checkpoint_name, resumable_steps
 
@@ -204,3 +216,24 @@ def test_a_fork_is_resumed_exactly_from_its_own_checkpoint(
     assert not [one for one in rest if isinstance(one, Warned) and "Begun with" in one.message]
     told_of = [one for one in whole + first + rest if isinstance(one, RunStarted | RunFinished)]
     assert len({one.frozen_checksum for one in told_of}) == 1
+
+
+def test_a_head_that_means_something_else_by_its_weights_is_new(bert: Path) -> None:
+    before = a_model(bert, tasks=("grade",))
+    heads = before.description.heads
+    options = dict(heads["grade"].options) | {"mean": 7.0}
+    other = replace(heads["grade"], options=options)
+    now = replace(before, description=replace(before.description, heads={"grade": other}))
+    head = before.model.heads["grade"]
+
+    assert _misfit("heads.grade", before, before, head, head) == ""
+    assert _misfit("heads.grade", now, before, head, head) == "its mean is another"
+
+
+def test_adapters_with_another_factor_are_another_backbone(bert: Path) -> None:
+    plain = a_model(bert)
+    backbone = plain.model.backbone
+    one, other = (replace(plain, lora=LoraSettings(2, alpha)) for alpha in (4, 8))
+
+    assert _misfit("backbone", one, one, backbone, backbone) == ""
+    assert _misfit("backbone", one, other, backbone, backbone).startswith("the alpha")

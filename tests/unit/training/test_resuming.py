@@ -53,6 +53,7 @@ from workbench.training.manifest import (
     resumable_steps,
     sha256_of,
 )
+from workbench.training.selection import selection_value
 
 UPDATES = 6
 EVERY_UPDATE = 1e-9
@@ -173,14 +174,19 @@ def whole(
 
 
 def numbers_of(events: list[Event]) -> dict[tuple[str, int], Any]:
-    """Everything that was told of each step but how long it took; the later telling counts."""
+    """Everything that was told of each step but how long it took; the later telling counts.
+
+    What was planned stands apart from an evaluation of the same step that was asked for: that one
+    looks at the tasks that were left out.
+    """
     told: dict[tuple[str, int], Any] = {}
     for event in events:
         if isinstance(event, StepFinished):
             values = (event.epoch, event.losses, event.total_loss, event.learning_rates)
             told["step", event.step] = (*values, event.gradient_norm, event.texts, event.tokens)
         elif isinstance(event, EvaluationFinished):
-            told["dev", event.step] = (event.metrics, event.selection)
+            looked_at = ", ".join(event.metrics)
+            told[f"dev {looked_at}", event.step] = (event.metrics, event.selection)
     return told
 
 
@@ -677,3 +683,52 @@ def reseal(folder: Path, state: dict[str, Any]) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["sha256"]["state.json"] = sha256_of(folder / "state.json")
     (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+# --- Evaluations that were not planned ----------------------------------------------------------
+
+
+@pytest.fixture
+def seldom(corpus: Path) -> ExperimentConfig:
+    """A run whose rate hangs on dev, where names are looked at in every third evaluation only."""
+    return an_experiment(
+        folder=corpus,
+        backbone_settings={"kind": "stack", "embeddings": ["words"], "rnn": {"cell": "none"}},
+        tasks={
+            "mood": a_task(corpus),
+            "entity": a_task(corpus, "tagging", evaluate_every=3),
+        },
+        optimization={"schedule": "plateau", "plateau_patience": 0, "warmup": 0.0},
+        training={"epochs": 6},
+        cache={"features": False, "tokens": False},
+    )
+
+
+@pytest.mark.parametrize("request_", [Evaluate(), Stop()], ids=["looked at", "stopped"])
+def test_what_is_not_planned_has_no_part_in_a_planned_selection(
+    seldom: ExperimentConfig, tmp_path: Path, request_: Request
+) -> None:
+    whole = events_of(seldom, tmp_path / "whole")
+
+    told = events_of(seldom, tmp_path / "run", Script((5, request_)))
+    if request_ == Stop():
+        told += train(
+            seldom, folder=tmp_path / "run", resume_from=last_checkpoint(tmp_path / "run")
+        )
+
+    planned = numbers_of(whole)
+    found = numbers_of(told)
+    assert ("dev mood, entity", 5) in found.keys() - planned.keys()
+    assert {key: found[key] for key in planned} == planned
+
+
+def test_an_evaluation_that_is_asked_for_looks_at_what_the_planned_one_left_out(
+    seldom: ExperimentConfig, tmp_path: Path
+) -> None:
+    told = events_of(seldom, tmp_path, Script((6, Evaluate()), (6, SaveCheckpoint())))
+
+    here = [one for one in told if isinstance(one, EvaluationFinished) and one.step == 6]
+    assert [list(one.metrics) for one in here] == [["mood"], ["entity"]]
+    saved = [one for one in told if isinstance(one, CheckpointSaved) and one.step == 6]
+    both = {"mood": here[0].metrics["mood"], "entity": here[1].metrics["entity"]}
+    assert [one.selection for one in saved][-1] == selection_value(seldom, both)

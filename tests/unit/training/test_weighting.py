@@ -203,3 +203,16 @@ def test_a_restored_weighting_goes_on_as_if_it_had_never_stopped(method: str) ->
         assert weights_of(one, LOSSES, step) == weights_of(two, LOSSES, step)
         for weighting in (one, two):
             weighting.learn(LOSSES, norms=LOSSES, again={t: v * 0.9 for t, v in LOSSES.items()})
+
+
+def test_gradnorm_is_relative_to_the_first_loss_that_is_none_of_0() -> None:
+    ours, other = a_weighting("gradnorm"), a_weighting("gradnorm")
+    norms = losses_of(4.0, 1.0, 0.5)
+
+    ours.learn({**LOSSES, "a": torch.tensor(0.0)}, norms=norms, again={})
+    other.learn({"b": LOSSES["b"], "c": LOSSES["c"]}, norms=norms, again={})
+    for _ in range(3):
+        for weighting in (ours, other):
+            weighting.learn(LOSSES, norms=norms, again={})
+
+    assert weights_of(ours, LOSSES) == weights_of(other, LOSSES)

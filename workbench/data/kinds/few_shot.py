@@ -34,3 +34,16 @@ class FewShotKind(ClassificationKind):
                     next_step=nearest(label, space.names),
                 )
         return space
+
+    def counted(self, task: Any, space: LabelSpace, labels: Sequence[str]) -> LabelSpace:
+        """As of a classification; a layer is fitted between two classes or more."""
+        found = super().counted(task, space, labels)
+        if task.method == "contrastive" and sum(count > 0 for count in found.counts) < 2:
+            raise DataError(
+                f'Task "{space.task}": of the examples that were drawn for training, none has '
+                "another label than the first.",
+                where=task.data.train,
+                next_step="draw more (examples_per_class, max_examples), keep fewer for dev "
+                "(dev_share), or take method = matching",
+            )
+        return found

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -125,6 +126,26 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
     def tally(self, labels: Sequence[LabelT]) -> dict[str, int]:
         """How often each label occurs, for whoever judges the balance; by stratum by default."""
         return dict(Counter(filter(None, map(self.stratum, labels))))
+
+    def counted(self, task: TaskT, space: LabelSpace, labels: Sequence[LabelT]) -> LabelSpace:
+        """A label space with the counts of what is learned from, drawn and without dev.
+
+        Args:
+            task: Its settings.
+            space: Of all of train.
+            labels: Those that are learned from.
+
+        Raises:
+            DataError: Nothing can be learned from them.
+        """
+        if not space.counts:
+            return space
+        found = self.tally(labels)
+        statistics = dict(space.statistics)
+        if "texts" in statistics:
+            statistics["texts"] = float(len(labels))
+        counts = tuple(found.get(label, 0) for label in space.names)
+        return replace(space, counts=counts, statistics=statistics)
 
     def scores(self, labels: Sequence[LabelT]) -> Sequence[float]:
         """The labels as numbers, where they are numbers; none by default."""

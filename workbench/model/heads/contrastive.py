@@ -45,10 +45,11 @@ class ContrastiveHead(VectorHead):
         return self.unit_vectors(vectors)
 
     def teaches(self, targets: Targets) -> bool:
-        """Another candidate beside the right one is needed."""
+        """Some text needs another candidate beside those that are right."""
         assert isinstance(targets, TextTargets)
-        examples, texts = targets.labels.shape
-        return examples > 1 or texts > 2
+        keys = targets.labels
+        directions = [keys, _other_way(keys)] if self.symmetric else [keys]
+        return any(bool(((~known_mates(one)).sum(dim=1) > 1).any()) for one in directions)
 
     def loss_sum(self, logits: Tensor, targets: Targets) -> Tensor:
         """Cross-entropy of the right text among the candidates, summed; in float32, nats.
@@ -61,8 +62,7 @@ class ContrastiveHead(VectorHead):
         keys, vectors = targets.labels, logits.float()
         losses = self._losses(vectors, keys)
         if self.symmetric:
-            back = torch.tensor([1, 0], device=keys.device)
-            losses = (losses + self._losses(vectors[:, back], keys[:, back])) / 2
+            losses = (losses + self._losses(_other_way(vectors), _other_way(keys))) / 2
         return losses.sum()
 
     def _losses(self, vectors: Tensor, keys: Tensor) -> Tensor:
@@ -78,6 +78,11 @@ class ContrastiveHead(VectorHead):
     def decode(self, logits: Tensor, targets: Targets) -> Tensor:
         """The vectors, `(examples, texts, width)`."""
         return logits.float()
+
+
+def _other_way(texts: Tensor) -> Tensor:
+    """Each second text as the one that is asked for its first, `(examples, 2, …)`."""
+    return texts[:, torch.tensor([1, 0], device=texts.device)]
 
 
 def known_mates(keys: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
+from workbench.model.recurrence import fit_for_gradients
+
 
 def to_sentences(words: Tensor, lengths: Sequence[int], padding: float = 0.0) -> Tensor:
     """Flat rows as sentences, padded on the right."""
@@ -57,5 +59,7 @@ class SentenceRnn(nn.Module):
             packed = pack_padded_sequence(
                 padded, torch.tensor(lengths), batch_first=True, enforce_sorted=False
             )
-            read, _ = pad_packed_sequence(self.cells(packed)[0], batch_first=True)
+            with fit_for_gradients(self.cells):
+                found = self.cells(packed)[0]
+            read, _ = pad_packed_sequence(found, batch_first=True)
             return to_words(read, lengths)

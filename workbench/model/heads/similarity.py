@@ -39,6 +39,11 @@ class SimilarityHead(VectorHead):
         first, second = self.unit_vectors(vectors).unbind(dim=1)
         return (first * second).sum(dim=1)
 
+    def teaches(self, targets: Targets) -> bool:
+        """A comparison of pairs needs two that are not equally near."""
+        assert isinstance(targets, TextTargets)
+        return not self.compares_examples or len(set(targets.labels.tolist())) > 1
+
     def loss_sum(self, logits: Tensor, targets: Targets) -> Tensor:
         """The loss summed over the pairs; in float32.
 

@@ -41,9 +41,11 @@ class GradNorm(Weighting):
 
     def learn(self, losses: Losses, *, norms: Losses, again: Losses) -> None:
         """One step against the distance between the norms and what is due."""
-        tasks = [task for task in losses if task in norms]
-        for task in tasks:
-            self._first.setdefault(task, losses[task].detach())
+        for task, loss in losses.items():
+            # Nothing can be relative to 0: such a task would have the largest weight for good.
+            if task not in self._first and loss != 0:
+                self._first[task] = loss.detach()
+        tasks = [task for task in losses if task in norms and task in self._first]
         if len(tasks) < 2:  # alone a task has nobody to be compared with
             return
         before, unweighted = self._weights.of(tasks), stacked(norms, tasks)
