@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.errors import NotFoundError, StoreError, WorkbenchError, nearest
+from workbench.events import CheckpointSaved, RunResumed
 from workbench.operations.workspace import Workspace
 from workbench.store.records import (
     CheckpointRecord,
@@ -351,7 +352,28 @@ def steps(ws: Workspace, run_id: str, after: int = 0) -> StepTable:
 
 def checkpoints(ws: Workspace, ref: str) -> list[CheckpointRecord]:
     """The checkpoints of a run that can be taken away, with their dev metrics, oldest first."""
-    return ws.store.checkpoints(find_run(ws, ref).id)
+    run_id = find_run(ws, ref).id
+    found = ws.store.checkpoints(run_id)
+    saves: dict[int, Mapping[str, object]] = {}
+    # What the run said at each save; what it saved later than where it was resumed is gone.
+    for message in ws.store.messages(run_id):
+        step = message.body.get("step")
+        if isinstance(step, int) and message.kind == RunResumed.__name__:
+            saves = {saved: body for saved, body in saves.items() if saved <= step}
+        elif isinstance(step, int) and message.kind == CheckpointSaved.__name__:
+            saves[step] = message.body
+    best: dict[str, int] = {}
+    for step, body in sorted(saves.items()):
+        tasks = body.get("best_for")
+        best |= {str(task): step for task in (tasks if isinstance(tasks, list) else [])}
+    return [
+        replace(
+            one,
+            stays=bool(saves.get(one.step, {}).get("stays")),
+            best_for=tuple(task for task, step in best.items() if step == one.step),
+        )
+        for one in found
+    ]
 
 
 # Log

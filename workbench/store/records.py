@@ -187,6 +187,10 @@ class CheckpointRecord:
     bytes: int
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Dev metrics at that step, by task."""
+    stays: bool = False
+    """Whether it is kept for good: a K-th, or asked for. Known to `reading.checkpoints` only."""
+    best_for: tuple[str, ...] = ()
+    """Tasks that are at their best in it so far. Known to `reading.checkpoints` only."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,17 @@ from sqlalchemy import event
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.errors import NotFoundError, StoreError, WorkbenchError
-from workbench.events import CheckpointSaved, EvaluationFinished, RunStarted, StepFinished
+from workbench.events import (
+    CheckpointSaved,
+    EvaluationFinished,
+    RunResumed,
+    RunStarted,
+    StepFinished,
+)
 from workbench.operations import lifecycle, reading
 from workbench.operations.workspace import Workspace, open_workspace
 from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, RunRecord
+from workbench.tui.screens.checkpoints import fate
 from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, Batch
 from workbench.worker.liveness import RunState, current_identity
 
@@ -321,3 +329,23 @@ def test_an_id_that_leads_out_of_the_folder_deletes_nothing_there(ws: Workspace)
     lifecycle.delete(ws, "@last")
 
     assert precious.is_dir()
+
+
+# Checkpoints
+
+
+def test_what_stays_and_which_tasks_are_best_is_taken_from_what_the_run_said(ws: Workspace) -> None:
+    record = add_run(ws, "abc", a_config(tasks=("p", "q")))
+
+    def saved(step: int, *best_for: str, stays: bool = False) -> CheckpointSaved:
+        return CheckpointSaved(step, f"checkpoints/{step}", False, 0.5, 1, best_for, stays=stays)
+
+    # What was saved after step 20 counts no more: the run was resumed there.
+    ws.store.append("abc", [saved(10, "p", "q", stays=True), saved(20, "q"), saved(30, "p", "q"),
+                            RunResumed(20, "stopped"), saved(30)])  # fmt: skip
+    found = {one.step: (one.stays, one.best_for) for one in reading.checkpoints(ws, "abc")}
+    assert found == {10: (True, ("p",)), 20: (False, ("q",)), 30: (False, ())}
+
+    run = replace(reading.summarize(ws, record.id), state=RunState.RUNNING)
+    told = [fate(run, one) for one in reading.checkpoints(ws, "abc")]
+    assert told == ["stays", "until q is better", "until the next"]

@@ -224,11 +224,12 @@ def _columns(run: RunSummary) -> list[Column]:
 
 def fate(run: RunSummary, one: CheckpointRecord) -> str:
     """How long a checkpoint stays: what retention will do with it, in a few words."""
-    every = getattr(run.record.config.training, "keep_every", None)
-    if run.state.is_over or (every and one.step % every == 0):
+    if run.state.is_over or one.stays:
         return "stays"
     if one.is_best:
         return "until a better one"
+    if one.best_for:
+        return f"until {visible(', '.join(one.best_for))} is better"
     return "until the next"
 
 
