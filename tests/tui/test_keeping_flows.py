@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from recorded_runs import a_config, a_run, finish, train
 from synthetic_runs import fill
 from textual.pilot import Pilot
 
+from workbench.operations import keeping
 from workbench.operations.workspace import Workspace
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.preferences import load_preferences
@@ -174,3 +176,89 @@ async def test_of_hundreds_of_runs_only_those_in_view_are_drawn(
         bar = home(app).query_one(FilterBar)
         bar.put("state=failed")
         await wait(pilot, lambda: len(table.rows) == 30)
+
+
+async def test_quick_changes_are_made_and_taken_back_one_after_the_other(
+    recorded: Workspace, wait: Any
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        screen = home(app)
+        screen.action_star()
+        screen.action_star()  # the list shows no star yet
+        await wait(pilot, lambda: len(screen._changes) == 2)
+        assert not recorded.store.keeping("k7fp3x2a").starred
+
+        screen.action_undo()
+        screen.action_undo()
+        screen.action_star()
+        await wait(pilot, lambda: len(screen._changes) == 1)
+        assert recorded.store.keeping("k7fp3x2a").starred
+
+
+async def test_a_change_that_could_not_be_taken_back_can_be_tried_again(
+    recorded: Workspace, wait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        await pilot.press("asterisk")
+        await wait(pilot, lambda: home(app)._changes)
+        with monkeypatch.context() as patch:
+            patch.setattr(keeping, "undo", lambda ws, change: 1 / 0)
+            await pilot.press("u")
+            await wait(pilot, lambda: home(app)._changes and not home(app)._doing)
+
+        await pilot.press("u")
+        await wait(pilot, lambda: not recorded.store.keeping("k7fp3x2a").starred)
+
+
+async def test_a_marked_run_that_the_filter_hides_is_left_alone(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        await pilot.press("end", "space", "slash", *"name=cls", "enter")
+        await wait(pilot, lambda: keys(app) == ["n2rt5c8w"])
+        assert "1 marked · 1 of them not shown" in screen_text(pilot)
+
+        await pilot.press("D")
+        await wait(pilot, lambda: recorded.store.keeping("n2rt5c8w").deleted_at)
+        assert recorded.store.keeping("f9zx7k2n").deleted_at is None
+
+
+async def test_of_a_run_in_the_trash_the_keys_say_how_to_get_it_out(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    keeping.delete(recorded, ["n2rt5c8w"])
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 2)
+        await pilot.press("slash", *"deleted", "enter")
+        await wait(pilot, lambda: keys(app) == ["n2rt5c8w"])
+
+        await pilot.press("enter", "k", "e", "asterisk")
+        await wait(pilot, lambda: screen_text(pilot).count("D takes it out") == 4)
+        assert isinstance(app.screen, HomeScreen)
+
+
+async def test_marks_of_folded_seeds_are_still_seen_after_a_look(
+    recorded: Workspace, wait: Any
+) -> None:
+    config = a_config("cls", pooling="cls").model_copy(update={"seed": 7})
+    other = a_run(recorded, "p3rt5c8w", config=config, minutes_ago=61)
+    train(recorded, other, upto=240, quality=0.9)
+    finish(recorded, other)
+    app = WorkbenchApp(recorded)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 4)
+        await pilot.press("f", "down", "space")
+        table = home(app).query_one(RunTable)
+        marked = table._marks
+        assert any(key.startswith("seeds of") for key in marked)
+
+        keeping.note(recorded, "k7fp3x2a", "seen")
+        await wait(pilot, lambda: any(run.keeping.note for run in app.known_runs))
+        assert table._marks == marked

@@ -42,6 +42,7 @@ KEYS: dict[str, Callable[[RunSummary], Value]] = {
     "archived": lambda run: run.keeping.archived_at is not None,
     "deleted": lambda run: run.keeping.deleted_at is not None,
     "selection": lambda run: run.selection,
+    "loss": lambda run: run.spark[-1] if run.spark else None,
     "step": lambda run: float(run.step),
     "best_step": lambda run: None if run.best_step is None else float(run.best_step),
     "seconds": lambda run: run.seconds,

@@ -46,7 +46,7 @@ COLUMNS: dict[str, tuple[str, Words]] = {
 """By key: heading, and the cell in words."""
 
 SORT_KEYS = {"best": "selection", "took": "seconds", "star": "starred", "tasks": "task",
-             "tags": "tag", "loss": "selection", "metrics": "selection"}  # fmt: skip
+             "tags": "tag", "metrics": "selection"}  # fmt: skip
 """What the filter language calls the value of a column, where it has another name there."""
 
 RIGHT = frozenset({"best", "started", "took", "eta", "speed", "step"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from summaries import a_run
 
 from workbench.errors import ConfigError
 from workbench.operations.filtering import complete, parse_filter, sort_runs
+from workbench.tui import columns
 
 RUN = a_run()
 
@@ -130,6 +133,17 @@ def test_runs_are_sorted_and_those_without_the_value_go_last() -> None:
     assert sort_runs(runs, "question.accuracy") == [low, high, absent, strange]
     assert sort_runs(runs, "-question.accuracy") == [high, low, absent, strange]
     assert [run.record.id for run in sort_runs(runs, "id")] == ["a", "b", "c", "d"]
+
+
+def test_runs_are_sorted_by_their_last_loss() -> None:
+    low, high = (
+        replace(a_run(name), spark=spark) for name, spark in (("b", (3.0, 0.1)), ("a", (0.2, 0.5)))
+    )
+    none = a_run("c")
+
+    assert sort_runs([none, high, low], "loss") == [low, high, none]
+    assert columns.SORT_KEYS.get("loss", "loss") == "loss"
+    assert parse_filter("loss<0.3").apply([none, high, low]) == [low]
 
 
 def test_a_setting_sorts_as_a_number() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
@@ -10,6 +11,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.message import Message
 
 from workbench.errors import ConfigError
@@ -19,6 +21,7 @@ from workbench.operations.folding import Fold, SeedFolder
 from workbench.operations.keeping import Change
 from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
+from workbench.store.records import Keeping
 from workbench.tui import columns
 from workbench.tui.messages import (
     CheckpointsWanted,
@@ -129,6 +132,10 @@ class HomeScreen(LiveScreen):
         self._unfolded: frozenset[str] = frozenset()
         self._changes: list[Change] = []
         self._has_deleted = False
+        self._title = ""
+        self._asked: deque[tuple[str, Callable[[Workspace], Change | str] | None]] = deque()
+        self._doing = ""
+        self._undone: Change | None = None
 
     def compose(self) -> ComposeResult:
         """Places, filter, table, detail, keys."""
@@ -197,11 +204,10 @@ class HomeScreen(LiveScreen):
         lines = self._lines_of(found, keys, sort)
         self._lines = {line.key: line for line in lines}
         table.show_lines(lines, keys, sort)
-        table.mark(frozenset(self._marks))
+        self._mark(self._marks)
         self.set_class(not self._runs, "-empty")
         if self.focused is None and self._runs:
             table.focus()
-        self._tell_counts(len(found))
         self._show_detail()
 
     def _lines_of(self, found: list[RunSummary], keys: tuple[str, ...], sort: str) -> list[RunLine]:
@@ -235,11 +241,12 @@ class HomeScreen(LiveScreen):
             f"by {by} {'▼' if sort.startswith('-') else '▲'}",
             "seeds folded" if self._preferences.folds_seeds else "",
             f"{len(self._marks)} marked" if self._marks else "",
+            f"{hidden} of them not shown" if (hidden := len(self._marks) - len(self._seen)) else "",
         ]
-        detail = self.query_one(RunDetail)
         title = visible(" · ".join(one for one in counts if one))
-        if detail.border_title != title:
-            detail.border_title = title
+        if title != self._title:
+            self._title = title
+            self.query_one(RunDetail).border_title = Content(title)
 
     def _show_detail(self) -> None:
         line = self._line
@@ -268,10 +275,20 @@ class HomeScreen(LiveScreen):
         line = self._line
         return line.fold.runs[0] if line is not None else None
 
+    def _shown_ids(self) -> set[str]:
+        """The runs that the filter lets through, also as seeds of a row."""
+        return {run.record.id for line in self._lines.values() for run in line.fold.runs}
+
+    @property
+    def _seen(self) -> tuple[str, ...]:
+        """The marked runs that are shown: nothing is done to one that nobody sees."""
+        shown = self._shown_ids() if self._marks else ()
+        return tuple(run_id for run_id in self._marks if run_id in shown)
+
     def _targets(self) -> tuple[str, ...]:
         """The marked runs, else what is under the cursor: what a change is made to."""
-        if self._marks:
-            return self._marks
+        if seen := self._seen:
+            return seen
         line = self._line
         return tuple(run.record.id for run in line.fold.runs) if line is not None else ()
 
@@ -293,7 +310,7 @@ class HomeScreen(LiveScreen):
         if len(line.fold.runs) > 1:
             self._unfolded ^= {line.key}
             self._show()
-        else:
+        elif not self._are_in_trash(line.fold.key):
             self.post_message(RunWanted(line.fold.runs[0].record.id))
 
     def action_new(self) -> None:
@@ -333,8 +350,7 @@ class HomeScreen(LiveScreen):
             if all(run.record.id in shown for run in line.fold.runs)
         }
         self.query_one(RunTable).mark(frozenset(shown))
-        self._tell_counts(len({run.record.id for one in self._lines.values()
-                               for run in one.fold.runs}))  # fmt: skip
+        self._tell_counts(len(self._shown_ids()))
 
     def action_compare(self) -> None:
         """Compare the marked runs; with one mark or none, that and those under the cursor."""
@@ -346,12 +362,14 @@ class HomeScreen(LiveScreen):
         if len(chosen) < 2:
             self.notify("Mark two or more runs with space, then press c.", markup=False)
             return
-        self.post_message(ComparisonWanted(chosen))
+        if not self._are_in_trash(*chosen):
+            self.post_message(ComparisonWanted(chosen))
 
     def action_checkpoints(self) -> None:
         """Go to the checkpoints of the run under the cursor."""
-        if self.chosen_run is not None:
-            self.post_message(CheckpointsWanted(self.chosen_run.record.id))
+        run = self.chosen_run
+        if run is not None and not self._are_in_trash(run.record.id):
+            self.post_message(CheckpointsWanted(run.record.id))
 
     def action_stop(self) -> None:
         """Ask whether to stop the run under the cursor."""
@@ -444,27 +462,35 @@ class HomeScreen(LiveScreen):
     def action_star(self) -> None:
         """Star, or take the star away if all have one."""
         ids = self._targets()
-        on = not all(run.keeping.starred for run in self._runs if run.record.id in ids)
-        self._keep("starring", lambda ws: keeping.star(ws, ids, on=on))
+        if ids and not self._are_in_trash(*ids):
+            self._keep(
+                "starring",
+                lambda ws: keeping.star(
+                    ws, ids, on=not all(one.starred for one in _keepings(ws, ids))
+                ),
+            )
 
     def action_archive(self) -> None:
         """Archive, or take back what is archived."""
         ids = self._targets()
-        on = not all(run.keeping.archived_at for run in self._runs if run.record.id in ids)
-        self._keep("archiving", lambda ws: keeping.archive(ws, ids, on=on))
+        if ids and not self._are_in_trash(*ids):
+            self._keep(
+                "archiving",
+                lambda ws: keeping.archive(
+                    ws, ids, on=not all(one.archived_at for one in _keepings(ws, ids))
+                ),
+            )
 
     def action_delete(self) -> None:
         """Into the trash, or out of it."""
         ids = self._targets()
-        if all(run.keeping.deleted_at for run in self._runs if run.record.id in ids):
-            self._keep("restoring", lambda ws: keeping.restore(ws, ids))
-        else:
-            self._keep("deleting", lambda ws: keeping.delete(ws, ids))
+        if ids:
+            self._keep("moving to the trash or out of it", lambda ws: _delete_or_restore(ws, ids))
 
     def action_tag(self) -> None:
         """Ask for tags."""
         ids = self._targets()
-        if not ids:
+        if not ids or self._are_in_trash(*ids):
             return
         known = sorted({tag for run in self._runs for tag in run.keeping.tags})
 
@@ -484,7 +510,7 @@ class HomeScreen(LiveScreen):
     def action_note(self) -> None:
         """Ask for a note."""
         run = self.chosen_run
-        if run is None:
+        if run is None or self._are_in_trash(run.record.id):
             return
         run_id = run.record.id
 
@@ -504,7 +530,7 @@ class HomeScreen(LiveScreen):
     def action_rename(self) -> None:
         """Ask for a name."""
         run = self.chosen_run
-        if run is None:
+        if run is None or self._are_in_trash(run.record.id):
             return
         run_id = run.record.id
 
@@ -523,18 +549,13 @@ class HomeScreen(LiveScreen):
 
     def action_undo(self) -> None:
         """Take the last change back."""
-        if not self._changes:
-            self.notify("Nothing was changed that could be taken back.", markup=False)
-            return
-        change = self._changes.pop()
-        self._keep("taking back", lambda ws: keeping.undo(ws, change))
+        self._keep("taking back", None)
 
     def action_empty_trash(self) -> None:
         """Ask, and delete for good."""
 
         def answered(is_yes: bool | None) -> None:
             if is_yes:
-                self._changes.clear()  # what is gone cannot be put back
                 self._keep("emptying the trash", _empty_trash)
 
         self.app.push_screen(
@@ -547,13 +568,51 @@ class HomeScreen(LiveScreen):
             answered,
         )
 
-    def _keep(self, doing: str, change: Callable[[Workspace], Change | str]) -> None:
-        """Do something to runs in a thread; `change` closes over frozen values only."""
+    def _are_in_trash(self, *run_ids: str) -> bool:
+        """Whether one of the runs is in the trash; says so, since only D does something then."""
+        found = [run for run in self._runs if run.record.id in run_ids and run.keeping.deleted_at]
+        if found:
+            self.notify(f'"{visible(found[0].record.name)}" is in the trash: D takes it out.',
+                        severity="warning", markup=False)  # fmt: skip
+        return bool(found)
+
+    def _keep(self, doing: str, change: Callable[[Workspace], Change | str] | None) -> None:
+        """Do something to runs when what was asked before is done.
+
+        Args:
+            doing: What, for who reads that it failed.
+            change: Called in a thread, closes over frozen values only; None takes the last
+                change back.
+        """
+        self._asked.append((doing, change))
+        self._keep_next()
+
+    def _keep_next(self) -> None:
+        """Begin with what was asked first, unless something is being done.
+
+        A change is written as a whole, and what it changes has to be what the one before left.
+        """
+        if self._doing or not self._asked:
+            return
         workspace = self._workspace
+        doing, change = self._asked.popleft()
+        if change is None:
+            if not self._changes:
+                self.notify("Nothing was changed that could be taken back.", markup=False)
+                self._keep_next()
+                return
+            self._undone = undone = self._changes.pop()
+
+            def change(ws: Workspace) -> str:
+                return keeping.undo(ws, undone)
+
+        elif change is _empty_trash:
+            self._changes.clear()  # what is gone cannot be put back
+        self._doing, wanted = doing, change
 
         def work() -> None:
             try:
-                done = change(workspace)
+                done = wanted(workspace)
             except Exception as error:  # Said on the screen: nobody sees a thread die.
                 self.post_message(WorkFailed(doing, problems_of(error)))
                 return
@@ -572,6 +631,18 @@ class HomeScreen(LiveScreen):
         self.notify(visible(words), markup=False)
         self._version = None
         self.look()
+        self._kept()
+
+    @on(WorkFailed)
+    def _keeping_failed(self, message: WorkFailed) -> None:
+        """What could not be taken back can be tried again; the app says what went wrong."""
+        if message.doing == self._doing:
+            self._changes += [self._undone] if self._undone is not None else []
+            self._kept()
+
+    def _kept(self) -> None:
+        self._doing, self._undone = "", None
+        self._keep_next()
 
 
 def _sorted(runs: list[RunSummary], sort: str) -> list[RunSummary]:
@@ -582,6 +653,19 @@ def _sorted(runs: list[RunSummary], sort: str) -> list[RunSummary]:
         return sort_runs(runs, f"-{name}" if sort.startswith("-") else name)
     except ConfigError:
         return runs
+
+
+def _keepings(ws: Workspace, ids: tuple[str, ...]) -> list[Keeping]:
+    """What was added to runs, as it is now: the list may be a look behind."""
+    known = ws.store.keepings()
+    return [known.get(run_id, Keeping()) for run_id in ids]
+
+
+def _delete_or_restore(ws: Workspace, ids: tuple[str, ...]) -> Change:
+    """Those that are not in the trash go there; if all are, all come back."""
+    states = zip(ids, _keepings(ws, ids), strict=True)
+    there = [run_id for run_id, one in states if one.deleted_at is None]
+    return keeping.delete(ws, there) if there else keeping.restore(ws, ids)
 
 
 def _count(ids: tuple[str, ...]) -> str:
