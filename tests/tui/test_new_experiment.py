@@ -17,6 +17,7 @@ from workbench.operations.workspace import Workspace
 from workbench.plan import Check, Finding, Measured, Trial
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.form import plain_specs
+from workbench.tui.messages import WorkFailed
 from workbench.tui.screens.choose import ChooseScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.new_experiment import NewExperimentScreen
@@ -353,6 +354,21 @@ async def test_a_past_run_opens_in_a_form_that_was_never_seen(
 
 
 # Help
+
+
+async def test_a_failure_of_something_else_does_not_let_a_run_be_started_twice(
+    workspace: Workspace, wait: Any
+) -> None:
+    app = WorkbenchApp(workspace)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await open_form(app, pilot, wait)
+        screen._is_starting = True
+
+        screen.post_message(WorkFailed("reading the presets", ()))
+        await pilot.pause()
+        assert screen._is_starting
+        screen.post_message(WorkFailed("starting the run", ()))
+        await wait(pilot, lambda: not screen._is_starting)
 
 
 async def test_the_help_says_all_of_the_field_in_focus(

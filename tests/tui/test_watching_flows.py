@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
-from recorded_runs import steps, write_log
+from recorded_runs import a_run, started, steps, write_log
 from test_grids import write_cosines
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from workbench.errors import CheckpointError
+from workbench.events import RunResumed
 from workbench.operations.playground import Playground, Tried
 from workbench.operations.workspace import Workspace
+from workbench.store.records import SeriesKey
 from workbench.tui import requests
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.preferences import load_preferences
+from workbench.tui.screens import log_screen
 from workbench.tui.screens.checkpoints import CheckpointsScreen
 from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.confirm import ConfirmScreen
+from workbench.tui.screens.home import HomeScreen
 from workbench.tui.screens.interference import InterferenceScreen
 from workbench.tui.screens.log_screen import LogScreen
 from workbench.tui.screens.playground import PlaygroundScreen
@@ -81,6 +87,58 @@ async def test_the_axis_counts_epochs_minutes_and_texts(recorded: Workspace, wai
         await wait(pilot, lambda: "at 240" in charts(screen)[0].summary())
 
 
+async def test_the_axis_counts_where_the_first_steps_are_not_told(
+    workspace: Workspace, wait: Any
+) -> None:
+    record = a_run(workspace, "s5rt5c8w")
+    workspace.store.append(record.id, [started(record, 240), *steps(record, 1, 100, 240)[4::5]])
+    app = WorkbenchApp(workspace)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await open_run(app, pilot, wait, "s5rt5c8w")
+
+        await pilot.press("a")
+        await wait(pilot, lambda: charts(screen)[0].x_label == "epoch")
+        await wait(pilot, lambda: "at 1.25" in charts(screen)[0].summary())
+
+
+async def test_a_run_that_was_resumed_and_went_past_is_drawn_anew(
+    recorded: Workspace, wait: Any
+) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await open_run(app, pilot, wait, "k7fp3x2a")
+        record = recorded.store.run("k7fp3x2a")
+        again = steps(record, 121, 160, 240)
+        again[9] = replace(again[9], losses={"topic": 77.0, "sentiment": 1.0, "entity": 1.0})  # type: ignore[type-var]
+
+        recorded.store.append(record.id, [RunResumed(120, "crashed"), *again])
+        await wait(pilot, lambda: screen.summary is not None and screen.summary.step == 160)
+
+        key = SeriesKey("train", "topic", "loss")
+
+        def losses() -> Any:
+            curve = screen._history.get(key)
+            return () if curve is None else curve.values
+
+        await wait(pilot, lambda: 77.0 in losses())
+
+
+async def test_a_run_that_cannot_go_on_says_why(
+    recorded: Workspace, wait: Any, screen_text: Text, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(ws: Workspace, asked: str, run_id: str) -> None:
+        raise CheckpointError(f"There is no checkpoint to {asked} from.", next_step="fork it")
+
+    monkeypatch.setattr(requests, "ask", ask)
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await open_run(app, pilot, wait, "f9zx7k2n")
+        await pilot.press("p")
+
+        await wait(pilot, lambda: "There is no checkpoint to resume from." in screen_text(pilot))
+        assert "fork it" in screen_text(pilot)
+
+
 async def test_values_of_all_charts_stand_in_a_table_at_the_cursor(
     recorded: Workspace, wait: Any
 ) -> None:
@@ -120,7 +178,7 @@ async def test_a_zoom_to_the_end_moves_on_with_what_arrives(recorded: Workspace,
 
 
 async def test_the_log_is_searched_and_its_first_error_found(
-    recorded: Workspace, wait: Any, screen_text: Text
+    recorded: Workspace, wait: Any, screen_text: Text, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [f"step {n}" for n in range(300)]
     lines[120] = "ValueError: the loss is not finite"
@@ -136,6 +194,10 @@ async def test_the_log_is_searched_and_its_first_error_found(
         await pilot.press("e")
         assert table.cursor_key == "120"
         assert "the loss is not finite" in screen_text(pilot)
+
+        assert sum("cells" in vars(row) for row in table.rows) < 200  # only those in view
+        monkeypatch.setattr(log_screen, "is_error", lambda line: 1 / 0)  # each is matched once
+        await pilot.press("e")
 
         await pilot.press("slash", *"step 27", "enter")
         await wait(pilot, lambda: table.cursor_key == "270")  # the next one below
@@ -277,6 +339,40 @@ async def test_sentences_are_tried_and_shown_as_likenesses(
 
         await wait(pilot, lambda: "1.000" in screen_text(pilot))
         assert "cosines" in screen_text(pilot)
+
+
+async def test_a_checkpoint_is_asked_once_and_another_ones_answer_is_not_taken(
+    recorded: Workspace, wait: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    goes_on = Event()
+
+    def try_texts(self: Playground, run_id: str, texts: Any, *, checkpoint: str, **_: Any) -> Tried:
+        asked.append(checkpoint)
+        if checkpoint == "40":
+            goes_on.wait(10)
+        answer = {"topic": {"label": f"of {checkpoint}", "probabilities": {}}}
+        return Tried(tuple(texts), tuple(answer for _ in texts), np.eye(len(texts), dtype="f4"))
+
+    monkeypatch.setattr(Playground, "try_texts", try_texts)
+    app = WorkbenchApp(recorded)
+    async with app.run_test() as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 3)
+        record = recorded.store.run("n2rt5c8w")
+        app._trying._texts = ("a goal",)
+        for checkpoint in ("80", "40", "120"):
+            app._trying.show_checkpoint(record, checkpoint)
+            app.action_go("playground")
+            await wait(pilot, lambda: isinstance(app.screen, PlaygroundScreen))
+            await wait(pilot, lambda checkpoint=checkpoint: checkpoint in asked)
+            app.action_go("home")
+            await wait(pilot, lambda: isinstance(app.screen, HomeScreen))
+        goes_on.set()
+        await wait(pilot, lambda: app._trying._waiting == 0)
+
+        assert asked == ["80", "40", "120"]
+        assert app._trying.tried is not None
+        assert app._trying.tried.predictions[0]["topic"]["label"] == "of 120"
 
 
 async def test_what_cannot_be_tried_says_why(

@@ -117,6 +117,8 @@ class RunRead(FrozenMessage):
     """The log's tail, or None if it was not asked for."""
     version: int
     """The store's data version just before the reading."""
+    steps_after: int
+    """The step after which `steps` was read; 0 if from the beginning."""
 
 
 @dataclass(eq=False)
@@ -134,6 +136,8 @@ class LogRead(FrozenMessage):
     """The log of a run, as much of its end as is shown."""
 
     lines: tuple[str, ...]
+    errors: tuple[int, ...]
+    """Places of the lines with an error."""
 
 
 @dataclass(eq=False)

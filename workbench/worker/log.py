@@ -42,14 +42,16 @@ def tail(log: Path, lines: int) -> list[str]:
 def _last_bytes(file: Path, lines: int) -> bytes:
     with file.open("rb") as opened:
         position = opened.seek(0, os.SEEK_END)
-        raw = b""
+        blocks: list[bytes] = []
+        ends = 0
         # One more than asked for, since the first may be cut.
-        while position > 0 and raw.count(b"\n") <= lines:
+        while position > 0 and ends <= lines:
             size = min(_BLOCK_BYTES, position)
             position -= size
             opened.seek(position)
-            raw = opened.read(size) + raw
-    return raw
+            blocks.append(opened.read(size))
+            ends += blocks[-1].count(b"\n")
+    return b"".join(reversed(blocks))
 
 
 def _visible(line: str) -> str:

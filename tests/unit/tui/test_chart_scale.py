@@ -111,3 +111,10 @@ def test_a_log_axis_leaves_out_what_is_not_positive_and_keeps_nan_apart():
     units = log_axis(0.1, 10).to_units(np.array([1.0, 0.0, -3.0, np.nan, np.inf, -np.inf]))
 
     np.testing.assert_array_equal(units, [0.0, -np.inf, -np.inf, np.nan, np.nan, np.nan])
+
+
+def test_a_log_axis_holds_values_too_small_for_their_inverse() -> None:
+    axis = log_axis(5e-324, 5e-309)
+
+    assert axis.low < axis.high
+    assert len(find_ticks(axis, 6)) >= 2

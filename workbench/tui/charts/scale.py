@@ -75,7 +75,7 @@ def linear_axis(low: float, high: float, parts: int = 8) -> Axis:
 
 def log_axis(low: float, high: float) -> Axis:
     """Widen a range of positive values to 1, 2 or 5 times a power of ten, on a log axis."""
-    lower, upper = _log_floor(low), -_log_floor(1.0 / high) if high < LARGEST_LIMIT else 300.0
+    lower, upper = _log_floor(_log(low)), -_log_floor(-_log(high))
     if lower >= upper:
         lower, upper = lower - 0.5, upper + 0.5
     return Axis(lower, upper, is_log=True)
@@ -164,9 +164,13 @@ def _spread(low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-def _log_floor(value: float) -> float:
-    """Return the logarithm of the largest 1, 2 or 5 times a power of ten that is ≤ value."""
-    units = math.log10(value) if value > 0 else -300.0
+def _log(value: float) -> float:
+    """Return a logarithm within what axes show; beyond, powers of ten run out of numbers."""
+    return math.log10(min(max(value, 1 / LARGEST_LIMIT), LARGEST_LIMIT))
+
+
+def _log_floor(units: float) -> float:
+    """Return the logarithm of the largest 1, 2 or 5 times a power of ten that is ≤ 10**units."""
     decade = math.floor(units + 1e-9)
     return decade + max(
         (place for place in (0.0, math.log10(2), math.log10(5)) if decade + place <= units + 1e-9),

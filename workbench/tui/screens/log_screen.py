@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from textual import on
@@ -19,7 +21,7 @@ from workbench.operations.workspace import Workspace
 from workbench.tui.messages import LogRead, WorkFailed
 from workbench.tui.screens.live import problems_of
 from workbench.tui.visible import visible
-from workbench.tui.widgets.table import Column, Row, Table
+from workbench.tui.widgets.table import Column, Table
 
 _MOST_LINES = 50_000
 """Of the end of the log; what is before that is seldom looked for, and costs memory."""
@@ -65,11 +67,12 @@ class LogScreen(ModalScreen[None]):
         super().__init__()
         self._workspace, self._run_id, self._run_name = workspace, run_id, name
         self._lines: tuple[str, ...] = ()
+        self._errors: tuple[int, ...] = ()
 
     def compose(self) -> ComposeResult:
         """A search, the lines, what was found."""
         with Vertical() as box:
-            box.border_title = f" log of {visible(self._run_name)} "
+            box.border_title = Content(f" log of {visible(self._run_name)} ")
             box.border_subtitle = " / search  n next  e error  escape closes "
             yield Input(placeholder="words to look for", compact=True)
             yield Table((Column("line", is_right=True), Column("", smallest=20)), id="lines")
@@ -85,17 +88,19 @@ class LogScreen(ModalScreen[None]):
             except Exception as error:  # Said on the screen: nobody sees a thread die.
                 self.post_message(WorkFailed("reading the log", problems_of(error)))
                 return
-            self.post_message(LogRead(tuple(visible(line) for line in lines)))
+            shown = tuple(visible(line) for line in lines)
+            errors = tuple(at for at, line in enumerate(shown) if is_error(line))
+            self.post_message(LogRead(shown, errors))
 
         self.run_worker(read, name="log", thread=True, exit_on_error=False)
 
     @on(LogRead)
     def _log_read(self, message: LogRead) -> None:
-        self._lines = message.lines
-        table = self.query_one(Table)
-        table.show([_LogLine(str(at), line) for at, line in enumerate(self._lines)])
+        self._lines, self._errors = message.lines, message.errors
+        table, flags = self.query_one(Table), frozenset(message.errors)
+        table.show([_LogLine(at, line, at in flags) for at, line in enumerate(self._lines)])
         table.action_move(len(self._lines))
-        errors = sum(map(is_error, self._lines))
+        errors = len(self._errors)
         words = f"{errors} lines with an error: e goes to the first" if errors else "no errors"
         self._tell(f"{len(self._lines)} lines, {words}" if self._lines else
                    "no log of this run on this machine")  # fmt: skip
@@ -121,16 +126,16 @@ class LogScreen(ModalScreen[None]):
         """The next line with the words, around the end."""
         wanted = self.query_one(Input).value.strip().lower()
         if wanted:
-            self._go([wanted in line.lower() for line in self._lines], direction, f'"{wanted}"')
+            found = [at for at, line in enumerate(self._lines) if wanted in line.lower()]
+            self._go(found, direction, f'"{wanted}"')
         else:
             self.action_search()
 
     def action_error(self, direction: int) -> None:
         """The next line with an error; from the last line the first one."""
-        self._go([is_error(line) for line in self._lines], direction, "an error")
+        self._go(self._errors, direction, "an error")
 
-    def _go(self, matches: Sequence[bool], direction: int, what: str) -> None:
-        places = [at for at, is_match in enumerate(matches) if is_match]
+    def _go(self, places: Sequence[int], direction: int, what: str) -> None:
         table = self.query_one(Table)
         if not places or table.cursor_key is None:
             self._tell(f"no line has {what}")
@@ -154,10 +159,22 @@ def is_error(line: str) -> bool:
     return _ERROR.search(line) is not None
 
 
-class _LogLine(Row):
+@dataclass(frozen=True)
+class _LogLine:
     """A line with its number; set off if it tells of an error."""
 
-    def __init__(self, key: str, line: str) -> None:
-        look = "bold $text-error" if is_error(line) else ""
-        number = Content.styled(str(int(key) + 1), "$foreground 50%")
-        super().__init__(key, (number, Content.styled(line, look)))
+    at: int
+    line: str
+    is_error: bool
+
+    @cached_property
+    def key(self) -> str:
+        """Its place."""
+        return str(self.at)
+
+    @cached_property
+    def cells(self) -> tuple[Content, ...]:
+        """Made when the line comes into view."""
+        look = "bold $text-error" if self.is_error else ""
+        number = Content.styled(str(self.at + 1), "$foreground 50%")
+        return number, Content.styled(self.line, look)

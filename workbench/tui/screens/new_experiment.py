@@ -70,6 +70,8 @@ PLAN_SECONDS = 0.5
 """After so long without a key a plan is asked for."""
 _WIDE = 112
 """Columns from which there is room for a panel at the side."""
+_BEGINNING = ("starting the run", "adding the run to the queue")
+"""What fails if a run cannot begin; whatever else fails meanwhile, it is still beginning."""
 _ABOUT_OTHERS = {
     "root": ("data root", "A folder that is looked in first for the data files below."),
     "task": ("tasks", "Left and right show another task. a adds one, c copies the one shown, x "
@@ -666,7 +668,8 @@ class NewExperimentScreen(Screen[None]):
     @on(WorkFailed)
     def _failed(self, message: WorkFailed) -> None:
         message.stop()
-        self._is_starting = False
+        if message.doing in _BEGINNING:
+            self._is_starting = False
         if message.doing in ("measuring", "trying out"):
             self._desk.free()
             self._show_plan()

@@ -74,6 +74,7 @@ class PlaygroundScreen(Screen[None]):
         self._tried: Tried | None = None
         self._view = _VIEWS[0]
         self._waiting = 0
+        self._asked: tuple[str, str, tuple[str, ...]] | None = None
 
     def compose(self) -> ComposeResult:
         """Where from, the line to type in, the sentences, what is said of one."""
@@ -123,9 +124,10 @@ class PlaygroundScreen(Screen[None]):
             self._try()
 
     def on_screen_resume(self) -> None:
-        """Try what waits."""
+        """Try what waits and was not asked yet."""
         self._show_source()
-        if self._tried is None and self._texts:
+        wanted = (self.run_id, self._checkpoint, self._texts)
+        if self._tried is None and self._texts and self._asked != wanted:
             self._try()
 
     def _show_source(self) -> None:
@@ -160,6 +162,7 @@ class PlaygroundScreen(Screen[None]):
             self._show()
             return
         self._waiting += 1
+        self._asked = (record.id, checkpoint, texts)
         self._show_source()
 
         def work() -> None:
@@ -181,7 +184,8 @@ class PlaygroundScreen(Screen[None]):
     def _texts_tried(self, message: TextsTried) -> None:
         self._waiting = max(0, self._waiting - 1)
         self.query_one(Notice).tell(())
-        if message.run_id == self.run_id and message.tried.texts == self._texts:
+        answered = (message.run_id, message.checkpoint, message.tried.texts)
+        if answered == (self.run_id, self._checkpoint, self._texts):
             self._tried = message.tried
         self._show_source()
         self._show()
@@ -195,6 +199,7 @@ class PlaygroundScreen(Screen[None]):
     def _failed(self, message: WorkFailed) -> None:
         message.stop()
         self._waiting = max(0, self._waiting - 1)
+        self._asked = None
         self._show_source()
         self.query_one(Notice).tell(message.problems)
 
@@ -215,7 +220,7 @@ class PlaygroundScreen(Screen[None]):
     def _show_answer(self) -> None:
         tried, key = self._tried, self.query_one("#texts", Table).cursor_key
         box = self.query_one("#answer")
-        box.border_title = f"{self._view} · v shows others"
+        box.border_title = Content(f"{self._view} · v shows others")
         if not self._texts:
             self._say(Content.styled("Type a sentence above, and press enter.", "$foreground 65%"))
         elif tried is None or key not in tried.texts:

@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from workbench.events import RunResumed
 from workbench.operations import reading
 from workbench.operations.machine import MachineWatch
 from workbench.operations.reading import RunSummary
@@ -229,9 +230,10 @@ class RunScreen(LiveScreen):
                 steps,
                 tuple(workspace.store.messages(run_id)),
                 machine.look(process),
-                tuple(reading.checkpoints(workspace, run_id)),
+                tuple(workspace.store.checkpoints(run_id)),
                 log,
                 version,
+                first,
             )
 
         return read
@@ -242,8 +244,11 @@ class RunScreen(LiveScreen):
             return  # Another run was opened while this one was being read.
         self.tell()
         run, before = message.summary, self._summary
-        if before is not None and run.step < before.step:
-            # The run was resumed from an earlier checkpoint: its curves were written anew.
+        if before is not None and (
+            run.step < before.step or _resumes(message.messages) > _resumes(self._messages)
+        ):
+            # Resumed from an earlier checkpoint, which it may have passed again by now: its curves
+            # were written anew from there.
             self._forget()
             self._summary = None
             self.look()
@@ -253,7 +258,7 @@ class RunScreen(LiveScreen):
         self._summary = run
         if message.steps.epochs.size:
             self._epoch = float(message.steps.epochs[-1])
-        self._know_steps(message.steps)
+        self._know_steps(message.steps, is_whole=message.steps_after == 0)
         self._seen = _Seen(message.version, run.state.is_over, message.log is not None)
         if before is None or before.state.is_over != run.state.is_over:
             self.refresh_bindings()
@@ -286,11 +291,10 @@ class RunScreen(LiveScreen):
         if self.focused is None and grid.charts:
             grid.charts[0].focus()
 
-    def _know_steps(self, news: StepTable) -> None:
-        """Keep what each step cost, if an axis needs it, from the first step on."""
+    def _know_steps(self, news: StepTable, *, is_whole: bool) -> None:
+        """Keep what each step cost, if an axis needs it, from the first one that is known on."""
         needs_table = self._axis_name != AXES[0]
-        is_whole = self._steps is not None or (news.steps.size and int(news.steps[0]) == 1)
-        if not needs_table or not is_whole:
+        if not needs_table or not (is_whole or self._steps is not None):
             return
         self._steps = joined(self._steps, news)
         self._choice = replace(self._choice, axis=x_axis(self._axis_name, self._steps))
@@ -501,3 +505,7 @@ class RunScreen(LiveScreen):
             self.action_zoom()
         else:
             self.post_message(ScreenWanted("home"))
+
+
+def _resumes(messages: tuple[MessageRecord, ...]) -> int:
+    return sum(message.kind == RunResumed.__name__ for message in messages)

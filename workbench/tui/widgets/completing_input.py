@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-Complete = Callable[[str], Sequence[str]]
-"""From what is typed to what it may become; reads folders, so it is called in a thread."""
+Find = Callable[[], Sequence[str]]
+"""Finds what a text may become; reads folders, so it is called in a thread."""
+Complete = Callable[[str], Find]
+"""From what is typed to the way to find what it may become, which closes over plain values."""
 
 
 class CompletingInput(Input):
@@ -37,7 +39,7 @@ class CompletingInput(Input):
         """Find the candidates, tell them, and give the first."""
         if not self.has_focus:
             return None
-        found = await asyncio.to_thread(self._complete, typed)
+        found = await asyncio.to_thread(self._complete(typed))
         if not self.has_focus or typed != self.value:
             return None
         self._told(found)

@@ -21,15 +21,15 @@ from workbench.tui.form import shown
 from workbench.tui.messages import FrozenMessage
 from workbench.tui.visible import visible
 from workbench.tui.widgets.choice import Choice
-from workbench.tui.widgets.completing_input import CompletingInput
+from workbench.tui.widgets.completing_input import CompletingInput, Find
 from workbench.tui.widgets.list_area import ListArea
 from workbench.tui.widgets.many_choice import ManyChoice
 
 EDITORS = "Input, Choice, ManyChoice, TextArea"
 """What a row may have to type or choose in."""
 _SWITCH_WORDS = {"on": "true", "off": "false"}
-Completer = Callable[["FieldRow", str], Sequence[str]]
-"""From a row and what is typed in it to what that may become; called in a thread."""
+Completer = Callable[["FieldRow", str], Find]
+"""From a row and what is typed in it to the way to find what that may become."""
 
 
 def label_of(key: str) -> str:

@@ -30,6 +30,7 @@ from workbench.tui.form import (
     section_of,
 )
 from workbench.tui.messages import FrozenMessage
+from workbench.tui.widgets.completing_input import Find
 from workbench.tui.widgets.field_row import EDITORS, FieldRow, label_of
 from workbench.tui.widgets.rate_preview import RateLine
 from workbench.tui.widgets.task_editor import TaskEditor
@@ -130,15 +131,18 @@ class FormFields(VerticalScroll, inherit_bindings=False, can_focus=False):
             if row is not None:
                 last[section] = row
 
-    def _candidates(self, row: FieldRow, typed: str) -> Sequence[str]:
-        """In a thread: what a field may be completed to. Reads the draft, changes nothing."""
-        task = self.task_editor.shown_task
-        around = Surroundings(
-            folders=tuple(data_folders(self._draft.data_root, self._draft.source)),
-            tasks=tuple(one.name for one in self._draft.tasks),
-            peeks=self._peeks.get(task.name) if task is not None else None,
-        )
-        return candidates(row.spec.names, typed, around)
+    def _candidates(self, row: FieldRow, typed: str) -> Find:
+        """The way to find what a field may be completed to, with the draft as it is now."""
+        task, names = self.task_editor.shown_task, row.spec.names
+        data_root, source = self._draft.data_root, self._draft.source
+        tasks = tuple(one.name for one in self._draft.tasks)
+        peeks = self._peeks.get(task.name) if task is not None else None
+
+        def find() -> Sequence[str]:
+            folders = tuple(data_folders(data_root, source))
+            return candidates(names, typed, Surroundings(folders, tasks, peeks))
+
+        return find
 
     @on(FieldRow.Edited)
     def _edited(self, message: FieldRow.Edited) -> None:
