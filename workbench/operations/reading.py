@@ -364,23 +364,22 @@ def checkpoints(ws: Workspace, ref: str) -> list[CheckpointRecord]:
     """The checkpoints of a run that can be taken away, with their dev metrics, oldest first."""
     run_id = find_run(ws, ref).id
     found = ws.store.checkpoints(run_id)
-    stays: set[int] = set()
-    best: dict[str, int] = {}
+    saves: dict[int, Mapping[str, object]] = {}
     # What the run said at each save; what it saved later than where it was resumed is gone.
     for message in ws.store.messages(run_id):
-        step, tasks = message.body.get("step"), message.body.get("best_for")
-        if not isinstance(step, int):
-            continue
-        if message.kind == RunResumed.__name__:
-            stays = {one for one in stays if one <= step}
-            best = {task: one for task, one in best.items() if one <= step}
-        elif message.kind == CheckpointSaved.__name__:
-            stays |= {step} if message.body.get("stays") else set()
-            best |= {str(task): step for task in (tasks if isinstance(tasks, list) else [])}
+        step = message.body.get("step")
+        if isinstance(step, int) and message.kind == RunResumed.__name__:
+            saves = {saved: body for saved, body in saves.items() if saved <= step}
+        elif isinstance(step, int) and message.kind == CheckpointSaved.__name__:
+            saves[step] = message.body
+    best: dict[str, int] = {}
+    for step, body in sorted(saves.items()):
+        tasks = body.get("best_for")
+        best |= {str(task): step for task in (tasks if isinstance(tasks, list) else [])}
     return [
         replace(
             one,
-            stays=one.step in stays,
+            stays=bool(saves.get(one.step, {}).get("stays")),
             best_for=tuple(task for task, step in best.items() if step == one.step),
         )
         for one in found
