@@ -54,14 +54,6 @@ def add(
     return _enqueue(ws, record, priority)
 
 
-def add_fork(
-    ws: Workspace, ref: str, *, checkpoint: str, overrides: list[str], priority: int = 0
-) -> RunRecord:
-    """The same for a fork; arguments and errors as for `lifecycle.fork`."""
-    record = lifecycle.fork(ws, ref, checkpoint=checkpoint, overrides=overrides, start_now=False)
-    return _enqueue(ws, record, priority)
-
-
 def _enqueue(ws: Workspace, record: RunRecord, priority: int) -> RunRecord:
     ws.store.enqueue(record.id, here().host, priority=priority)
     ensure_supervisor(ws.store, ws.location)
@@ -89,7 +81,8 @@ def move(ws: Workspace, ref: str, place: int) -> RunRecord:
         NotFoundError: Nothing goes by `ref`, or it does not wait.
     """
     record = _waiting(ws, ref)
-    ws.store.move_in_queue(record.id, place)
+    if not ws.store.move_in_queue(record.id, place):
+        raise _does_not_wait(record)  # it was taken just now
     return record
 
 
@@ -152,8 +145,12 @@ def _waiting(ws: Workspace, ref: str) -> RunRecord:
     record = find_run(ws, ref)
     waiting = [entry for entry in ws.store.queue() if entry.taken_at is None]
     if record.id not in {entry.run_id for entry in waiting}:
-        raise NotFoundError(
-            f"Run {record.id} ({record.name}) does not wait in the queue.",
-            next_step="see who does: mtl-workbench queue list",
-        )
+        raise _does_not_wait(record)
     return record
+
+
+def _does_not_wait(record: RunRecord) -> NotFoundError:
+    return NotFoundError(
+        f"Run {record.id} ({record.name}) does not wait in the queue.",
+        next_step="see who does: mtl-workbench queue list",
+    )
