@@ -26,7 +26,7 @@ from workbench.data.examples import read_corpus
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.events import CheckpointSaved, RunFailed, Warned
 from workbench.inference.predictor import Predictor
-from workbench.operations import lifecycle, reading
+from workbench.operations import keeping, lifecycle, reading
 from workbench.operations.workspace import open_workspace
 from workbench.paths import find_database, safe_name, safe_relative
 from workbench.secrecy import scrub
@@ -201,7 +201,8 @@ def test_a_run_with_a_hostile_id_is_listed_and_deletes_nothing_else(tmp_path: Pa
 
         assert [run.record.id for run in reading.list_runs(ws)] == ["../precious"]
         assert reading.log_tail(ws, record.id) == []
-        lifecycle.delete(ws, record.id)
+        keeping.delete(ws, [record.id])
+        keeping.empty_trash(ws)
 
     assert (tmp_path / "precious").is_dir()
 

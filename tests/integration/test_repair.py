@@ -230,8 +230,9 @@ def test_a_run_of_a_machine_that_is_gone_can_be_closed_by_hand(
     capsys.readouterr()
 
 
-def test_doctor_makes_nothing_where_nothing_is(tmp_path: Path, capsys: Any) -> None:
-    assert main(["--db", str(tmp_path / "x.db"), "doctor"]) == 0
+@pytest.mark.parametrize("place", ["x.db", "not/there/x.db"])
+def test_doctor_makes_nothing_where_nothing_is(place: str, tmp_path: Path, capsys: Any) -> None:
+    assert main(["--db", str(tmp_path / place), "doctor"]) == 0
 
     assert list(tmp_path.iterdir()) == []
     assert "is not there yet" in capsys.readouterr().out

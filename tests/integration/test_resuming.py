@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from scripted_runs import (
@@ -23,9 +24,10 @@ from workbench.cli.app import main
 from workbench.control import SetWeight
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
 from workbench.events import CheckpointRemoved
-from workbench.operations import lifecycle, reading, requests
+from workbench.operations import keeping, lifecycle, reading, requests
 from workbench.operations.workspace import Workspace
 from workbench.store.records import SeriesKey
+from workbench.training.manifest import is_whole
 from workbench.worker.liveness import RunState
 
 STEPS = scripted.COUNTED_STEPS
@@ -83,26 +85,64 @@ def test_a_run_that_was_stopped_goes_on_where_it_stopped(ws: Workspace) -> None:
         lifecycle.resume(ws, record.id)
 
 
-def test_a_damaged_checkpoint_is_passed_over(ws: Workspace) -> None:
+def test_a_damaged_checkpoint_is_passed_over_and_its_model_kept(ws: Workspace) -> None:
     record = lifecycle.start(ws, a_config(scripted.COUNTS))
     wait_until(lambda: len(ws.store.checkpoints(record.id)) > 0)
     kill_worker(ws, record)
-    for folder in (ws.location.run_folder(record.id) / "checkpoints").iterdir():
-        (folder / "training" / "state.json").write_text('{"step": 8, "value": 0, "weight": 1.0}')
+    folder = ws.location.run_folder(record.id)
+    damaged = damage_training_states(folder)
+    early = 4
+    value = round(WHOLE[early] * 2**31)
+    ws.store.append(record.id, list(scripted.save(folder, early, value, 1.0, [])))
 
     lifecycle.resume(ws, record.id)
     end_of(ws, record)
 
     assert losses_of(ws, record) == WHOLE
-    told = [m for m in ws.store.messages(record.id) if m.kind == "RunResumed"]
-    assert told[0].body["step"] == 0
+    told = {m.kind: m.body for m in ws.store.messages(record.id)}
+    assert told["RunResumed"]["step"] == early
     assert any("is not as it was written" in line for line in reading.log_tail(ws, record.id))
+    for name in damaged:
+        assert is_whole(folder / "checkpoints" / f"set-aside-{name}")
+        assert f"set-aside-{name}" in str(told["Warned"]["message"])
 
 
-def test_a_run_without_a_checkpoint_begins_again(ws: Workspace) -> None:
+def test_a_run_that_no_checkpoint_lets_go_on_keeps_its_history_and_models(ws: Workspace) -> None:
     record = lifecycle.start(ws, a_config(scripted.COUNTS))
+    wait_until(lambda: len(ws.store.checkpoints(record.id)) > 0)
     kill_worker(ws, record)
-    shutil.rmtree(ws.location.run_folder(record.id) / "checkpoints", ignore_errors=True)
+    before = losses_of(ws, record), ws.store.checkpoints(record.id)
+    folder = ws.location.run_folder(record.id)
+    damaged = damage_training_states(folder)
+
+    lifecycle.resume(ws, record.id)
+    exit = end_of(ws, record).exit
+
+    assert exit is not None
+    assert (exit.outcome, exit.what) == (
+        "failed",
+        f"No checkpoint of run {record.id} has what it needs to go on.",
+    )
+    assert f"mtl-workbench fork {record.id}" in exit.next_step
+    assert (losses_of(ws, record), ws.store.checkpoints(record.id)) == before
+    assert all(is_whole(folder / "checkpoints" / name) for name in damaged)
+
+
+def damage_training_states(folder: Path) -> list[str]:
+    """Change what is needed to go on from each checkpoint; their names."""
+    found = sorted((folder / "checkpoints").glob("step-*"))
+    for one in found:
+        (one / "training" / "state.json").write_text('{"step": 8, "value": 0, "weight": 1.0}')
+    return [one.name for one in found]
+
+
+def test_a_run_without_a_checkpoint_begins_again(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as slow:
+        slow.setenv("SCRIPTED_STEP_SECONDS", "2")
+        record = lifecycle.start(ws, a_config(scripted.COUNTS))
+        kill_worker(ws, record)
 
     lifecycle.resume(ws, record.id)
     end_of(ws, record)
@@ -241,16 +281,18 @@ def test_a_fork_begins_at_the_checkpoint_and_names_its_parent(ws: Workspace) -> 
 
 
 def test_a_fork_that_dies_before_its_first_checkpoint_begins_at_its_origin_again(
-    ws: Workspace,
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = lifecycle.start(ws, a_config(scripted.COUNTS))
     wait_until(lambda: len(ws.store.checkpoints(parent.id)) > 0)
     lifecycle.stop(ws, parent.id)
     step = end_of(ws, parent).step
-    fork = lifecycle.fork(ws, parent.id, checkpoint="last")
-    kill_worker(ws, fork)
-    lifecycle.delete(ws, parent.id)
-    shutil.rmtree(ws.location.run_folder(fork.id) / "checkpoints", ignore_errors=True)
+    with monkeypatch.context() as slow:
+        slow.setenv("SCRIPTED_STEP_SECONDS", "2")
+        fork = lifecycle.fork(ws, parent.id, checkpoint="last")
+        kill_worker(ws, fork)
+    keeping.delete(ws, [parent.id])
+    keeping.empty_trash(ws)
 
     lifecycle.resume(ws, fork.id)
     end_of(ws, fork)

@@ -15,7 +15,7 @@ import pytest
 from scripted_runs import SCRIPT, TOTAL, a_config, end_of, scripted, wait_until
 
 from workbench.errors import NotFoundError, WorkbenchError, WorkerError
-from workbench.operations import lifecycle, reading
+from workbench.operations import keeping, lifecycle, reading
 from workbench.operations.workspace import Workspace
 from workbench.store.records import ExitRecord, RunRecord
 from workbench.worker import launcher
@@ -277,10 +277,11 @@ def test_a_run_that_is_at_work_cannot_be_deleted(ws: Workspace) -> None:
     record = lifecycle.start(ws, a_config(scripted.LOOPS))
 
     with pytest.raises(WorkbenchError, match="stop it first"):
-        lifecycle.delete(ws, record.id)
+        keeping.delete(ws, [record.id])
 
     lifecycle.stop(ws, record.id, now=True)
-    lifecycle.delete(ws, record.id)
+    keeping.delete(ws, [record.id])
+    keeping.empty_trash(ws)
     assert not ws.location.run_folder(record.id).exists()
     with pytest.raises(NotFoundError):
         reading.find_run(ws, record.id)

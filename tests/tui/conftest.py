@@ -42,8 +42,8 @@ def no_plan_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that is only looked at begins nothing."""
-    for module in ("queue", "reading"):
-        monkeypatch.setattr(f"workbench.operations.{module}.ensure_supervisor", lambda *_: None)
+    for module in ("operations.queue", "worker.supervisor"):
+        monkeypatch.setattr(f"workbench.{module}.ensure_supervisor", lambda *_: None)
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
             "started_at": facts.claimed_at,
             "ended_at": facts.exit.at if facts.exit else None,
             "seconds": run.seconds,
-            "seconds_in_steps": float(steps.seconds.sum()),
+            "seconds_in_steps": float((steps.seconds * steps.updates).sum()),
             "texts_per_second": run.texts_per_second,
         },
         "frozen_checksum": {

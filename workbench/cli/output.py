@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _UNSAFE_IN_JSON = re.compile(
-    r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    r"[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff]"
 )
 
 
@@ -155,6 +155,7 @@ def table(
         whole: Headings of the columns that keep to one line where the terminal is narrow.
     """
     cells = [[visible(cell) for cell in row] for row in rows]
+    columns, right, whole = ([visible(name) for name in names] for names in (columns, right, whole))
     if is_terminal():
         _drawn_table(columns, cells, right, whole)
         return

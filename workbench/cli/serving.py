@@ -13,6 +13,7 @@ import typer
 from workbench.cli import output
 from workbench.cli.options import Database
 from workbench.errors import WorkbenchError
+from workbench.paths import DATABASE_VARIABLE
 
 LOOPBACK = "127.0.0.1"
 """Whoever reaches the port has the rights of this user, so nobody else may."""
@@ -34,17 +35,17 @@ def serve(
             "Serving needs textual-serve, which is not installed.",
             next_step='pip install "mtl-workbench[serve]"',
         ) from error
-    command = serve_command(db or context.find_root().params.get("db"))
+    if given := db or context.find_root().params.get("db"):
+        os.environ[DATABASE_VARIABLE] = given  # everybody can read a command line
     output.note(f"http://{LOOPBACK}:{port} on this machine; from another one first:")
     output.line(tunnel_command(port))
     output.note("Ctrl-C ends it; runs go on.")
-    Server(command, host=LOOPBACK, port=port, title="mtl-workbench").serve()
+    Server(serve_command(), host=LOOPBACK, port=port, title="mtl-workbench").serve()
 
 
-def serve_command(database: str | None) -> str:
-    """The command that each browser window runs."""
-    words = [sys.executable, "-m", "workbench"]
-    return shlex.join(words if database is None else [*words, "--db", database])
+def serve_command() -> str:
+    """The command that each browser window runs; the database is in its environment."""
+    return shlex.join([sys.executable, "-m", "workbench"])
 
 
 def tunnel_command(port: int) -> str:

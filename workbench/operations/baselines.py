@@ -12,7 +12,7 @@ from workbench.config import baselines
 from workbench.config.experiment import ExperimentConfig
 from workbench.errors import NotFoundError, WorkbenchError
 from workbench.operations import queue
-from workbench.operations.reading import find_run, list_runs, summarize
+from workbench.operations.reading import list_runs, summarize
 from workbench.operations.workspace import Workspace
 from workbench.store.records import RunRecord
 from workbench.worker.errands import run_errand
@@ -161,12 +161,18 @@ def transfer(ws: Workspace, refs: Sequence[str], progress: Progress = _ignore) -
 
     Raises:
         NotFoundError: Nothing goes by one of the names, or no task was run alone.
-        WorkbenchError: The runs were evaluated on different texts.
+        WorkbenchError: The runs were evaluated on different texts; one is a fork, or was adjusted
+            at work.
     """
-    experiments = {
-        _key(baselines.what_it_is(record.config)): record
-        for record in (find_run(ws, ref) for ref in refs)
-    }
+    named = [summarize(ws, ref) for ref in refs]
+    for one in named:
+        if not one.is_of_its_settings:
+            raise WorkbenchError(
+                f"Run {one.record.id} ({one.record.name}) is a fork, or was adjusted at work: its "
+                "settings alone do not make it what it is.",
+                next_step="name a run that was trained from its beginning as it was configured",
+            )
+    experiments = {_key(baselines.what_it_is(one.record.config)): one.record for one in named}
     runs = _usable_runs(ws, finished_only=True)
     found = [_transfer(ws, record, runs, progress) for record in experiments.values()]
     if not any(one.gains for one in found):
@@ -307,9 +313,14 @@ def _files(
 
 
 def _usable_runs(ws: Workspace, *, finished_only: bool = False) -> dict[str, RunRecord]:
-    """The newest run of each config, among those that are finished or still at work."""
+    """The newest run of each config, among those that are finished or still at work.
+
+    Forks, and runs that were adjusted by hand, are not what their settings alone would have made.
+    """
     found: dict[str, RunRecord] = {}
     for summary in list_runs(ws):  # newest first
+        if not summary.is_of_its_settings:
+            continue
         finished = str(summary.state) == "finished"
         if finished or (not finished_only and not summary.state.is_over):
             found.setdefault(_key(summary.record.config), summary.record)

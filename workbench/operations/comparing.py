@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ConfigError, WorkbenchError
-from workbench.operations.reading import LOWER_IS_BETTER, Comparison, MetricRow, RunSummary
+from workbench.operations.reading import LOWER_IS_BETTER, Comparison, MetricRow, RunSummary, best_of
 from workbench.store.records import Curve, SeriesKey
 
 Statistic = Literal["at best checkpoint", "best", "last", "lowest", "highest"]
@@ -63,15 +63,6 @@ def _take(curve: Curve | None, metric: str, statistic: Statistic) -> float | Non
         return float(known[-1])
     takes_lowest = statistic == "lowest" or (statistic == "best" and metric in LOWER_IS_BETTER)
     return float(known.min() if takes_lowest else known.max())
-
-
-def best_of(metric: str, values: Sequence[float | None]) -> int | None:
-    """Index of the best value; None if fewer than two are known or all are equal."""
-    known = {index: value for index, value in enumerate(values) if value is not None}
-    if len(set(known.values())) < 2:
-        return None
-    choose = min if metric in LOWER_IS_BETTER else max
-    return choose(known, key=lambda index: known[index])
 
 
 # Seeds

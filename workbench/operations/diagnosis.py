@@ -124,7 +124,7 @@ def _terminal() -> Iterator[Finding]:
             "terminal",
             "note",
             f"{', '.join(parts)}, encoding {encoding or 'unknown'}",
-            "charts need UTF-8: export LC_ALL=C.UTF-8",
+            "the interface is drawn in ASCII; finer in UTF-8: export LC_ALL=C.UTF-8",
         )
         return
     yield Finding("terminal", "ok", ", ".join(parts))
@@ -190,7 +190,8 @@ def _file_system(kind: str, is_over_a_network: bool, journal_mode: str) -> Findi
 
 
 def _machine(location: Location) -> Iterator[Finding]:
-    folder = location.runs if location.runs.is_dir() else location.runs.parent
+    # What is not there yet is made beneath the nearest folder that is.
+    folder = next(one for one in (location.runs, *location.runs.parents) if one.is_dir())
     free = shutil.disk_usage(folder).free
     yield Finding(
         "disk",

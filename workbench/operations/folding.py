@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from workbench.operations.reading import RunSummary
+from workbench.worker.liveness import RunState
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class Fold:
     runs: tuple[RunSummary, ...]
     """In the order in which they were given."""
     mean: RunSummary
-    """The first run with the means of all as its metrics and its selection value: what sorting,
-    filtering and a row of the list take for the whole."""
+    """The first run with the means of the finished ones (of all, if none is) as its metrics and its
+    selection value: what sorting, filtering and a row of the list take for the whole."""
     spread: Mapping[str, Mapping[str, float]]
     """Sample standard deviation by task and metric; nothing where fewer than two have a value."""
     selection_spread: float | None
@@ -30,7 +31,8 @@ class Fold:
 
 
 class SeedFolder:
-    """Folds runs whose settings differ in seed and name only.
+    """Folds runs whose settings differ in seed and name only; forks, and runs that were adjusted
+    by hand, stay alone.
 
     Remembers what it compared by, since the settings of a run never change: writing out those of
     5,000 runs takes 0.4 s, and someone may be typing a filter.
@@ -43,7 +45,8 @@ class SeedFolder:
         """Each fold where its first run stands."""
         groups: dict[str, list[RunSummary]] = {}
         for run in runs:
-            groups.setdefault(self._settings_but_seed(run), []).append(run)
+            key = self._settings_but_seed(run) if run.is_of_its_settings else run.record.id
+            groups.setdefault(key, []).append(run)
         return [_fold(tuple(group)) for group in groups.values()]
 
     def _settings_but_seed(self, run: RunSummary) -> str:
@@ -57,21 +60,24 @@ class SeedFolder:
 def _fold(runs: tuple[RunSummary, ...]) -> Fold:
     if len(runs) == 1:
         return Fold(runs, runs[0], {}, None)
+    # What one that failed or is at work has reached is not what the configuration reaches.
+    finished = tuple(run for run in runs if run.state is RunState.FINISHED)
+    told = finished or runs
     metrics: dict[str, dict[str, float]] = {}
     spread: dict[str, dict[str, float]] = {}
-    for task in dict.fromkeys(task for run in runs for task in run.metrics):
-        for metric in dict.fromkeys(name for run in runs for name in run.metrics.get(task, {})):
-            values = _known(run.metrics.get(task, {}).get(metric) for run in runs)
+    for task in dict.fromkeys(task for run in told for task in run.metrics):
+        for metric in dict.fromkeys(name for run in told for name in run.metrics.get(task, {})):
+            values = _known(run.metrics.get(task, {}).get(metric) for run in told)
             if values:
                 metrics.setdefault(task, {})[metric] = fmean(values)
             if len(values) > 1:
                 spread.setdefault(task, {})[metric] = stdev(values)
-    selections = _known(run.selection for run in runs)
+    selections = _known(run.selection for run in told)
     mean = replace(
         runs[0],
         metrics=metrics,
         selection=fmean(selections) if selections else None,
-        seconds=fmean(run.seconds for run in runs),
+        seconds=fmean(run.seconds for run in told),
     )
     return Fold(runs, mean, spread, stdev(selections) if len(selections) > 1 else None)
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.operations.reading import facts_and_state, find_run, find_runs
+from workbench.operations.run_folder import is_run_id
 from workbench.operations.workspace import Workspace
 from workbench.store.records import Keeping, RunRecord
 from workbench.worker.additions import keep
 
 _TAG = re.compile(r"[^\s,()=<>!~\"]{1,64}")
-_RUN_ID = re.compile(r"[a-z0-9]{1,32}")
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,17 @@ def rename(ws: Workspace, ref: str, name: str) -> Change:
 
     Raises:
         NotFoundError: Nothing goes by `ref`.
-        ConfigError: The name is empty.
+        ConfigError: The name is empty, or has characters in it that cannot be printed.
     """
     record = find_run(ws, ref)
     name = " ".join(name.split())
     if not name:
         raise ConfigError("A run needs a name.", next_step="type at least one letter")
+    if not name.isprintable():
+        raise ConfigError(
+            "The name has characters in it that cannot be printed.",
+            next_step="leave them out; what is typed has to be UTF-8",
+        )
     keep(ws.store, ws.location, {}, {record.id: name})
     return Change(f'"{record.name}" is called "{name}".', {}, {record.id: record.name})
 
@@ -90,7 +95,7 @@ def tag(
         ConfigError: A tag has a space or a sign of the filter language in it.
     """
     for one in add:
-        if not _TAG.fullmatch(one):
+        if not _TAG.fullmatch(one) or not one.isprintable():
             raise ConfigError(
                 f'"{one}" cannot be a tag.',
                 next_step="a tag is one word of up to 64 signs, none of , = < > ! ~ ( ) and quotes",
@@ -154,16 +159,6 @@ def trash(ws: Workspace) -> list[RunRecord]:
     ]
 
 
-def trash_bytes(ws: Workspace) -> int:
-    """What the files of the runs in the trash take on the disk."""
-    return sum(
-        file.stat().st_size
-        for record in trash(ws)
-        for file in ws.location.run_folder(record.id).rglob("*")
-        if file.is_file() and not file.is_symlink()
-    )
-
-
 def empty_trash(ws: Workspace) -> int:
     """Delete the runs in the trash for good, with history, checkpoints and exports.
 
@@ -174,7 +169,7 @@ def empty_trash(ws: Workspace) -> int:
     for record in records:
         ws.store.delete_run(record.id)
         # The id comes from a database that others may write: it must not lead out of the folder.
-        if _RUN_ID.fullmatch(record.id):
+        if is_run_id(record.id):
             shutil.rmtree(ws.location.run_folder(record.id), ignore_errors=True)
     return len(records)
 

@@ -1,9 +1,8 @@
-"""Start a run, stop it, let it go on, fork it, repeat it, delete it."""
+"""Start a run, stop it, let it go on, fork it, repeat it."""
 
 from __future__ import annotations
 
 import secrets
-import shutil
 import signal
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from workbench.control import Repeatable, Resume, Stop, StopNow
 from workbench.errors import CheckpointError, WorkbenchError
 from workbench.operations.artefacts import BEST, find_checkpoint
 from workbench.operations.reading import facts_and_state, find_run, send_left_rows
-from workbench.operations.run_folder import is_run_id, make_run_folder
+from workbench.operations.run_folder import make_run_folder
 from workbench.operations.workspace import Workspace
 from workbench.store.records import ExitRecord, RunRecord
 from workbench.worker.additions import record_exit
@@ -140,7 +139,6 @@ def fork(
     overrides: Sequence[str] = (),
     keep_optimizer: bool = False,
     wait_seconds: float = WAIT_SECONDS,
-    start_now: bool = True,
 ) -> RunRecord:
     """Begin a new run with the model of another one's checkpoint, with changed settings.
 
@@ -151,7 +149,6 @@ def fork(
         overrides: `KEY=VALUE` texts, as after `--set`.
         keep_optimizer: Whether to take over the moments of the optimizer, too.
         wait_seconds: As for `start`.
-        start_now: Whether to start its worker; if not it is only written down.
 
     Raises:
         NotFoundError: There is no such run or checkpoint.
@@ -190,8 +187,7 @@ def fork(
     )
     make_run_folder(ws, record, origin=origin, keep_optimizer=keep_optimizer)
     ws.store.add_run(record)
-    if start_now:
-        start_worker(ws.store, ws.location, record, wait_seconds=wait_seconds)
+    start_worker(ws.store, ws.location, record, wait_seconds=wait_seconds)
     return record
 
 
@@ -317,23 +313,3 @@ def _make_leave(ws: Workspace, record: RunRecord) -> None:
 def _note_stop(ws: Workspace, record: RunRecord, what: str) -> None:
     exit = ExitRecord("stopped", datetime.now(UTC), what)
     record_exit(ws.store, ws.location, record.id, exit)
-
-
-def delete(ws: Workspace, ref: str) -> None:
-    """Delete a run that is over, with its history, checkpoints and exports.
-
-    Raises:
-        NotFoundError: Nothing goes by `ref`.
-        WorkbenchError: The run is not over.
-    """
-    record = find_run(ws, ref)
-    _facts, state, why = facts_and_state(ws, record)
-    if not state.is_over:
-        raise WorkbenchError(
-            f"Run {record.id} ({record.name}) is {state.value}. {why}",
-            next_step=f"stop it first: mtl-workbench stop {record.id}",
-        )
-    ws.store.delete_run(record.id)
-    # The id comes from a database that others may write: it must not lead out of the folder.
-    if is_run_id(record.id):
-        shutil.rmtree(ws.location.run_folder(record.id), ignore_errors=True)

@@ -60,14 +60,6 @@ def add(
     return _enqueue(ws, record, priority)
 
 
-def add_fork(
-    ws: Workspace, ref: str, *, checkpoint: str, overrides: list[str], priority: int = 0
-) -> RunRecord:
-    """The same for a fork; arguments and errors as for `lifecycle.fork`."""
-    record = lifecycle.fork(ws, ref, checkpoint=checkpoint, overrides=overrides, start_now=False)
-    return _enqueue(ws, record, priority)
-
-
 def _enqueue(ws: Workspace, record: RunRecord, priority: int) -> RunRecord:
     ws.store.enqueue(record.id, here().host, priority=priority)
     ensure_supervisor(ws.store, ws.location)
@@ -127,7 +119,8 @@ def move(ws: Workspace, ref: str, place: int) -> RunRecord:
         NotFoundError: Nothing goes by `ref`, or it does not wait.
     """
     record = _waiting(ws, ref)
-    ws.store.move_in_queue(record.id, place)
+    if not ws.store.move_in_queue(record.id, place):
+        raise _does_not_wait(record)  # it was taken just now
     return record
 
 
@@ -237,7 +230,11 @@ def _waiting_entry(ws: Workspace, ref: str) -> tuple[RunRecord, QueueEntry]:
     for entry in ws.store.queue():
         if entry.run_id == record.id and entry.taken_at is None:
             return record, entry
-    raise NotFoundError(
+    raise _does_not_wait(record)
+
+
+def _does_not_wait(record: RunRecord) -> NotFoundError:
+    return NotFoundError(
         f"Run {record.id} ({record.name}) does not wait in the queue.",
         next_step="see who does: mtl-workbench queue list",
     )

@@ -79,6 +79,15 @@ class RunSummary:
     """As texts_per_second; word pieces, padding left out."""
     keeping: Keeping = field(default_factory=Keeping)
     """What people added to it."""
+    was_adjusted: bool = False
+    """Whether a weight or the rates were changed while it was at work."""
+
+    @property
+    def is_of_its_settings(self) -> bool:
+        """Whether settings and seed alone made it what it is: not another run's model, and no
+        hand while it was at work. Only such a run is one of the seeds of a configuration.
+        """
+        return self.record.parent_id is None and not self.was_adjusted
 
 
 def list_runs(
@@ -248,6 +257,7 @@ def _summary(
         queue_place=queue_place,
         steps_per_second=_per_second(overview.recent_steps, overview),
         tokens_per_second=_per_second(overview.recent_tokens, overview),
+        was_adjusted=overview.was_adjusted,
     )
 
 
@@ -511,7 +521,7 @@ def _metric_rows(summaries: Sequence[RunSummary]) -> list[MetricRow]:
             values = tuple(
                 _known(summary.metrics.get(task, {}).get(metric)) for summary in summaries
             )
-            rows.append(MetricRow(task, metric, values, _best(metric, values)))
+            rows.append(MetricRow(task, metric, values, best_of(metric, values)))
     return rows
 
 
@@ -519,7 +529,8 @@ def _known(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
 
 
-def _best(metric: str, values: Sequence[float | None]) -> int | None:
+def best_of(metric: str, values: Sequence[float | None]) -> int | None:
+    """Index of the best value; None if fewer than two are known or all are equal."""
     known = {index: value for index, value in enumerate(values) if value is not None}
     if len(set(known.values())) < 2:
         return None

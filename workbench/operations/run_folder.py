@@ -7,11 +7,16 @@
 | `journal.jsonl`     | all that the run said (see `workbench.worker.journal`)                    |
 | `added.jsonl`       | what others did with it (see `workbench.worker.additions`)                |
 | `worker.log`        | what the worker and its libraries printed                                 |
+| `unsent.jsonl`      | of the first version only: rows that its store did not take               |
 | `worker.lock`       | held by the worker while it lives; says which process it is               |
 | `checkpoints/`      | what can be taken away, with a manifest of hashes each                    |
+| `predictions/`      | what the best checkpoint says of dev (see `training.dev_predictions`)     |
 | `origin/`           | the checkpoint that a forked run began with                               |
 | `requests.json`     | of a run that repeats another: what that one was asked at which steps     |
 | `exports/`          | what was exported without `--to`                                          |
+
+Beside `origin/` an empty file `origin-with-optimizer` says that its optimizer's moments are taken
+over, too. In `checkpoints/`, `set-aside-step-N/` is the model of a step that was made anew.
 """
 
 from __future__ import annotations
@@ -76,6 +81,8 @@ def make_run_folder(
             if keep_optimizer:
                 (folder / KEEP_OPTIMIZER_NAME).touch(mode=0o600)
     except (OSError, shutil.Error) as error:
+        if not isinstance(error, FileExistsError):  # else it is another run's
+            shutil.rmtree(folder, ignore_errors=True)
         raise WorkerError(
             f"The run's folder cannot be made: {getattr(error, 'strerror', None) or error}.",
             where=str(folder),

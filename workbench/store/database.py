@@ -118,6 +118,11 @@ class Database:
             yield
         except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
             raise _explain(error, self.where) from error
+        except UnicodeEncodeError as error:
+            raise StoreError(
+                f"There is something in the text that is no character: {error.object!r}.",
+                next_step="type it in UTF-8",
+            ) from error
 
     @property
     def where(self) -> str:

@@ -20,6 +20,8 @@ from sqlalchemy import (
     select,
 )
 
+from workbench.control import KINDS, SetRateScale, SetWeight
+from workbench.events import RequestObeyed, RunStarted
 from workbench.store.event_rows import TOTAL_LOSS
 from workbench.store.records import RunOverview
 from workbench.store.tables import (
@@ -34,6 +36,7 @@ from workbench.store.tables import (
 
 RECENT_STEPS = 50
 """Speed is what the last so many steps took."""
+_ADJUSTMENTS = {name for name, kind in KINDS.items() if kind in (SetWeight, SetRateScale)}
 
 
 def overviews(
@@ -45,15 +48,24 @@ def overviews(
     metrics: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in connection.execute(_dev_metrics_at(marks)):
         metrics[row.run_id][row.task][row.metric] = _number(row.value)
-    started: dict[str, str] = {row.id: row.body for row in connection.execute(_started(run_ids))}
+    started: dict[str, str] = {}
+    adjusted = set()
+    for row in connection.execute(_told(run_ids)):
+        if row.kind == RunStarted.__name__:
+            started[row.id] = row.body
+        elif json.loads(row.body)["kind"] in _ADJUSTMENTS:
+            adjusted.add(row.id)
     return {
-        row.id: _overview(row, started.get(row.id), metrics.get(row.id, {}))
+        row.id: _overview(row, started.get(row.id), metrics.get(row.id, {}), row.id in adjusted)
         for row in connection.execute(_progress(marks))
     }
 
 
 def _overview(
-    row: Row[Any], started: str | None, metrics: dict[str, dict[str, float]]
+    row: Row[Any],
+    started: str | None,
+    metrics: dict[str, dict[str, float]],
+    was_adjusted: bool,
 ) -> RunOverview:
     return RunOverview(
         step=row.last_step or 0,
@@ -66,6 +78,7 @@ def _overview(
         metrics_step=row.metrics_step,
         selection=row.selection,
         metrics={task: dict(values) for task, values in metrics.items() if task},
+        was_adjusted=was_adjusted,
     )
 
 
@@ -121,13 +134,14 @@ def _dev_metrics_at(marks: Any) -> Select[Any]:
     )
 
 
-def _started(run_ids: Sequence[str] | None) -> Select[tuple[str, str]]:
+def _told(run_ids: Sequence[str] | None) -> Select[tuple[str, str, str]]:
+    """How runs began, and what they were asked."""
     # In order, so that of several starts (a resumed run has them) the last one stays.
     query = (
-        select(runs.c.id, messages.c.body)
+        select(runs.c.id, messages.c.kind, messages.c.body)
         # By way of the runs, whose messages have an index.
         .join_from(runs, messages, messages.c.run_id == runs.c.id)
-        .where(messages.c.kind == "RunStarted")
+        .where(messages.c.kind.in_((RunStarted.__name__, RequestObeyed.__name__)))
         .order_by(messages.c.id)
     )
     return query if run_ids is None else query.where(runs.c.id.in_(run_ids))
@@ -176,8 +190,15 @@ def sparks(
     )
     ticks = select(literal(0).label("tick")).cte("ticks", recursive=True)
     ticks = ticks.union_all(select(ticks.c.tick + 1).where(ticks.c.tick < count - 1))
-    # The first tick is step 1 and the last the last step; what lies between is rounded down.
-    wanted = 1 + (totals.c.last - 1) * ticks.c.tick // max(1, count - 1)
+    # The first tick is step 1 and the last the last step; what lies between is rounded down, to
+    # a step that was told of: a run may have been asked to tell of every n-th one only.
+    tick = 1 + (totals.c.last - 1) * ticks.c.tick // max(1, count - 1)
+    before = points.alias()
+    wanted = (
+        select(func.max(before.c.step))
+        .where(before.c.series_id == totals.c.id, before.c.step <= tick)
+        .scalar_subquery()
+    )
     query = (
         select(totals.c.run_id, points.c.step, points.c.value)
         .select_from(totals.join(ticks, literal(True)))

@@ -44,14 +44,19 @@ def add(connection: Connection, run_id: str, host: str, priority: int) -> None:
     connection.execute(upsert(connection, queue), row)
 
 
-def move(connection: Connection, run_id: str, place: int) -> None:
+def move(connection: Connection, run_id: str, place: int) -> bool:
     """Let a waiting run be the `place`-th of those that wait on its machine, counted from 1.
 
     It gets the priority of those that it comes between, so that it stays where it was put.
+
+    Returns:
+        Whether it waits.
     """
     host = connection.scalar(select(queue.c.host).where(queue.c.run_id == run_id))
     waiting = [entry for entry in entries(connection, host) if entry.taken_at is None]
-    own = next(entry for entry in waiting if entry.run_id == run_id)
+    own = next((entry for entry in waiting if entry.run_id == run_id), None)
+    if own is None:
+        return False
     waiting.remove(own)
     place = max(1, min(place, len(waiting) + 1))
     before, after = waiting[: place - 1][-1:], waiting[place - 1 :][:1]
@@ -67,6 +72,7 @@ def move(connection: Connection, run_id: str, place: int) -> None:
             .where(queue.c.run_id == entry.run_id)
             .values(priority=entry.priority, position=float(position))
         )
+    return True
 
 
 def prioritise(connection: Connection, run_id: str, priority: int) -> None:

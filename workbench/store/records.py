@@ -150,6 +150,15 @@ class StepTable:
     texts: NDArray[np.int64]
     tokens: NDArray[np.int64]
 
+    @property
+    def updates(self) -> NDArray[np.int64]:
+        """For how many updates each row stands in a table from the first step on: a run may be
+        told to tell of every n-th one only.
+        """
+        import numpy as np  # a list of runs does without
+
+        return np.diff(self.steps, prepend=0)
+
 
 @dataclass(frozen=True)
 class RunOverview:
@@ -172,6 +181,8 @@ class RunOverview:
     """Value of the selection rule at `metrics_step`."""
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Dev metrics by task."""
+    was_adjusted: bool = False
+    """Whether a weight or the rates were changed while it was at work."""
 
 
 @dataclass(frozen=True)
@@ -211,5 +222,5 @@ class MessageRecord:
 
     at: datetime
     kind: str
-    """The event's class name, or `Exported`."""
+    """The event's class name."""
     body: Mapping[str, object]

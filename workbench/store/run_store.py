@@ -338,10 +338,10 @@ class RunStore:
         with self._database.write() as connection:
             queue_rows.add(connection, run_id, host, priority)
 
-    def move_in_queue(self, run_id: str, place: int) -> None:
-        """Let a waiting run be the `place`-th, counted from 1."""
+    def move_in_queue(self, run_id: str, place: int) -> bool:
+        """Let a waiting run be the `place`-th, counted from 1; False if it does not wait."""
         with self._database.write() as connection:
-            queue_rows.move(connection, run_id, place)
+            return queue_rows.move(connection, run_id, place)
 
     def prioritise_in_queue(self, run_id: str, priority: int) -> None:
         """Give a waiting run another priority."""

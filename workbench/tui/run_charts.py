@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.events import RunResumed
 from workbench.operations.reading import LOWER_IS_BETTER, RunSummary
 from workbench.store.event_rows import MACHINE
 from workbench.store.records import CheckpointRecord, Curve, MessageRecord, SeriesKey
@@ -31,8 +32,6 @@ _FIRST_METRIC_COLOUR = 2
 """After train and dev, so that no colour means two things on one screen."""
 _SPANS = (1 / 16, 3 / 32, 1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0)
 """Parts of all steps that the charts of a live run span, one after the other."""
-_RESUMED = frozenset({"RunResumed", "Resumed"})
-"""What a run says when it goes on after its process ended."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ def run_events(
     found += [(float(step), EventKind.EVALUATION, "evaluation") for step in evaluated(history)]
     for message in messages:
         step = message.body.get("step")
-        if message.kind in _RESUMED and isinstance(step, int):
+        if message.kind == RunResumed.__name__ and isinstance(step, int):
             found.append((float(step), EventKind.RESUME, f"resumed after step {step}"))
     found += rate_events(history)
     return [ChartEvent(axis.place(step), kind, label) for step, kind, label in found]

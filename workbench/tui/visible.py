@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import re
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+# What joins letters or keeps them apart (U+200C, U+200D) stays: Persian and emoji need it.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+    r"\U000e0000-\U000e007f]"
+)
 
 
 def visible(text: str) -> str:
-    """Replace each control character, and each that turns the writing direction, by a sign."""
+    """Replace each control character, each that turns the writing direction and each that
+    nobody would see by a sign.
+    """
     return _UNSAFE.sub(_sign, text)
 
 

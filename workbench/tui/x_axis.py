@@ -42,9 +42,9 @@ def x_axis(name: str, table: StepTable | None) -> XAxis:
         return STEPS
     places = table.epochs
     if name == "minutes":
-        places = np.cumsum(table.seconds) / 60
+        places = np.cumsum(table.seconds * table.updates) / 60
     elif name == "texts":
-        places = np.cumsum(table.texts).astype(np.float64)
+        places = np.cumsum(table.texts * table.updates).astype(np.float64)
     return XAxis(name, table.steps.astype(np.float64), places)
 
 

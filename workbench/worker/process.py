@@ -126,7 +126,7 @@ def run(run_id: str, url: str, *, resume: bool = False, engine: Engine | None = 
             say(f"run {run_id} is over, or another process is at work on it")
             return 1
         recorder = Recorder(store.impatient(PATIENCE_SECONDS), run_id, folder, wishes)
-        recorder.start()
+        recorder.start(store)
     except (WorkbenchError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -173,6 +173,11 @@ def _events(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recorder)
         point = resume_point(begun.store, begun.record, begun.folder, check_training_state)
         asked += settings_made_by_hand(begun.store, begun.record.id)
         yield RunResumed(point.step, begun.previous)
+        if point.set_aside:
+            folders = ", ".join(str(path) for path in point.set_aside)
+            yield Warned(
+                f"The run cannot go on from its later checkpoints; their models are in {folders}."
+            )
     wishes.repeat(point.step, dict.fromkeys(asked))  # each once
     for event in engine(
         begun.record.config,

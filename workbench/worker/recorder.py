@@ -86,14 +86,18 @@ class Recorder:
         self._is_deleted = False
         self._thread = Thread(target=self._work, name="recorder", daemon=True)
 
-    def start(self) -> None:
+    def start(self, patient: RunStore | None = None) -> None:
         """Send what an earlier process left; begin to write, to beat and to listen.
+
+        Args:
+            patient: The same store, but one that waits for others: nothing is in memory yet, and
+                a run that cannot be begun is worse than one that begins late.
 
         Raises:
             WorkbenchError: The store does not take what was left.
             OSError: The journal cannot be read.
         """
-        self._journal.open(self._store)
+        self._journal.open(patient or self._store)
         self._thread.start()
 
     def put(self, event: Event) -> None:

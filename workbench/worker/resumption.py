@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.control import Request, Setting, from_json, kind_of, to_json
-from workbench.errors import WorkbenchError, WorkerError
+from workbench.errors import CheckpointError, WorkbenchError, WorkerError
 from workbench.events import RequestObeyed
 from workbench.store.records import MessageRecord, RunFacts, RunRecord
 from workbench.store.run_store import RunStore
+from workbench.training.manifest import is_whole
 from workbench.worker.log import say
 
 ORIGIN_NAME = "origin"
@@ -27,6 +28,8 @@ KEEP_OPTIMIZER_NAME = "origin-with-optimizer"
 """Beside it, an empty file if the moments of its optimizer are taken over, too."""
 REQUESTS_NAME = "requests.json"
 """In the folder of a run that repeats another: what that one was asked at which steps."""
+SET_ASIDE = "set-aside-"
+"""Before the name of a checkpoint whose model is whole and whose step is made anew."""
 _CHECKPOINT_NAME = re.compile(r"step-(\d{8,})")
 
 
@@ -42,6 +45,8 @@ class ResumePoint:
     """Of a fork, the checkpoint of its parent whose model it begins with."""
     keeps_optimizer: bool = False
     """Whether it takes over the moments of its parent's optimizer, too."""
+    set_aside: tuple[Path, ...] = ()
+    """Models of later steps, which are made anew."""
 
 
 def starting_point(record: RunRecord, folder: Path) -> ResumePoint:
@@ -65,7 +70,12 @@ def resume_point(
 
     Returns:
         The newest good checkpoint that the store knows. If it knows none: the newest good one on
-        the disk (the last rows went with the machine's power); else the run's beginning.
+        the disk (the last rows went with the machine's power). The beginning of a run that never
+        had one.
+
+    Raises:
+        CheckpointError: There are checkpoints, and none to go on from. Beginning again would take
+            what the run said, and its best model with the first checkpoint.
     """
     begin = starting_point(record, folder)
     known = {one.step: folder / one.folder for one in store.checkpoints(record.id)}
@@ -73,9 +83,11 @@ def resume_point(
     for candidates in (known, on_disk):
         for step in sorted(candidates, reverse=True):
             if _is_good(candidates[step], check):
-                _discard_later(on_disk, step)
+                set_aside = _make_way(on_disk, step)
                 # What is frozen in a fork comes from its origin, now as at its beginning.
-                return replace(begin, step=step, checkpoint=candidates[step])
+                return replace(begin, step=step, checkpoint=candidates[step], set_aside=set_aside)
+    if known or on_disk:
+        raise _no_way_on(record, folder, on_disk)
     return begin
 
 
@@ -163,8 +175,38 @@ def _is_good(folder: Path, check: Callable[[Path], None]) -> bool:
     return True
 
 
-def _discard_later(on_disk: dict[int, Path], step: int) -> None:
-    """Delete checkpoints of steps that are made anew: nothing will ever list them."""
-    for later, path in on_disk.items():
-        if later > step:
+def _no_way_on(record: RunRecord, folder: Path, on_disk: dict[int, Path]) -> CheckpointError:
+    next_step = (
+        "put its files back from where it was trained, or begin anew with its settings: "
+        f"mtl-workbench train {folder / 'experiment.toml'}"
+    )
+    if any(is_whole(path) for path in on_disk.values()):
+        next_step = (
+            f"begin a new run with its best model: mtl-workbench fork {record.id} (the log says "
+            "what is wrong with each checkpoint)"
+        )
+    return CheckpointError(
+        f"No checkpoint of run {record.id} has what it needs to go on.",
+        where=str(folder / "checkpoints"),
+        next_step=next_step,
+    )
+
+
+def _make_way(on_disk: dict[int, Path], step: int) -> tuple[Path, ...]:
+    """Take away checkpoints of steps that are made anew, as nothing would ever list them.
+
+    Returns:
+        Where those are whose model is whole: it may be the best, and the engine, which knows
+        nothing of it, would remove it.
+    """
+    kept = []
+    for later, path in sorted(on_disk.items()):
+        if later <= step:
+            continue
+        aside = path.with_name(SET_ASIDE + path.name)
+        if is_whole(path) and not aside.exists():
+            path.rename(aside)
+            kept.append(aside)
+        else:
             shutil.rmtree(path, ignore_errors=True)
+    return tuple(kept)

@@ -17,6 +17,7 @@ from threading import Event
 
 from workbench.errors import WorkbenchError
 from workbench.paths import Location, find_database
+from workbench.store.records import QueueEntry
 from workbench.store.run_store import RunStore
 from workbench.worker.devices import find_gpus
 from workbench.worker.launcher import launch_supervisor, reap, supervisor_file
@@ -43,7 +44,7 @@ def ensure_supervisor(store: RunStore, location: Location) -> None:
     Raises:
         WorkbenchError: It cannot be started, or the store not be read.
     """
-    if _is_wanted(store) and not is_at_work(location):
+    if _is_wanted(store, location) and not is_at_work(location):
         launch_supervisor(location)
 
 
@@ -69,7 +70,7 @@ def supervise(url: str, lock: int | None = None) -> int:
             say("working off the queue")
             _work(store, location, leave)
         # Who added a run just now may have seen the lock held: look once more without it.
-        if not _is_wanted(store):
+        if not _may_be_wanted(store, location):
             break
     store.close()
     say("nothing is left to do")
@@ -83,6 +84,7 @@ def _work(store: RunStore, location: Location, leave: Event) -> None:
     while not leave.is_set():
         try:
             decision = look(store, location)
+            is_wanted = _is_wanted(store, location)
         except (WorkbenchError, OSError) as error:
             say(f"no look at the queue: {error}")
             leave.wait(TROUBLE_SECONDS)
@@ -90,7 +92,7 @@ def _work(store: RunStore, location: Location, leave: Event) -> None:
         if decision.why_not != told:
             told = decision.why_not
             say(told or "going on")
-        if _is_wanted(store):
+        if is_wanted:
             idle_since = None
         elif idle_since is None:
             idle_since = time.monotonic()
@@ -108,24 +110,23 @@ def look(store: RunStore, location: Location) -> Decision:
     """
     reap()
     host = here().host
-    entries = store.queue(host)
+    entries = _entries(store, location)
     if not entries:
         return Decision()
+    # Runs come and go in between. One that came last is in the facts then, too.
+    records = store.runs()
     facts = store.all_facts()
+    processes = {run_id: one.process or one.launched for run_id, one in facts.items()}
     # Runs of other machines on the same server are none of this one's business.
     own = [
         record
-        for record in store.runs()
-        if (process := facts[record.id].process or facts[record.id].launched) is None
-        or process.host == host
+        for record in records
+        if record.id in facts
+        and ((process := processes[record.id]) is None or process.host == host)
     ]
     known = states(store, location, own, facts)
     settings = QueueSettings.of(store.queue_settings(host))
-    begun = {
-        entry.run_id: facts[entry.run_id].launched is not None
-        or facts[entry.run_id].process is not None
-        for entry in entries
-    }
+    begun = {entry.run_id: processes.get(entry.run_id) is not None for entry in entries}
     now = {run_id: state for run_id, (_, state, _) in known.items()}
     decision = decide(entries, now, begun, settings, find_gpus())
     _obey(store, location, host, decision, settings)
@@ -159,13 +160,33 @@ def _pause(store: RunStore, host: str, why: str) -> None:
     store.change_queue_settings(host, {"paused": True, "paused_because": why})
 
 
-def _is_wanted(store: RunStore) -> bool:
+def _entries(store: RunStore, location: Location) -> list[QueueEntry]:
+    """Those of this machine's queue that are run from here.
+
+    A server's runs are beneath the folder that a person was in. Who works in another one has a
+    supervisor of their own, as a run cannot be begun without its folder.
+    """
+    entries = store.queue(here().host)
+    if location.database_file is not None:
+        return entries
+    return [entry for entry in entries if location.run_folder(entry.run_id).is_dir()]
+
+
+def _is_wanted(store: RunStore, location: Location) -> bool:
     """Whether anything is left to do, as far as the store can tell."""
-    host = here().host
-    entries = store.queue(host)
+    entries = _entries(store, location)
     if any(entry.taken_at is not None for entry in entries):
         return True
-    return bool(entries) and not QueueSettings.of(store.queue_settings(host)).paused
+    return bool(entries) and not QueueSettings.of(store.queue_settings(here().host)).paused
+
+
+def _may_be_wanted(store: RunStore, location: Location) -> bool:
+    """The same; yes if the store cannot tell now."""
+    try:
+        return _is_wanted(store, location)
+    except WorkbenchError as error:
+        say(f"no look at the queue: {error}")
+        return True
 
 
 @contextmanager

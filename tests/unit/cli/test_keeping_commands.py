@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,4 +74,45 @@ def test_deleting_needs_a_run_or_the_trash(run_command: Any) -> None:
 def test_the_interface_in_a_browser_is_for_this_machine_alone(tmp_path: Path) -> None:
     assert "127.0.0.1:8123:" not in tunnel_command(8123)
     assert tunnel_command(8123).startswith("ssh -L 8123:127.0.0.1:8123 ")
-    assert serve_command("a b.db").endswith("-m workbench --db 'a b.db'")
+    assert serve_command().endswith("-m workbench")
+
+
+def test_a_browser_is_served_without_the_password_on_a_command_line(
+    run_command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[str] = []
+
+    class Server:
+        def __init__(self, command: str, **_options: Any) -> None:
+            served.append(command)
+
+        def serve(self) -> None:
+            served.append(os.environ["MTL_WORKBENCH_DB"])
+
+    monkeypatch.setitem(sys.modules, "textual_serve.server", SimpleNamespace(Server=Server))
+    monkeypatch.setenv("MTL_WORKBENCH_DB", "of before")
+    url = "postgresql+psycopg://me:secret@server/runs"
+
+    run_command("serve", "--db", url)
+
+    assert served == [serve_command(), url]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rename", "arun2345", "red\x1b[31m"),
+        ("rename", "arun2345", "not \udcff UTF-8"),
+        ("tag", "arun2345", "bell\x07"),
+        ("note", "arun2345", "not \udcff UTF-8"),
+    ],
+)
+def test_what_is_no_text_is_refused_in_words(
+    words: tuple[str, ...], two: None, run_command: Any
+) -> None:
+    result = run_command(*words)
+
+    assert result.code in (1, 2)
+    assert "next" in result.err
+    (run,) = [one for one in run_command("runs", "--json").json if one["id"] == "arun2345"]
+    assert (run["tags"], run["note"]) == ([], "")

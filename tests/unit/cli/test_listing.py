@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from workbench.cli import output
 from workbench.config.loading import load_experiment
 from workbench.operations.workspace import Workspace
 from workbench.paths import shipped_presets
@@ -78,6 +79,12 @@ def test_escape_sequences_are_shown_and_not_obeyed(run_command: Any, add_run: An
         result = run_command(*words)
         assert "\x1b" not in result.out + result.err
         assert "\x07" not in result.out + result.err
+
+
+def test_headings_of_a_table_are_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(["run", "\x1b[31mred"], [["a", "1"]], right={"\x1b[31mred"})
+
+    assert capsys.readouterr().out == "run  ␛[31mred\na           1\n"
 
 
 def test_a_run_is_shown_whole(run_command: Any, add_run: Any) -> None:

@@ -11,7 +11,9 @@ from builders import a_task, an_experiment, events_of
 
 from workbench.cli.app import main
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import SetRateScale, kind_of, to_json
 from workbench.errors import NotFoundError, WorkbenchError
+from workbench.events import RequestObeyed
 from workbench.operations import baselines, reading
 from workbench.operations.baselines import PREDICTIONS, companions_of, start_missing, transfer
 from workbench.operations.workspace import Workspace, open_workspace
@@ -183,6 +185,24 @@ def test_tasks_that_were_not_run_alone_are_named(bert: Path, corpus: Path, tmp_p
     assert [gain.task for gain in found.gains] == ["mood"]
     assert found.missing == ("length", "entity")
     assert found.mean_gain is None
+
+
+def test_forks_and_runs_that_were_adjusted_are_nobodys_baseline(
+    bert: Path, corpus: Path, tmp_path: Path
+) -> None:
+    config = three_tasks(bert, corpus)
+    with open_workspace(str(tmp_path / "experiments.db")) as ws:
+        for run_id, parent in (("whole222", None), ("fork2222", "whole222"), ("asked222", None)):
+            record = RunRecord(run_id, "joint", datetime.now(UTC), config, "", parent, 1)
+            ws.store.add_run(record)
+            ws.store.record_exit(run_id, ExitRecord("finished", datetime.now(UTC)))
+        asked = SetRateScale(0.5)
+        ws.store.append("asked222", [RequestObeyed(1, kind_of(asked), to_json(asked))])
+
+        assert companions_of(ws, config)[0].run_id == "whole222"
+        for run_id in ("fork2222", "asked222"):
+            with pytest.raises(WorkbenchError, match="settings alone do not make it what it is"):
+                transfer(ws, [run_id])
 
 
 def test_one_task_is_its_own_baseline(bert: Path, corpus: Path, tmp_path: Path) -> None:

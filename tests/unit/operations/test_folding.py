@@ -10,6 +10,7 @@ from summaries import a_run
 
 from workbench.operations.folding import SeedFolder
 from workbench.operations.reading import RunSummary
+from workbench.worker.liveness import RunState
 
 
 def seeded(seed: int, accuracy: float | None, rate: float = 1e-4, name: str = "n") -> RunSummary:
@@ -58,3 +59,24 @@ def test_the_key_of_a_fold_stays_when_a_newer_seed_is_added() -> None:
     old, new = seeded(1, 0.7), replace(seeded(2, 0.8))
 
     assert SeedFolder().fold([old])[0].key == SeedFolder().fold([new, old])[0].key
+
+
+def test_forks_and_runs_that_were_adjusted_are_no_seeds() -> None:
+    seeds = [seeded(1, 0.8), seeded(2, 0.9)]
+    fork = seeded(3, 0.1)
+    fork = replace(fork, record=replace(fork.record, parent_id="parent22"))
+    adjusted = replace(seeded(4, 0.1), was_adjusted=True)
+
+    folds = SeedFolder().fold([*seeds, fork, adjusted])
+
+    assert [fold.runs for fold in folds] == [tuple(seeds), (fork,), (adjusted,)]
+
+
+def test_a_mean_is_of_the_finished_runs_if_there_are_any() -> None:
+    failed = replace(seeded(3, 0.1), state=RunState.FAILED)
+
+    (fold,) = SeedFolder().fold([seeded(1, 0.8), seeded(2, 0.9), failed])
+    (unfinished,) = SeedFolder().fold([failed, replace(seeded(4, 0.3), state=RunState.RUNNING)])
+
+    assert fold.mean.metrics["question"]["accuracy"] == pytest.approx(0.85)
+    assert unfinished.mean.metrics["question"]["accuracy"] == pytest.approx(0.2)

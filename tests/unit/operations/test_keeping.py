@@ -101,7 +101,6 @@ def test_the_trash_is_emptied_with_the_files_and_nothing_else(ws: Workspace) -> 
         ws.location.run_folder(run_id).mkdir(parents=True)
         (ws.location.run_folder(run_id) / "weights").write_bytes(b"12345")
     keeping.delete(ws, ["aaa"])
-    assert keeping.trash_bytes(ws) == 5
 
     assert keeping.empty_trash(ws) == 1
 

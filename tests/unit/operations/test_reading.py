@@ -20,7 +20,7 @@ from workbench.events import (
     RunStarted,
     StepFinished,
 )
-from workbench.operations import lifecycle, reading
+from workbench.operations import keeping, lifecycle, reading
 from workbench.operations.workspace import Workspace, open_workspace
 from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, RunRecord
 from workbench.tui.screens.checkpoints import fate
@@ -315,7 +315,8 @@ def test_a_run_that_nothing_was_started_for_can_be_deleted(ws: Workspace) -> Non
     add_run(ws, "abc", age=1)
     ws.location.run_folder("abc").mkdir(parents=True)
 
-    lifecycle.delete(ws, "abc")
+    keeping.delete(ws, ["abc"])
+    keeping.empty_trash(ws)
 
     assert not ws.location.run_folder("abc").exists()
     assert ws.store.runs() == []
@@ -326,7 +327,8 @@ def test_an_id_that_leads_out_of_the_folder_deletes_nothing_there(ws: Workspace)
     precious = ws.location.runs.parent / "precious"
     precious.mkdir()
 
-    lifecycle.delete(ws, "@last")
+    keeping.delete(ws, ["@last"])
+    keeping.empty_trash(ws)
 
     assert precious.is_dir()
 

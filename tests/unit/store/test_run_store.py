@@ -19,7 +19,15 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.control import SetWeight, Stop, StopNow
+from workbench.control import (
+    SetLogInterval,
+    SetRateScale,
+    SetWeight,
+    Stop,
+    StopNow,
+    kind_of,
+    to_json,
+)
 from workbench.errors import NotFoundError, StoreError
 from workbench.events import (
     CheckpointRemoved,
@@ -27,6 +35,7 @@ from workbench.events import (
     EvaluationFinished,
     Event,
     PhaseStarted,
+    RequestObeyed,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -304,6 +313,14 @@ def test_a_moment_without_a_time_zone_is_refused(store: RunStore) -> None:
 # Commands
 
 
+def test_a_run_that_was_taken_meanwhile_is_moved_no_more(store: RunStore) -> None:
+    store.enqueue("abc", "box")
+    assert store.move_in_queue("abc", 1)
+    store.take_from_queue("abc", None)
+
+    assert not store.move_in_queue("abc", 1)
+
+
 def test_each_command_is_handed_out_once_and_in_order(url: str, store: RunStore) -> None:
     store.send("abc", Stop())
     store.send("abc", StopNow())
@@ -511,6 +528,25 @@ def test_sparks_go_from_the_first_step_to_the_last(store: RunStore) -> None:
     assert len(sparks["abc"]) == 10
     assert (sparks["abc"][0], sparks["abc"][-1]) == (3.0, 0.003)
     assert sparks["short"] == (3.0, 1.5)
+
+
+def test_sparks_take_the_step_before_where_few_were_told_of(store: RunStore) -> None:
+    store.append("abc", [a_step(1), *(a_step(step) for step in range(10, 1001, 10))])
+
+    spark = store.sparks(["abc"], points=24)["abc"]
+
+    assert len(spark) == 24
+    assert (spark[0], spark[-1]) == (3.0, 0.003)
+
+
+def test_an_overview_tells_runs_that_were_adjusted_at_work(store: RunStore) -> None:
+    for run_id, request in (("rate", SetRateScale(0.5)), ("log", SetLogInterval(10))):
+        store.add_run(a_run(run_id))
+        store.append(run_id, [RequestObeyed(1, kind_of(request), to_json(request))])
+
+    adjusted = {run_id for run_id, one in store.overviews().items() if one.was_adjusted}
+
+    assert adjusted == {"rate"}
 
 
 # Many processes and threads

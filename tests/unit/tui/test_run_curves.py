@@ -51,6 +51,14 @@ def test_an_axis_counts_what_it_is_called(name: str, places: list[float]) -> Non
     assert axis.of(np.array([1, 4])).tolist() == pytest.approx(places)
 
 
+@pytest.mark.parametrize(("name", "place"), [("minutes", 50.0), ("texts", 800)])
+def test_an_axis_counts_updates_that_were_not_told_of(name: str, place: float) -> None:
+    every_tenth = a_table(100)
+    told = StepTable(*(column[9::10] for column in vars(every_tenth).values()))
+
+    assert x_axis(name, told).place(100) == pytest.approx(place)
+
+
 @pytest.mark.parametrize("name", AXES)
 def test_every_axis_keeps_the_order_of_the_steps(name: str) -> None:
     places = x_axis(name, a_table(50)).of(np.arange(0, 60))

@@ -203,6 +203,20 @@ def test_rows_that_the_database_took_before_it_failed_are_not_there_twice(
     assert told == ["0", "1", "2", "3", "4"]
 
 
+def test_a_run_that_goes_on_waits_for_a_busy_database_before_it_begins(
+    store: Any, tmp_path: Path
+) -> None:
+    (tmp_path / JOURNAL_NAME).write_text(Batch(NOW, (a_step(1),)).to_line())
+    store.is_down = True
+    recorder = Recorder(store, "abc", tmp_path, Wishes())
+
+    recorder.start(store.store)
+
+    assert store.latest_step("abc") == 1
+    store.is_down = False
+    recorder.close(DONE)
+
+
 def test_what_a_dead_worker_left_goes_in_once_however_many_send_it(
     store: Any, tmp_path: Path
 ) -> None:

@@ -13,9 +13,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from workbench.operations import reading
-from workbench.operations.comparing import best_of
 from workbench.operations.playground import Playground
-from workbench.operations.reading import RunSummary
+from workbench.operations.reading import RunSummary, best_of
 from workbench.operations.removed import removed_checkpoints
 from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, ExportRecord
