@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 from workbench.model.freezing import is_frozen
 from workbench.model.heads import FittedHead
+from workbench.schedules import warmup_steps
 from workbench.training.balance import moving
 from workbench.training.run import Run
 
+HIGH_RATE = 1e-2
+"""Above it AdamW undoes what a backbone has learned before; 1e-5 to 1e-4 are usual."""
+
 
 def cautions(run: Run) -> Iterator[str]:
-    """A sentence for each, in order of the data, the tasks and the freezing."""
+    """A sentence for each, in order of the data, the settings, the tasks and the freezing."""
     for place, rows in run.corpus.unlabelled.items():
         yield f"{place}: {rows} row(s) have no label and are left out of this task."
     yield from run.corpus.notes
@@ -31,10 +35,54 @@ def cautions(run: Run) -> Iterator[str]:
     for name, settings in run.config.tasks.items():
         if not settings.data.has_dev:
             yield f"{name} has no dev data: it has no part in choosing the best checkpoint."
+    yield from _impossible_settings(run)
     yield from _sharing_warnings(run)
     yield from _patience_warnings(run)
     yield from _mates_warnings(run)
     yield from _freezing_warnings(run)
+
+
+def _impossible_settings(run: Run) -> Iterator[str]:
+    """What was asked for and cannot be had, so that something else is done; and a likely typo."""
+    config, training = run.config, run.config.training
+    asked, longest = config.backbone.max_length, run.loaded.tokenizer.max_length
+    if asked > longest:
+        yield (
+            f"You asked for backbone.max_length = {asked}; {config.backbone.model} has positions "
+            f"for {longest} pieces, so {longest} are used."
+        )
+    if training.micro_batch_size > training.batch_size and not config.sampling.token_budget:
+        yield (
+            f"training.micro_batch_size = {training.micro_batch_size} divides nothing: an update "
+            f"has {training.batch_size} texts."
+        )
+    if not run.total_steps:
+        return
+    warmup = config.optimization.warmup
+    if warmup_steps(warmup, run.total_steps) >= run.total_steps:
+        yield (
+            f"You asked for optimization.warmup = {warmup:g}; the run has {run.total_steps} "
+            "updates, so the rate rises to the end and never follows its schedule."
+        )
+    updates = run.sampling.updates(0)
+    if training.evaluations_per_epoch > updates:
+        yield (
+            f"You asked for training.evaluations_per_epoch = {training.evaluations_per_epoch}; "
+            f"an epoch has {updates} updates, so dev is evaluated after each of them."
+        )
+    rate = config.optimization.learning_rate
+    if (
+        rate > HIGH_RATE
+        and config.optimization.optimizer == "adamw"
+        and config.backbone.kind == "transformer"
+        and config.backbone.pretrained
+        and not is_frozen(run.loaded.model.backbone)
+    ):
+        yield (
+            f"optimization.learning_rate = {rate:g} is far above the usual 1e-5 to 1e-4 of a "
+            "pretrained backbone: it will forget what it knows. Rates of the heads alone are in "
+            "head_learning_rate."
+        )
 
 
 def _sharing_warnings(run: Run) -> Iterator[str]:

@@ -92,6 +92,9 @@ def take_over_optimizer(run: Run, checkpoint: Path) -> str:
     shapes = {name: value.shape for name, value in run.loaded.model.named_parameters()}
     held: Mapping[str, Mapping[str, object]] = states["optimizer"]["parameters"]
     weights: Mapping[str, Tensor] = states["weights"]
+    kind, before = type(run.optimizer).__name__, states["optimizer"]["kind"]
+    if kind != before:  # its parameters have other names then, which is not the reason
+        return f"{anew}it is of {before}, not of {kind}."
     for name in held:
         if name not in shapes or weights[name].shape != shapes[name]:
             return f"{anew}{name} is another."

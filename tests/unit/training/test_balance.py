@@ -87,7 +87,7 @@ def counts_of(batches: Sequence[Batch]) -> Counter[str]:
 
 def a_balance(loaded: LoadedModel, **settings: Any) -> Balance:
     if settings.get("method") == "formula":
-        settings["formula"] = "mood + 0.5 * entity + max(length, 0.1 * mood)"
+        settings.setdefault("formula", "mood + 0.5 * entity + max(length, 0.1 * mood)")
     return Balance(
         loaded.model,
         tasks=TASKS,

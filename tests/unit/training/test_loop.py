@@ -766,3 +766,25 @@ def test_batches_by_a_budget_train_as_many_updates_as_were_told(
     assert [step.step for step in steps] == list(range(1, started.total_steps + 1))
     assert sum(step.texts for step in steps) == 3 * 24
     assert steps[-1].epoch == pytest.approx(3.0)
+
+
+def test_settings_that_cannot_be_had_are_told(bert: Path, corpus: Path, tmp_path: Path) -> None:
+    config = an_experiment(
+        backbone=bert,
+        folder=corpus,
+        backbone_settings={"max_length": 5000},
+        optimization={"learning_rate": 0.5, "warmup": 500},
+        training={"epochs": 1, "micro_batch_size": 64, "evaluations_per_epoch": 9},
+    )
+
+    events = events_of(config, tmp_path, Script((1, StopNow())))
+
+    told = "\n".join(one.message for one in of(Warned, events))
+    for words in (
+        f"You asked for backbone.max_length = 5000; {bert} has positions for 128 pieces",
+        "micro_batch_size = 64 divides nothing: an update has 8 texts",
+        "optimization.warmup = 500; the run has 3 updates",
+        "evaluations_per_epoch = 9; an epoch has 3 updates",
+        "learning_rate = 0.5 is far above the usual",
+    ):
+        assert words in told
