@@ -166,7 +166,7 @@ def repeat(
     plain: Plain = False,
     db: Database = None,
 ) -> None:
-    """Run a run again, with all that it was asked on the way.
+    """Begin a run anew, asked the same at the same steps.
 
     What was changed of that run at work (see: adjust), evaluated and saved on request is done
     again, so that on a CPU it learns the same to the last bit.
