@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.loading import load_experiment, to_toml
@@ -70,7 +71,7 @@ def page(ws: Workspace, found: dict[str, Transfer]) -> str:
         "checkpoint, means over the seeds. In brackets the interval (95 %) over texts and seeds.",
         "`tools/make_method_table.py` made the runs and this page.",
         "",
-        "| method | mean relative gain (Δm) | seconds a run |",
+        "| method | mean relative gain (Δm) | seconds a run (median) |",
         "| --- | --- | ---: |",
     ]
     for method, one in found.items():
@@ -109,8 +110,7 @@ def _cell(gain: TaskGain) -> str:
 
 
 def _seconds(ws: Workspace, one: Transfer) -> float:
-    spent = [summarize(ws, run).seconds or 0.0 for run in one.runs]
-    return sum(spent) / len(spent)
+    return median(summarize(ws, run).seconds or 0.0 for run in one.runs)
 
 
 def main() -> None:

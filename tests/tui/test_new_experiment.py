@@ -10,7 +10,7 @@ import pytest
 from grid import assert_grid
 from recorded_runs import a_config, a_run, data_files, finish
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input, Select, Static
 
 from workbench.config.loading import load_experiment
 from workbench.operations.planning import Planner
@@ -319,6 +319,23 @@ async def test_the_command_and_the_file_are_copied_and_kept(
 
     assert (kept / "command.sh").read_text() == "mtl-workbench train quickstart"
     assert 'name = "quickstart"' in (kept / "experiment.toml").read_text()
+
+
+async def test_without_a_preset_the_form_is_empty_and_what_was_there_comes_back(
+    workspace: Workspace, presets: Path, wait: Any
+) -> None:
+    app = WorkbenchApp(workspace)
+    async with app.run_test() as pilot:
+        screen = await open_form(app, pilot, wait)
+        before = [task.name for task in screen.draft.tasks]
+
+        screen.query_one("#preset", Select).clear()
+        await wait(pilot, lambda: not screen.draft.source)
+
+        assert [task.name for task in screen.draft.tasks] == ["task1"]
+        assert screen.draft.values["training.epochs"] == "3"
+        await pilot.press("ctrl+z")
+        await wait(pilot, lambda: [task.name for task in screen.draft.tasks] == before)
 
 
 async def test_the_form_is_saved_as_a_preset_which_can_be_chosen(

@@ -25,6 +25,7 @@ from workbench.data.growing import GrowingArrays, read_arrays
 from workbench.data.kinds import KINDS
 from workbench.data.labelled import LabelledRows, RowPacker, unpack_rows
 from workbench.data.reading import read_split
+from workbench.errors import DataError
 from workbench.paths import cache_folder
 
 LARGE = 4 << 20
@@ -106,7 +107,10 @@ def _parse(
     settings = [(name, kinds[name], config.tasks[name]) for name in tasks]
     for row in read_split(config.tasks[tasks[0]].data, split):
         for name, kind, task in settings:
-            item = kind.parse(name, task, row)
+            try:
+                item = kind.parse(name, task, row)
+            except DataError as error:
+                raise _of_task(error, name) from error
             if item is None:
                 unlabelled[name] += 1
             else:
@@ -119,6 +123,13 @@ def _parse(
         rows = unpack_rows(arrays[name].close(), about, labels[name])
         found[name] = Parsed(rows, unlabelled[name])
     return found
+
+
+def _of_task(error: DataError, name: str) -> DataError:
+    """The error with the task's name where readers, who do not know it, wrote dots."""
+    what, next_step = (text.replace("[tasks.…", f"[tasks.{name}") for text in
+                       (error.what, error.next_step))  # fmt: skip
+    return DataError(what, where=error.where, next_step=next_step)
 
 
 @dataclass(frozen=True)

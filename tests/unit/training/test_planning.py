@@ -146,7 +146,7 @@ def test_what_would_end_the_run_is_an_error_in_words(bert: Path, tmp_path: Path)
     assert found.plan is None
     assert found.has_errors
     assert 'There is no column "mood"' in found.findings[0].what
-    assert found.findings[0].next_step
+    assert "[tasks.mood.data]" in found.findings[0].next_step
 
 
 def test_a_backbone_that_is_elsewhere_is_not_fetched(corpus: Path) -> None:

@@ -232,9 +232,17 @@ class NewExperimentScreen(Screen[None]):
 
     @on(Select.Changed, "#preset")
     def _preset_chosen(self, message: Select.Changed) -> None:
-        if not isinstance(message.value, str) or message.value == self._draft.source:
-            return
-        self._read(message.value)
+        if not isinstance(message.value, str):
+            if self._draft.source:
+                self._begin_empty()
+        elif message.value != self._draft.source:
+            self._read(message.value)
+
+    def _begin_empty(self) -> None:
+        draft = empty_draft()
+        draft.new_task()
+        self.post_message(DraftLoaded(draft))
+        self.notify("Emptied; ^z brings back what was there.", markup=False)
 
     def _read(self, source: str) -> None:
         self.run_worker(lambda: self._load(source), group="load", thread=True, exclusive=True,
