@@ -54,11 +54,7 @@ def companions_of(
     Raises:
         WorkbenchError: It has one trained task, so that there is nothing to compare.
     """
-    if len(config.trained_tasks) < 2:
-        raise WorkbenchError(
-            f'"{config.name}" trains one task: it is its own baseline.',
-            next_step="take an experiment with several tasks",
-        )
+    _check_has_company(config)
     there = _usable_runs(ws)
     wanted = [
         baselines.with_seed(companion, seed)
@@ -68,6 +64,14 @@ def companions_of(
     return [
         Companion(one, record.id if (record := there.get(_key(one))) else None) for one in wanted
     ]
+
+
+def _check_has_company(config: ExperimentConfig) -> None:
+    if len(config.trained_tasks) < 2:
+        raise WorkbenchError(
+            f'"{config.name}" trains one task: it is its own baseline.',
+            next_step="take an experiment with several tasks",
+        )
 
 
 def start_missing(
@@ -161,11 +165,12 @@ def transfer(ws: Workspace, refs: Sequence[str], progress: Progress = _ignore) -
 
     Raises:
         NotFoundError: Nothing goes by one of the names, or no task was run alone.
-        WorkbenchError: The runs were evaluated on different texts; one is a fork, or was adjusted
-            at work.
+        WorkbenchError: The runs were evaluated on different texts; one trains one task, is a fork,
+            or was adjusted at work.
     """
     named = [summarize(ws, ref) for ref in refs]
     for one in named:
+        _check_has_company(one.record.config)
         if not one.is_of_its_settings:
             raise WorkbenchError(
                 f"Run {one.record.id} ({one.record.name}) is a fork, or was adjusted at work: its "

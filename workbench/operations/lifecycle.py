@@ -73,10 +73,28 @@ def add(ws: Workspace, config: ExperimentConfig, *, source: str = "") -> RunReco
     Raises:
         WorkerError: Its folder cannot be made.
     """
-    record = RunRecord(new_run_id(), config.name, datetime.now(UTC), config, source)
+    record = _new_record(config, source)
     make_run_folder(ws, record)
     ws.store.add_run(record)
     return record
+
+
+def _new_record(
+    config: ExperimentConfig,
+    source: str,
+    *,
+    parent_id: str | None = None,
+    parent_step: int | None = None,
+) -> RunRecord:
+    return RunRecord(
+        id=new_run_id(),
+        name=config.name,
+        created_at=datetime.now(UTC),
+        config=config,
+        source=source,
+        parent_id=parent_id,
+        parent_step=parent_step,
+    )
 
 
 def resume(ws: Workspace, ref: str, *, wait_seconds: float = WAIT_SECONDS) -> RunState:
@@ -176,15 +194,7 @@ def fork(
         folder=ws.location.runs,  # all its paths are absolute
         overrides=overrides,
     )
-    record = RunRecord(
-        id=new_run_id(),
-        name=config.name,
-        created_at=datetime.now(UTC),
-        config=config,
-        source=parent.source,
-        parent_id=parent.id,
-        parent_step=chosen.step,
-    )
+    record = _new_record(config, parent.source, parent_id=parent.id, parent_step=chosen.step)
     make_run_folder(ws, record, origin=origin, keep_optimizer=keep_optimizer)
     ws.store.add_run(record)
     start_worker(ws.store, ws.location, record, wait_seconds=wait_seconds)
@@ -230,14 +240,8 @@ def repeat(
             next_step="copy the run's folder here from where it was trained",
         )
     config = other.config.model_copy(update={"name": name or other.config.name})
-    record = RunRecord(
-        id=new_run_id(),
-        name=config.name,
-        created_at=datetime.now(UTC),
-        config=config,
-        source=other.source,
-        parent_id=other.parent_id,
-        parent_step=other.parent_step,
+    record = _new_record(
+        config, other.source, parent_id=other.parent_id, parent_step=other.parent_step
     )
     asked = dict.fromkeys([*requests_to_repeat(folder), *requests_obeyed(ws.store, other.id)])
     make_run_folder(

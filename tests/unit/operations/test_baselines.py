@@ -208,11 +208,12 @@ def test_forks_and_runs_that_were_adjusted_are_nobodys_baseline(
 def test_one_task_is_its_own_baseline(bert: Path, corpus: Path, tmp_path: Path) -> None:
     config = an_experiment(backbone=bert, tasks={"mood": a_task(corpus)})
 
-    with (
-        open_workspace(str(tmp_path / "experiments.db")) as ws,
-        pytest.raises(WorkbenchError, match="its own baseline"),
-    ):
-        companions_of(ws, config)
+    with open_workspace(str(tmp_path / "experiments.db")) as ws:
+        alone = train_here(ws, config)
+        with pytest.raises(WorkbenchError, match="its own baseline"):
+            companions_of(ws, config)
+        with pytest.raises(WorkbenchError, match="its own baseline"):
+            transfer(ws, [alone.id])
 
 
 @pytest.mark.parametrize(
