@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from workbench.config.task import DataConfig, TextData, TextTask
+from workbench.config.tasks import DataConfig, TextData, TextTask
 from workbench.data.columns import Column, Computed, Repeated
 from workbench.data.label_packing import LabelPacker
 from workbench.data.labelled import Labelled, LabelledRows
@@ -30,7 +30,7 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
     """From a row to a text with a label, from labels to a label space, from a label to numbers.
 
     To add a kind of task: a subclass in a file of this folder and its line in `KINDS`; its
-    settings in `config/task.py`; a head in `model/heads/`; in `inference/kinds/` what it says of a
+    settings in `config/tasks/`; a head in `model/heads/`; in `inference/kinds/` what it says of a
     text; its metrics in `training/metrics.py`; and a line in the dictionary of each.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.config.task import RegressionTask
+from workbench.config.tasks import RegressionTask
 from workbench.data.columns import Column
 from workbench.data.kinds.kind import (
     DataKind,

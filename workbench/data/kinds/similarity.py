@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.config.task import SimilarityTask
+from workbench.config.tasks import SimilarityTask
 from workbench.data.columns import Column
 from workbench.data.kinds.kind import DataKind, number_in, statistics_of, text_of
 from workbench.data.label_packing import FigurePacker
