@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.config.fields import FieldSpec, experiment_fields
 from workbench.config.meanings import lead, meanings
-from workbench.config.task import TASK_MODELS
+from workbench.config.tasks import TASK_MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "settings.md"

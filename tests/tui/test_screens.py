@@ -15,7 +15,7 @@ from recorded_runs import a_config, a_run, data_files, evaluation, finish, steps
 from textual.pilot import Pilot
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import TASK_MODELS
+from workbench.config.tasks import TASK_MODELS
 from workbench.control import Request, Stop
 from workbench.errors import WorkerError
 from workbench.events import CheckpointRemoved

@@ -14,7 +14,8 @@ from itertools import combinations
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.model import PoolingConfig
 from workbench.config.sampling import SamplingConfig
-from workbench.config.task import PooledTask, SelectionConfig
+from workbench.config.selection import SelectionConfig
+from workbench.config.tasks import PooledTask
 from workbench.config.weighting import WeightingConfig
 
 

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from workbench.config.task import SPLITS
+from workbench.config.tasks import SPLITS
 from workbench.errors import Problem, nearest
 from workbench.secrecy import holds_token, scrub
 

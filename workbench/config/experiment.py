@@ -12,7 +12,8 @@ from workbench.config.formula import FormulaError, parse_formula, tasks_of
 from workbench.config.model import BackboneConfig, FreezingConfig, PoolingConfig
 from workbench.config.optimization import OptimizationConfig, ShowcaseConfig, TrainingConfig
 from workbench.config.sampling import SamplingConfig
-from workbench.config.task import PooledTask, SelectionConfig, TaskConfig
+from workbench.config.selection import SelectionConfig
+from workbench.config.tasks import PooledTask, TaskConfig
 from workbench.config.weighting import InstrumentsConfig, WeightingConfig
 from workbench.errors import nearest
 

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from workbench.config.base import IS_SET, Word
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import TASK_MODELS
+from workbench.config.tasks import TASK_MODELS
 from workbench.errors import ConfigError, nearest
 
 FieldKind = Literal["text", "number", "integer", "choice", "switch", "list", "table"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import DataConfig
+from workbench.config.tasks import DataConfig
 from workbench.data.columns import Column, Computed, Numbers, Repeated
 from workbench.data.inputs import Input
 from workbench.data.kinds import KINDS, Label

@@ -19,7 +19,7 @@ from typing import Any
 
 from workbench.config.cache import CacheConfig
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import SPLITS
+from workbench.config.tasks import SPLITS
 from workbench.data.cache_folder import entry_folder, new_segment, segments, shrink, touch
 from workbench.data.growing import GrowingArrays, read_arrays
 from workbench.data.kinds import KINDS

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.config.task import DataConfig, MaskedLmData, TaggingData
+from workbench.config.tasks import DataConfig, MaskedLmData, TaggingData
 from workbench.data.formats import format_by_ending
 from workbench.data.json_lines import json_object
 from workbench.data.schemes import UNANNOTATED

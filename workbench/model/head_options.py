@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from workbench.config.task import (
+from workbench.config.tasks import (
     ClassificationTask,
     ContrastiveTask,
     FewShotTask,

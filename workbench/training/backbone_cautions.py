@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.task import PooledTask
+from workbench.config.tasks import PooledTask
 from workbench.model.backbone import LoadedBackbone
 from workbench.model.sources import sentence_encoder_of
 

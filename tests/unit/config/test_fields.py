@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.config.fields import FieldSpec, coerce, experiment_fields, field_specs
-from workbench.config.task import TASK_MODELS
+from workbench.config.tasks import TASK_MODELS
 from workbench.errors import ConfigError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from builders import COLUMNS, a_task, an_experiment, sentences, write_corpus, write_jsonl
 
-from workbench.config.task import TASK_MODELS
+from workbench.config.tasks import TASK_MODELS
 from workbench.data.examples import Corpus, read_corpus, read_evaluation_split
 from workbench.data.kinds import KINDS, LabelSet
 from workbench.data.kinds.contrastive import TextKeys

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from workbench.config.task import ClassificationData, DataConfig, TaggingData
+from workbench.config.tasks import ClassificationData, DataConfig, TaggingData
 from workbench.data.reading import Row, column, read_split
 from workbench.errors import DataError
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from workbench.config.fields import field_specs
-from workbench.config.task import TASK_MODELS
+from workbench.config.tasks import TASK_MODELS
 from workbench.data.labels import LabelSpace
 from workbench.data.schemes import spans
 from workbench.training.metrics import (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from builders import a_task, an_experiment, events_of, write_corpus
 
-from workbench.config.task import TASK_MODELS
+from workbench.config.tasks import TASK_MODELS
 from workbench.data.examples import read_evaluation_split
 from workbench.data.labels import LabelSpace
 from workbench.data.tokenizing import encode_split

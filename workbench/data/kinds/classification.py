@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workbench.config.task import ClassificationTask
+from workbench.config.tasks import ClassificationTask
 from workbench.data.columns import Column, Repeated
 from workbench.data.kinds.kind import DataKind, is_joint, texts_of
 from workbench.data.label_packing import NamePacker

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.config.task import ContrastiveTask
+from workbench.config.tasks import ContrastiveTask
 from workbench.data.columns import Column, Numbers, Stretches
 from workbench.data.growing import Arrays
 from workbench.data.kinds.kind import DataKind, text_of

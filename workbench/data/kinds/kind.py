@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -11,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from workbench.config.task import DataConfig, TextData, TextTask
+from workbench.config.tasks import DataConfig, TextData, TextTask
 from workbench.data.columns import Column, Computed, Repeated
 from workbench.data.label_packing import LabelPacker
 from workbench.data.labelled import Labelled, LabelledRows
@@ -30,7 +29,7 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
     """From a row to a text with a label, from labels to a label space, from a label to numbers.
 
     To add a kind of task: a subclass in a file of this folder and its line in `KINDS`; its
-    settings in `config/task.py`; a head in `model/heads/`; in `inference/kinds/` what it says of a
+    settings in `config/tasks/`; a head in `model/heads/`; in `inference/kinds/` what it says of a
     text; its metrics in `training/metrics.py`; and a line in the dictionary of each.
     """
 
@@ -248,43 +247,6 @@ def texts_of(name: str, data: TextData, row: Row) -> tuple[str, ...]:
     """
     columns = (data.text,) if data.text_b is None else (data.text, data.text_b)
     return tuple(text_of(name, column(row, one), row) for one in columns)
-
-
-def number_in(name: str, value: Any, row: Row) -> float | None:
-    """A column's value, which has to be a number; None where there is none.
-
-    Args:
-        name: Of the task.
-        value: A number, or a text that is one, as in CSV.
-        row: For the message.
-
-    Raises:
-        DataError: It is no finite number.
-    """
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise DataError(
-            f'Task "{name}": the score is {str(value)[:40]!r}, which is no number.',
-            where=row.place,
-            next_step="write a number such as 3.5, or leave it empty where there is none",
-        )
-    return number
-
-
-def statistics_of(scores: Sequence[float]) -> dict[str, float]:
-    """Mean, standard deviation, lowest and highest."""
-    values = np.asarray(scores, dtype=np.float64)
-    return {
-        "mean": float(values.mean()),
-        "std": float(values.std()),
-        "lowest": float(values.min()),
-        "highest": float(values.max()),
-    }
 
 
 def is_joint(task: TextTask) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.config.task import MaskedLmTask
+from workbench.config.tasks import MaskedLmTask
 from workbench.data.kinds.kind import DataKind, text_of
 from workbench.data.label_packing import FigurePacker
 from workbench.data.labelled import Labelled

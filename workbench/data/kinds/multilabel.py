@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.config.task import MultilabelTask
+from workbench.config.tasks import MultilabelTask
 from workbench.data.columns import Column, Repeated
 from workbench.data.growing import Arrays
 from workbench.data.kinds.kind import DataKind, is_joint, texts_of

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from workbench.config.task import RegressionTask
-from workbench.data.columns import Column
-from workbench.data.kinds.kind import (
-    DataKind,
-    is_joint,
-    number_in,
-    statistics_of,
-    texts_of,
-)
-from workbench.data.label_packing import FigurePacker
-from workbench.data.labelled import Labelled, LabelledRows
+from workbench.config.tasks import RegressionTask
+from workbench.data.kinds.kind import is_joint, texts_of
+from workbench.data.kinds.scores import ScoreKind, number_in, statistics_of
+from workbench.data.labelled import Labelled
 from workbench.data.labels import LabelSpace
-from workbench.data.pieces import Pieces
 from workbench.data.reading import Row, column
 from workbench.errors import DataError
 
 
-class RegressionKind(DataKind[RegressionTask, float, float]):
+class RegressionKind(ScoreKind[RegressionTask]):
     """A label is the number, in the unit that it was given in."""
 
     def parse(self, name: str, task: RegressionTask, row: Row) -> Labelled[float] | None:
@@ -42,29 +33,3 @@ class RegressionKind(DataKind[RegressionTask, float, float]):
                 next_step="a regression needs scores that differ",
             )
         return LabelSpace(name, (), "regression", statistics=statistics)
-
-    def scores(self, labels: Sequence[float]) -> Sequence[float]:
-        """As they are."""
-        return labels
-
-    def number(self, space: LabelSpace, label: float, pieces: Pieces, place: str) -> float:
-        """As it is: the head knows the scale."""
-        return label
-
-    def packer(self) -> FigurePacker:
-        """Of numbers."""
-        return FigurePacker()
-
-    def number_all(
-        self,
-        space: LabelSpace,
-        labelled: LabelledRows[float],
-        pieces: Column[Pieces],
-        tokenizer: Any,
-    ) -> Column[float]:
-        """As they are."""
-        return labelled.labels
-
-    def unlabelled(self, texts: tuple[str, ...], labels: int, pieces: Pieces) -> float:
-        """Any number."""
-        return 0.0

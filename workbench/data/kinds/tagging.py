@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.config.task import DataConfig, TaggingData, TaggingTask
+from workbench.config.tasks import DataConfig, TaggingData, TaggingTask
 from workbench.data.columns import AT_ONCE, Column, Computed, Numbers, Stretches
 from workbench.data.growing import Arrays, GrowingArrays
 from workbench.data.kinds.kind import DataKind, text_of

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from workbench.training.aggregation.base import Aggregation
+from workbench.training.aggregation.factors import FactorAggregation
 
 
-class AlignedMtl(Aggregation):
+class AlignedMtl(FactorAggregation):
     """All principal directions get the length of the shortest; then the gradients are averaged.
 
     Source: Senushkin et al. 2023, Independent component alignment, section 4.
     """
 
     def factors(self, gramian: Tensor, scale: float, tasks: Sequence[str], step: int) -> Tensor:
-        """See `Aggregation.factors`."""
+        """See `FactorAggregation.factors`."""
         from torchjd.aggregation import AlignedMTLWeighting  # 0.7 s that others do not need
 
         return AlignedMTLWeighting()(gramian)

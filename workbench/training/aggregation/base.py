@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,16 +33,13 @@ class Combined:
     """What each gradient was multiplied with; empty where a method takes them apart."""
 
 
-class Aggregation:
-    """Combines gradients by factors that follow from their products.
-
-    Guarantees that a gradient of 0 and one that stands alone come out as they are, and that a
-    gradient that is not finite does so, too, and is seen by whoever looks at the result.
-    """
+class Aggregation(ABC):
+    """Combines gradients: a gradient of 0 takes no part, one that stands alone stays as it is."""
 
     def __init__(self, settings: AggregationSettings) -> None:
         self.settings = settings
 
+    @abstractmethod
     def combine(self, rows: Tensor, gramian: Tensor, tasks: Sequence[str], step: int) -> Combined:
         """One gradient out of those of the tasks that are present.
 
@@ -51,30 +49,6 @@ class Aggregation:
             tasks: Whose they are.
             step: The update, counted from 0.
         """
-        factors = torch.ones(len(tasks), dtype=torch.float64)
-        sizes = gramian.diagonal()
-        there = torch.nonzero(sizes > 0).flatten().tolist()
-        if len(there) > 1 and bool(torch.isfinite(gramian).all()):
-            # Only the proportions matter to the methods, but solvers have absolute tolerances.
-            scale = float(sizes[there].mean())
-            names = [tasks[at] for at in there]
-            found = self.factors(gramian[there][:, there] / scale, scale, names, step)
-            if bool(torch.isfinite(found).all()):
-                factors[there] = found
-        vector = factors.to(rows.device, rows.dtype) @ rows
-        return Combined(vector, tuple(factors.tolist()))
-
-    def factors(self, gramian: Tensor, scale: float, tasks: Sequence[str], step: int) -> Tensor:
-        """The factor of each gradient, `(tasks,)`.
-
-        Args:
-            gramian: Products of gradients of which none is 0, their squares 1 on average, in
-                float64 on the CPU, `(tasks, tasks)`, at least two.
-            scale: What they were divided by.
-            tasks: Whose they are.
-            step: The update, counted from 0.
-        """
-        raise NotImplementedError
 
     def random(self, step: int) -> torch.Generator:
         """Random numbers that are a function of the run's seed and the update."""
@@ -85,4 +59,5 @@ class Aggregation:
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state; there is nothing to restore by default."""
+        return

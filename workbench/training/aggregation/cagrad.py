@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.training.aggregation.base import Aggregation
+from workbench.training.aggregation.factors import FactorAggregation
 
 _SHORTEST = 1e-6
 
 
-class CaGrad(Aggregation):
+class CaGrad(FactorAggregation):
     """The step within `caution` times the mean's length of the mean that helps the worst task most.
 
     Solved by its dual, a convex function of one weight per task: torchjd's needs a modelling
@@ -25,7 +25,7 @@ class CaGrad(Aggregation):
     """
 
     def factors(self, gramian: Tensor, scale: float, tasks: Sequence[str], step: int) -> Tensor:
-        """See `Aggregation.factors`."""
+        """See `FactorAggregation.factors`."""
         products = gramian.numpy()
         count = len(tasks)
         mean = np.full(count, 1.0 / count)

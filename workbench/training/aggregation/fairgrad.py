@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from workbench.training.aggregation.base import Aggregation
+from workbench.training.aggregation.factors import FactorAggregation
 
 
-class FairGrad(Aggregation):
+class FairGrad(FactorAggregation):
     """Factors `w` with `G w = w ** (-1 / fairness)`, `G` the products of the gradients.
 
     Source: Ban and Ji 2024, Fair resource allocation in multi-task learning, equation 7.
     """
 
     def factors(self, gramian: Tensor, scale: float, tasks: Sequence[str], step: int) -> Tensor:
-        """See `Aggregation.factors`."""
+        """See `FactorAggregation.factors`."""
         from torchjd.aggregation import FairGradWeighting  # 0.7 s that other methods do not need
 
         fairness = self.settings.config.fairness

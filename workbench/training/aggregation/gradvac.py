@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.training.aggregation.base import Aggregation, AggregationSettings
+from workbench.training.aggregation.base import AggregationSettings
+from workbench.training.aggregation.factors import FactorAggregation
 
 _SMALLEST = 1e-8
 
 
-class GradVac(Aggregation):
+class GradVac(FactorAggregation):
     """A gradient whose cosine with another is below their running mean is turned towards it.
 
     Ours, not torchjd's: that one forgets its running means whenever a task is absent.
@@ -27,7 +28,7 @@ class GradVac(Aggregation):
         self._means = torch.zeros(size, size, dtype=torch.float64)
 
     def factors(self, gramian: Tensor, scale: float, tasks: Sequence[str], step: int) -> Tensor:
-        """See `Aggregation.factors`."""
+        """See `FactorAggregation.factors`."""
         random, rate = self.random(step), self.settings.config.smoothing
         places = [self.settings.tasks.index(task) for task in tasks]
         norms = gramian.diagonal().sqrt()

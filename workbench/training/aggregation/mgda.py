@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from workbench.training.aggregation.base import Aggregation
+from workbench.training.aggregation.factors import FactorAggregation
 
 
-class Mgda(Aggregation):
+class Mgda(FactorAggregation):
     """The point nearest to 0 among all weighted means, found by Frank and Wolfe's method.
 
     Source: Sener and Koltun 2018, Multi-task learning as multi-objective optimization, section 3.
     """
 
     def factors(self, gramian: Tensor, scale: float, tasks: Sequence[str], step: int) -> Tensor:
-        """See `Aggregation.factors`."""
+        """See `FactorAggregation.factors`."""
         from torchjd.aggregation import MGDAWeighting  # 0.7 s that other methods do not need
 
         return MGDAWeighting()(gramian)

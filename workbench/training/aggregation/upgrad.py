@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.training.aggregation.base import Aggregation
+from workbench.training.aggregation.factors import FactorAggregation
 
 
-class UpGrad(Aggregation):
+class UpGrad(FactorAggregation):
     """Each gradient is projected onto the cone of what conflicts with none of them.
 
     The projection is ours: that of torchjd needs a solver under the GPL. Projecting `u` comes
@@ -21,7 +21,7 @@ class UpGrad(Aggregation):
     """
 
     def factors(self, gramian: Tensor, scale: float, tasks: Sequence[str], step: int) -> Tensor:
-        """See `Aggregation.factors`."""
+        """See `FactorAggregation.factors`."""
         from scipy.optimize import nnls
 
         values, vectors = np.linalg.eigh(gramian.numpy())

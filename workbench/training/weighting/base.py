@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -27,7 +28,7 @@ class WeightingSettings:
     device: torch.device
 
 
-class Weighting:
+class Weighting(ABC):
     """Gives weights, and may learn. A task that is absent from an update takes no part in it."""
 
     looks_at_losses: ClassVar[bool] = False
@@ -40,6 +41,7 @@ class Weighting:
     def __init__(self, settings: WeightingSettings) -> None:
         self.settings = settings
 
+    @abstractmethod
     def weights(self, tasks: Sequence[str], losses: Losses, step: int) -> list[Tensor | float]:
         """The weight of each task in an update.
 
@@ -51,23 +53,24 @@ class Weighting:
         Returns:
             One for each of `tasks`.
         """
-        raise NotImplementedError
 
     def learn(self, losses: Losses, *, norms: Losses, again: Losses) -> None:
-        """Take in what came of an update.
+        """Take in what came of an update; nothing is learned by default.
 
         Args:
             losses: Of the tasks that had labels in it.
             norms: Of their gradients on the top shared layer; empty unless it `looks_at_norms`.
             again: The losses after the update; empty unless it `looks_again`.
         """
+        return
 
     def state(self) -> dict[str, Any]:
         """All that `restore` needs: JSON values and tensors."""
         return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state; there is nothing to restore by default."""
+        return
 
 
 class LearnedScalars:
