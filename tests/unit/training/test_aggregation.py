@@ -224,10 +224,11 @@ def test_a_gradient_that_stands_alone_stays_as_it_is(method: str) -> None:
     assert torch.allclose(combined(method, rows).vector, rows[0])
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 @pytest.mark.parametrize("method", AGGREGATIONS)
-def test_what_is_not_finite_stays_visible(method: str) -> None:
+def test_what_is_not_finite_stays_visible(method: str, value: str) -> None:
     rows = some_rows(4)
-    rows[1, 3] = float("nan")
+    rows[1, 3] = float(value)
 
     assert not torch.isfinite(combined(method, rows).vector).all()
 
