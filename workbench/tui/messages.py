@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workbench.config.experiment import ExperimentConfig
     from workbench.config.presets import PresetInfo
     from workbench.data.peeking import Peek
+    from workbench.operations.baselines import Companion, Transfer
     from workbench.operations.keeping import Change
     from workbench.operations.playground import Tried
     from workbench.operations.queue import Queue
@@ -328,6 +329,21 @@ class ReviewRead(FrozenMessage):
     """Where a checkpoint is wrong, by task."""
 
     tasks: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(eq=False)
+class GainsRead(FrozenMessage):
+    """What the tasks of some experiments gain by each other, or why that is not known."""
+
+    found: tuple[Transfer, ...]
+    why_not: str = ""
+
+
+@dataclass(eq=False)
+class BaselinesFound(FrozenMessage):
+    """The runs that it takes to know what tasks gain, those that are there and those that miss."""
+
+    companions: tuple[Companion, ...]
 
 
 @dataclass(eq=False)

@@ -27,5 +27,5 @@ class GradDrop(Aggregation):
         for row in rows:
             kept = torch.where(positive > drawn, row.clamp(min=0), row.clamp(max=0))
             vector += torch.where(positive == drawn, 0.0, kept)
-        # An infinite value has no share of a sign: it would be dropped, and nobody would hear of it.
+        # An infinite value has no share of a sign: it would be dropped unheard.
         return Combined(torch.where(size.isfinite(), vector, size), ())

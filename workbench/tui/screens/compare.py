@@ -29,6 +29,7 @@ from workbench.tui.messages import (
     ScreenWanted,
     WorkFailed,
 )
+from workbench.tui.screens.gains import show_gains
 from workbench.tui.screens.live import LiveScreen, Reading, problems_of
 from workbench.tui.screens.prompt import PromptScreen
 from workbench.tui.states import state_word
@@ -81,6 +82,8 @@ class CompareScreen(LiveScreen):
                 tooltip="The chart at full size, or the tables too"),
         Binding("e", "write", "Export", id="compare.write",
                 tooltip="Write the comparison as Markdown, CSV or JSON"),
+        Binding("b", "gains", "Gains", id="compare.gains",
+                tooltip="What the tasks gain by each other, beside each of them alone"),
         Binding("escape", "home", "Home", show=False, id="compare.home",
                 tooltip="Back to all runs"),
     ]  # fmt: skip
@@ -498,6 +501,10 @@ class CompareScreen(LiveScreen):
     def action_zoom(self) -> None:
         """The chart alone, or with the tables."""
         self.toggle_class("-zoomed")
+
+    def action_gains(self) -> None:
+        """Lay these runs beside their tasks alone."""
+        show_gains(self.app, self._workspace, self._runs())
 
     def action_write(self) -> None:
         """Ask for a file, and write it."""

@@ -37,6 +37,7 @@ from workbench.tui.messages import (
 from workbench.tui.preferences import Preferences, load_preferences, save_preferences
 from workbench.tui.screens.columns_dialog import ColumnChoice, ColumnsDialog
 from workbench.tui.screens.confirm import ConfirmScreen
+from workbench.tui.screens.gains import show_gains
 from workbench.tui.screens.live import LiveScreen, Reading, problems_of
 from workbench.tui.screens.prompt import PromptScreen
 from workbench.tui.visible import visible
@@ -77,6 +78,8 @@ class HomeScreen(LiveScreen):
         Binding(
             "k", "checkpoints", "Ckpts", id="home.checkpoints", tooltip="Checkpoints of the run"
         ),
+        Binding("b", "gains", "Gains", show=False, id="home.gains",
+                tooltip="What the run's tasks gain by each other; queues each of them alone"),
         Binding("slash", "filter", "Filter", key_display="/", id="home.filter",
                 tooltip="Show only some runs: words, or as state=finished and topic.accuracy>0.9"),
         Binding("s", "stop", "Stop", id="home.stop", tooltip="Stop the run (asks first)"),
@@ -327,6 +330,11 @@ class HomeScreen(LiveScreen):
         """Go to the form, filled with the settings of the run under the cursor."""
         if self.chosen_run is not None:
             self.post_message(CloneWanted(self.chosen_run))
+
+    def action_gains(self) -> None:
+        """Lay the run under the cursor, or its folded seeds, beside its tasks alone."""
+        if self._line is not None:
+            show_gains(self.app, self._workspace, self._line.fold.runs)
 
     def action_mark(self) -> None:
         """Mark the run under the cursor, or take its mark away, and go on to the next."""
