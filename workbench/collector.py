@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 
 _SELDOM = (100_000, 10, 10)
-_PYTHONS_OWN = (700, 10, 10)
+_PYTHONS_OWN = gc.get_threshold()
 
 
 def rest() -> None:

@@ -75,7 +75,9 @@ def runs(
 
     wanted = parse_filter(filter)
     every = reading.list_runs(
-        workspace(context, db), deleted="deleted" in wanted.scopes, sparks=bool(columns)
+        workspace(context, db),
+        deleted="deleted" in wanted.scopes,
+        sparks=bool(columns) or "loss" in f"{filter} {sort}",  # of thousands they take a while
     )
     found = wanted.shown(every)
     if sort:

@@ -13,7 +13,7 @@ from pathlib import Path
 from workbench.config.experiment import ExperimentConfig
 from workbench.control import Request
 from workbench.errors import NotFoundError, StoreError, WorkbenchError, nearest
-from workbench.events import CheckpointSaved, RunResumed
+from workbench.operations.saves import saves_of
 from workbench.operations.workspace import Workspace
 from workbench.store.records import (
     CheckpointRecord,
@@ -374,22 +374,15 @@ def checkpoints(ws: Workspace, ref: str) -> list[CheckpointRecord]:
     """The checkpoints of a run that can be taken away, with their dev metrics, oldest first."""
     run_id = find_run(ws, ref).id
     found = ws.store.checkpoints(run_id)
-    saves: dict[int, Mapping[str, object]] = {}
-    # What the run said at each save; what it saved later than where it was resumed is gone.
-    for message in ws.store.messages(run_id):
-        step = message.body.get("step")
-        if isinstance(step, int) and message.kind == RunResumed.__name__:
-            saves = {saved: body for saved, body in saves.items() if saved <= step}
-        elif isinstance(step, int) and message.kind == CheckpointSaved.__name__:
-            saves[step] = message.body
+    saves = saves_of(ws.store.messages(run_id))
     best: dict[str, int] = {}
-    for step, body in sorted(saves.items()):
-        tasks = body.get("best_for")
+    for step, message in sorted(saves.items()):
+        tasks = message.body.get("best_for")
         best |= {str(task): step for task in (tasks if isinstance(tasks, list) else [])}
     return [
         replace(
             one,
-            stays=bool(saves.get(one.step, {}).get("stays")),
+            stays=one.step in saves and bool(saves[one.step].body.get("stays")),
             best_for=tuple(task for task, step in best.items() if step == one.step),
         )
         for one in found

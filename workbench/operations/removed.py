@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from workbench.events import CheckpointSaved, RunResumed
+from workbench.operations.saves import saves_of
 from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, MessageRecord, SeriesKey
 
@@ -22,16 +22,7 @@ def removed_checkpoints(
         run_id: The run.
         present: Steps of the checkpoints that are there.
     """
-    saved: dict[int, MessageRecord] = {}
-    for message in ws.store.messages(run_id):
-        step = message.body.get("step")
-        if not isinstance(step, int):
-            continue
-        if message.kind == CheckpointSaved.__name__:
-            saved[step] = message
-        elif message.kind == RunResumed.__name__:
-            # What was saved later is not of the run as it became.
-            saved = {earlier: one for earlier, one in saved.items() if earlier <= step}
+    saved = saves_of(ws.store.messages(run_id))
     gone = sorted(step for step in saved if step not in present)
     metrics = _dev_metrics(ws, run_id, gone) if gone else {}
     return [_record(step, saved[step], metrics.get(step, {})) for step in gone]

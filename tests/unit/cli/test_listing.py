@@ -10,6 +10,7 @@ import pytest
 
 from workbench.cli import output
 from workbench.config.loading import load_experiment
+from workbench.events import StepFinished
 from workbench.operations.workspace import Workspace
 from workbench.paths import shipped_presets
 
@@ -63,6 +64,22 @@ def test_the_list_is_filtered_and_sorted(run_command: Any, add_run: Any) -> None
     )
 
     assert [run["id"] for run in result.json] == ["high2345", "low23456"]
+
+
+def test_runs_are_filtered_and_sorted_by_their_loss(
+    run_command: Any, add_run: Any, space: Workspace
+) -> None:
+    for run_id, loss in (("aaaa2222", 3.0), ("bbbb2222", 1.0), ("cccc2222", 2.0)):
+        add_run(run_id)
+        losses = [StepFinished(s, s / 20, {"question": loss}, loss, {}, 1, 2, 9, 0.1)
+                  for s in range(1, 21)]  # fmt: skip
+        space.store.append(run_id, losses)
+
+    small = run_command("runs", "--filter", "loss < 2.5", "--json").json
+    ordered = run_command("runs", "--sort", "loss", "--json").json
+
+    assert {run["id"] for run in small} == {"bbbb2222", "cccc2222"}
+    assert [run["id"] for run in ordered] == ["bbbb2222", "cccc2222", "aaaa2222"]
 
 
 def test_a_filter_that_cannot_be_read_is_wrong_usage(run_command: Any) -> None:

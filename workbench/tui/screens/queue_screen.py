@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from textual import on
@@ -34,7 +36,7 @@ from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.notice import Notice
 from workbench.tui.widgets.run_detail import RunDetail
 from workbench.tui.widgets.run_table import progress_words
-from workbench.tui.widgets.table import Column, Row, Table
+from workbench.tui.widgets.table import Column, Table
 from workbench.worker.queueing import QueueSettings
 
 _ROOM_FOR_DETAIL = 30
@@ -155,7 +157,11 @@ class QueueScreen(LiveScreen):
         rows = in_order(message.queue)
         self.query_one("#state", Static).update(state_words(message.queue))
         table = self.query_one("#queue", Table)
-        table.show([_row(row, rows) for row in rows], columns=_columns(rows))
+        has_device, has_host = _has_devices(rows), _is_of_many(rows)
+        table.show(
+            [_Line(row, has_device, has_host) for row in rows],
+            columns=_columns(has_device, has_host),
+        )
         if self._wanted is not None and self._wanted in {row.run.record.id for row in rows}:
             table.move_to(self._wanted)
             self._wanted = None
@@ -333,7 +339,7 @@ def _settings_words(settings: QueueSettings) -> str:
     return f"{settings.at_once} at once (+ -)   {after} after a run that failed (f)"
 
 
-def _columns(rows: list[QueueRow]) -> list[Column]:
+def _columns(has_device: bool, has_host: bool) -> list[Column]:
     return [
         Column("place", is_right=True),
         Column("state"),
@@ -344,20 +350,38 @@ def _columns(rows: list[QueueRow]) -> list[Column]:
         Column("added", importance=3, is_right=True),
         Column("tasks", importance=5, smallest=10),
         Column("from", importance=6, smallest=8),
-        *([Column("GPU", importance=4)] if any(row.entry.device for row in rows) else []),
-        *([Column("machine", importance=2)] if _is_of_many(rows) else []),
+        *([Column("GPU", importance=4)] if has_device else []),
+        *([Column("machine", importance=2)] if has_host else []),
     ]
+
+
+def _has_devices(rows: list[QueueRow]) -> bool:
+    return any(row.entry.device for row in rows)
 
 
 def _is_of_many(rows: list[QueueRow]) -> bool:
     return len({row.entry.host for row in rows}) > 1
 
 
-def _row(row: QueueRow, rows: list[QueueRow]) -> Row:
-    run, entry = row.run, row.entry
-    return Row(
-        run.record.id,
-        (
+@dataclass(frozen=True)
+class _Line:
+    """A row whose cells are made when it is first seen."""
+
+    row: QueueRow
+    has_device: bool
+    has_host: bool
+
+    @property
+    def key(self) -> str:
+        """The run."""
+        return self.row.run.record.id
+
+    @cached_property
+    def cells(self) -> tuple[Content, ...]:
+        """As `_columns` names them."""
+        run, entry = self.row.run, self.row.entry
+        row = self.row
+        return (
             Content("" if row.place is None else str(row.place)),
             state_word(run.state),
             Content(visible(run.record.name)),
@@ -367,11 +391,6 @@ def _row(row: QueueRow, rows: list[QueueRow]) -> Row:
             Content.styled(figures.moment(entry.added_at), "$foreground 65%"),
             Content.styled(visible(", ".join(run.tasks)), "$foreground 65%"),
             Content.styled(visible(run.record.source), "$foreground 65%"),
-            *(
-                [Content(visible(entry.device or "")[:_DEVICE_CELLS])]
-                if any(one.entry.device for one in rows)
-                else []
-            ),
-            *([Content(visible(entry.host))] if _is_of_many(rows) else []),
-        ),
-    )
+            *([Content(visible(entry.device or "")[:_DEVICE_CELLS])] if self.has_device else []),
+            *([Content(visible(entry.host))] if self.has_host else []),
+        )
