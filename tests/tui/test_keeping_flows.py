@@ -203,13 +203,13 @@ async def test_quick_changes_are_made_and_taken_back_one_after_the_other(
         screen = home(app)
         screen.action_star()
         screen.action_star()  # the list shows no star yet
-        await wait(pilot, lambda: len(screen._changes) == 2)
+        await wait(pilot, lambda: len(screen._keeping.changes) == 2)
         assert not recorded.store.keeping("k7fp3x2a").starred
 
         screen.action_undo()
         screen.action_undo()
         screen.action_star()
-        await wait(pilot, lambda: len(screen._changes) == 1)
+        await wait(pilot, lambda: len(screen._keeping.changes) == 1)
         assert recorded.store.keeping("k7fp3x2a").starred
 
 
@@ -220,11 +220,11 @@ async def test_a_change_that_could_not_be_taken_back_can_be_tried_again(
     async with app.run_test() as pilot:
         await wait(pilot, lambda: len(app.known_runs) == 3)
         await pilot.press("asterisk")
-        await wait(pilot, lambda: home(app)._changes)
+        await wait(pilot, lambda: home(app)._keeping.changes)
         with monkeypatch.context() as patch:
             patch.setattr(keeping, "undo", lambda ws, change: 1 / 0)
             await pilot.press("u")
-            await wait(pilot, lambda: home(app)._changes and not home(app)._doing)
+            await wait(pilot, lambda: home(app)._keeping.changes and not home(app)._keeping.is_busy)
 
         await pilot.press("u")
         await wait(pilot, lambda: not recorded.store.keeping("k7fp3x2a").starred)

@@ -402,13 +402,13 @@ async def test_a_failure_of_something_else_does_not_let_a_run_be_started_twice(
     app = WorkbenchApp(workspace)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await open_form(app, pilot, wait)
-        screen._is_starting = True
+        screen._launches._is_busy = True
 
         screen.post_message(WorkFailed("reading the presets", ()))
         await pilot.pause()
-        assert screen._is_starting
+        assert screen._launches.is_busy
         screen.post_message(WorkFailed("starting the run", ()))
-        await wait(pilot, lambda: not screen._is_starting)
+        await wait(pilot, lambda: not screen._launches.is_busy)
 
 
 async def test_the_help_says_all_of_the_field_in_focus(

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from textual.app import App
+
 LONGEST = 74_994
 """Characters of base64: what the terminals in use take without cutting it off."""
 
@@ -53,3 +55,23 @@ def keep(text: str, name: str) -> Path:
             continue
         return file
     raise OSError(f"no folder to keep {name} in")
+
+
+def copy(app: App[object], text: str, name: str) -> str:
+    """Copy a text and say what came of it.
+
+    Args:
+        app: Whose terminal it is sent to.
+        text: What is to be on the clipboard.
+        name: Of the file that has it, too.
+    """
+    sent = sequence(text)
+    if sent and app._driver is not None:
+        app._driver.write(sent)
+    try:
+        where = f"in {keep(text, name)}"
+    except OSError:
+        where = "nowhere else: no folder can be written to"
+    if not sent:
+        return f"Too long for the clipboard; it is {where}."
+    return f"Copied {len(text)} characters. If your terminal does not take them, they are {where}."

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
 
 from workbench.operations import comparing, reading
 from workbench.operations.comparing import STATISTICS, Statistic
-from workbench.operations.folding import SeedFolder
-from workbench.operations.reading import LOWER_IS_BETTER, Comparison, MetricRow, RunSummary
+from workbench.operations.reading import Comparison, MetricRow, RunSummary
 from workbench.operations.workspace import Workspace
 from workbench.store.records import Curve, SeriesKey
-from workbench.tui import figures
-from workbench.tui.charts.series import LETTERS, ChartSeries, SeriesRole
+from workbench.tui.charts.series import SeriesRole
+from workbench.tui.comparison_charts import (
+    band_series,
+    chartable_keys,
+    curve_series,
+    first_key,
+    scatter_series,
+)
+from workbench.tui.comparison_tables import comparison_tables, in_order
 from workbench.tui.messages import (
     ComparisonRead,
     ComparisonWritten,
@@ -32,7 +36,6 @@ from workbench.tui.messages import (
 from workbench.tui.screens.gains import show_gains
 from workbench.tui.screens.live import LiveScreen, Reading, problems_of
 from workbench.tui.screens.prompt import PromptScreen
-from workbench.tui.states import state_word
 from workbench.tui.visible import visible
 from workbench.tui.widgets.chart import Chart
 from workbench.tui.widgets.choice import Choice
@@ -40,16 +43,11 @@ from workbench.tui.widgets.empty_state import EmptyState
 from workbench.tui.widgets.jump_bar import JumpBar
 from workbench.tui.widgets.key_bar import KeyBar
 from workbench.tui.widgets.notice import Notice
-from workbench.tui.widgets.table import Column, Row, Table
+from workbench.tui.widgets.table import Table
 
 _ALL_TASKS = "(all)"
 """Stands for what belongs to no task: the weighted loss, the selection value."""
-_RATES = "learning_rate/"
 FIRST_SMOOTHING = 0.6
-_MOST_COLUMNS = 6
-"""With more runs than this they are the rows of the tables, and what they reached the columns."""
-_CELLS_PER_RUN = 20
-LETTERS_OF_RUNS = LETTERS + LETTERS.lower()
 
 
 class CompareScreen(LiveScreen):
@@ -187,7 +185,7 @@ class CompareScreen(LiveScreen):
             series = workspace.store.series_of_runs(ids)
             keys = tuple(tuple(series.get(run_id, ())) for run_id in ids)
             dev = tuple(reading.dev_curves(workspace, comparison.runs))
-            wanted = key or _first_key(comparison, keys)
+            wanted = key or first_key(comparison.runs, keys)
             found = workspace.store.curves_of_runs(ids, [wanted]) if wanted is not None else {}
             charted = {run_id: curves[wanted] for run_id, curves in found.items() if wanted}
             return ComparisonRead(comparison, keys, dev, wanted, charted, version)
@@ -238,7 +236,7 @@ class CompareScreen(LiveScreen):
     # ── the chart ─────────────────────────────────────────────────────────────
 
     def _offer_tasks(self) -> None:
-        pairs = _chartable_keys(self._runs(), self._keys)
+        pairs = chartable_keys(self._runs(), self._keys)
         tasks = [*dict.fromkeys(task for task, _ in pairs if task), _ALL_TASKS]
         self.query_one("#task", Choice).offer(tasks)
         self._offer_metrics()
@@ -253,7 +251,7 @@ class CompareScreen(LiveScreen):
 
     def _offer_metrics(self) -> None:
         task = self._task_in_chart()
-        pairs = _chartable_keys(self._runs(), self._keys)
+        pairs = chartable_keys(self._runs(), self._keys)
         names = [name for owner, name in pairs if owner == task]
         self.query_one("#metric", Choice).offer(list(dict.fromkeys(names)))
 
@@ -283,41 +281,8 @@ class CompareScreen(LiveScreen):
         chart.x_label = "step"
         title = f"{key.task or 'all tasks'} {key.split} {key.metric}"
         chart.chart_title = visible(title + (", mean of seeds" if self._has_bands else ""))
-        names = dict(zip(self._run_ids, distinct_names(self._comparison.runs), strict=True))
-        if self._has_bands:
-            chart.show(self._bands(role))
-            return
-        series = []
-        for slot, run_id in enumerate(self._run_ids):
-            curve = self._charted.get(run_id)
-            if curve is not None:
-                series.append(_line(names[run_id], curve, role, slot))
-        chart.show(series)
-
-    def _bands(self, role: SeriesRole) -> list[ChartSeries]:
-        """One mean for each configuration, over the band of its seeds."""
-        series: list[ChartSeries] = []
-        for fold in SeedFolder().fold(self._runs()):
-            found = [
-                curve
-                for run in fold.runs
-                if (curve := self._charted.get(run.record.id)) is not None and curve.steps.size
-            ]
-            if not found:
-                continue
-            slot = self._run_ids.index(fold.runs[0].record.id)
-            name = visible(fold.runs[0].record.name)
-            if len(found) == 1:
-                series.append(_line(name, found[0], role, slot))
-                continue
-            one = comparing.band(found)
-            label = f"{name} ×{one.count}"
-            series.append(ChartSeries(label, one.steps, one.mean, role, slot, mark=_letter(slot)))
-            series.append(
-                ChartSeries("seeds", one.steps, one.low, SeriesRole.BEST, slot,
-                            mark=_letter(slot), top=one.high)
-            )  # fmt: skip
-        return series
+        series = band_series if self._has_bands else curve_series
+        chart.show(series(self._comparison.runs, self._charted, role))
 
     def _show_scatter(self, comparison: Comparison) -> None:
         self._drawn = None
@@ -328,25 +293,12 @@ class CompareScreen(LiveScreen):
         if across is None or up is None:
             chart.show([])
             return
-        points = [(_finite(x), _finite(y)) for x, y in zip(across.values, up.values, strict=True)]
-        ways = (across.metric in LOWER_IS_BETTER, up.metric in LOWER_IS_BETTER)
-        front = comparing.pareto_front(points, ways)
-        names = distinct_names(comparison.runs)
-        series = [
-            ChartSeries(f"★ {name}" if at in front else name, np.array([x]), np.array([y]),
-                        SeriesRole.POINTS, at, mark=_letter(at))
-            for at, ((x, y), name) in enumerate(zip(points, names, strict=True))
-            if np.isfinite(x) and np.isfinite(y)
-        ]  # fmt: skip
-        if len(front) > 1:
-            x, y = np.array([points[at] for at in front]).T
-            series.append(ChartSeries("none better in both", x, y, SeriesRole.BEST, 7, mark="★"))
         chart.x_label = visible(f"{across.task} {across.metric}")
         chart.chart_title = visible(
             f"{up.task} {up.metric} against {across.task} {across.metric}, {self._when}"
         )
         chart.cursor = chart.view = None
-        chart.show(series)
+        chart.show(scatter_series(comparison.runs, across, up))
 
     def _runs(self) -> tuple[RunSummary, ...]:
         return self._comparison.runs if self._comparison is not None else ()
@@ -366,109 +318,18 @@ class CompareScreen(LiveScreen):
     def _rows(self) -> list[MetricRow]:
         if self._comparison is None:
             return []
-        comparison = self._comparison
-        rows = comparing.metric_rows(comparison, self._dev, self._statistic)
-        return sorted(rows, key=lambda one: _place(comparison, one))
+        rows = comparing.metric_rows(self._comparison, self._dev, self._statistic)
+        return in_order(self._comparison, rows)
 
     def _show_tables(self, comparison: Comparison) -> None:
-        has_room = len(comparison.runs) * _CELLS_PER_RUN <= self.size.width - 20
-        if len(comparison.runs) <= _MOST_COLUMNS and (has_room or len(comparison.runs) <= 3):
-            self._show_runs_as_columns(comparison)
-        else:
-            self._show_runs_as_rows(comparison)
-
-    def _show_runs_as_columns(self, comparison: Comparison) -> None:
-        names = [
-            Column(f"{_letter(slot)} {name}", is_right=True, smallest=9)
-            for slot, name in enumerate(distinct_names(comparison.runs))
-        ]
-        rows = [
-            Row("state", (Content("state"), *(state_word(run.state) for run in comparison.runs))),
-            Row("selection", (Content("selection"), *_selections(comparison))),
-        ]
-        for one in self._rows():
-            label = Content.assemble((f"{visible(one.task)} ", ""), (visible(one.metric), ""))
-            cells = [
-                _winner(figures.metric(value), at == one.best)
-                for at, value in enumerate(one.values)
-            ]
-            rows.append(Row(f"{one.task}/{one.metric}", (label, *cells)))
-        # Both tables have one first column, so that a run's values stand above each other.
-        width = max([27, *(len(key) for key, _ in comparison.settings)])
-        metrics = self.query_one("#metrics", Table)
-        metrics.show(rows, columns=[Column(self._heading.ljust(width), smallest=12), *names])
-        self.query_one("#settings", Table).show(
-            [
-                Row(key, (Content(visible(key)), *(Content(visible(text)) for text in values)))
-                for key, values in comparison.settings
-            ]
-            or [Row("", (Content("none: same settings"), *(Content() for _ in names)))],
-            columns=[Column("settings that differ".ljust(width), smallest=12), *names],
-        )
-
-    def _show_runs_as_rows(self, comparison: Comparison) -> None:
-        """Many runs: a line each with what they reached, and one with what sets them apart."""
-        names = distinct_names(comparison.runs)
-        labels = [
-            Content.assemble((f"{_letter(slot)} ", "bold"), name) for slot, name in enumerate(names)
-        ]
-        metrics = self._rows()
-        width = max([len(self._heading), *(label.cell_length for label in labels)])
-        selections = _selections(comparison)
-        self.query_one("#metrics", Table).show(
-            [
-                Row(
-                    run.record.id,
-                    (
-                        labels[slot],
-                        selections[slot],
-                        *(
-                            _winner(figures.metric(row.values[slot]), slot == row.best)
-                            for row in metrics
-                        ),
-                        state_word(run.state),
-                    ),
-                )
-                for slot, run in enumerate(comparison.runs)
-            ],
-            columns=[
-                Column(self._heading.ljust(width), smallest=14),
-                Column("selection", is_right=True),
-                *(
-                    Column(visible(f"{row.task} {row.metric}"), importance=at + 1, is_right=True,
-                           smallest=9)
-                    for at, row in enumerate(metrics)
-                ),
-                Column("state", importance=len(metrics) + 1),
-            ],
-        )  # fmt: skip
-        self.query_one("#settings", Table).show(
-            [
-                Row(
-                    run.record.id,
-                    (
-                        labels[slot],
-                        *(Content(visible(values[slot])) for _, values in comparison.settings),
-                    ),
-                )
-                for slot, run in enumerate(comparison.runs)
-            ],
-            columns=[
-                Column("settings that differ".ljust(width), smallest=14),
-                *(
-                    Column(visible(key), importance=at + 1, smallest=8)
-                    for at, (key, _) in enumerate(comparison.settings)
-                ),
-            ],
-        )
+        heading = f"dev, {self._when}"
+        shown = comparison_tables(comparison, self._rows(), heading, self.size.width)
+        for name, content in (("#metrics", shown.metrics), ("#settings", shown.settings)):
+            self.query_one(name, Table).show(content.rows, columns=content.columns)
 
     @property
     def _when(self) -> str:
         return self._statistic.replace("at best", "at the best")
-
-    @property
-    def _heading(self) -> str:
-        return f"dev, {self._when}"
 
     # ── keys ──────────────────────────────────────────────────────────────────
 
@@ -550,87 +411,3 @@ class CompareScreen(LiveScreen):
     def action_home(self) -> None:
         """Back to the runs."""
         self.post_message(ScreenWanted("home"))
-
-
-def _chartable_keys(
-    runs: Sequence[RunSummary], keys: Sequence[Sequence[SeriesKey]]
-) -> list[tuple[str, str]]:
-    """Pairs of task and `dev accuracy`, of which some run has a curve; losses first."""
-    found = {
-        (key.task, f"{key.split} {key.metric}")
-        for some in keys
-        for key in some
-        if not key.metric.startswith(_RATES) and "|" not in key.task  # cosines of two tasks
-    }
-    order = list(dict.fromkeys(task for run in runs for task in run.tasks))
-    return sorted(
-        found,
-        key=lambda pair: (
-            order.index(pair[0]) if pair[0] in order else len(order),
-            pair[1] != "train loss",
-            pair[1] != "dev loss",
-            pair[1],
-        ),
-    )
-
-
-def _first_key(comparison: Comparison, keys: Sequence[Sequence[SeriesKey]]) -> SeriesKey | None:
-    """What is charted before anything was chosen."""
-    pairs = [pair for pair in _chartable_keys(comparison.runs, keys) if pair[0]]
-    pairs = pairs or _chartable_keys(comparison.runs, keys)
-    if not pairs:
-        return None
-    split, _, metric = pairs[0][1].partition(" ")
-    return SeriesKey(split, pairs[0][0], metric)
-
-
-def _line(name: str, curve: Curve, role: SeriesRole, slot: int) -> ChartSeries:
-    mark = _letter(slot) if role is SeriesRole.POINTS else ""
-    return ChartSeries(name, curve.steps.astype(float), curve.values, role, slot, mark=mark)
-
-
-def _letter(slot: int) -> str:
-    return LETTERS_OF_RUNS[slot % len(LETTERS_OF_RUNS)]
-
-
-def _finite(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
-def distinct_names(runs: Sequence[RunSummary]) -> list[str]:
-    """Names of the runs; those of the same name with their seed, or the beginning of their id."""
-    names = [run.record.name for run in runs]
-    told = []
-    for name, run in zip(names, runs, strict=True):
-        twins = [one for one in runs if one.record.name == name]
-        seeds = [one.record.config.seed for one in twins]
-        if len(twins) == 1:
-            told.append(visible(name))
-        elif len(set(seeds)) == len(twins):
-            told.append(visible(f"{name} seed {run.record.config.seed}"))
-        else:
-            told.append(visible(f"{name} {run.record.id[:4]}"))
-    return told
-
-
-def _place(comparison: Comparison, row: MetricRow) -> tuple[int, bool, str]:
-    """Tasks in the order of the first run that has them, a loss after what is reported."""
-    order = list(dict.fromkeys(task for run in comparison.runs for task in run.tasks))
-    at = order.index(row.task) if row.task in order else len(order)
-    return at, row.metric == "loss", row.metric
-
-
-def _winner(text: str, is_best: bool) -> Content:
-    """A value, set off by a star if no other run has a better one."""
-    if is_best:
-        return Content.assemble(("★ ", "$text-success"), (text, "bold $text-success"))
-    return Content(text)
-
-
-def _selections(comparison: Comparison) -> list[Content]:
-    values = [run.selection for run in comparison.runs]
-    rules = {run.record.config.selection.model_dump_json() for run in comparison.runs}
-    known = [value for value in values if value is not None]
-    # Values of different rules measure different things, so none of them wins.
-    top = max(known) if len(known) > 1 and len(rules) == 1 else None
-    return [_winner(figures.metric(value), value == top and top is not None) for value in values]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -16,13 +14,15 @@ from textual.message import Message
 from workbench import collector
 from workbench.errors import ConfigError
 from workbench.operations import keeping, reading
-from workbench.operations.filtering import sort_runs
-from workbench.operations.folding import Fold, SeedFolder
-from workbench.operations.keeping import Change
 from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
-from workbench.store.records import Keeping
 from workbench.tui import columns
+from workbench.tui.keeping_desk import (
+    KeepingDesk,
+    archive_or_take_back,
+    delete_or_restore,
+    star_or_unstar,
+)
 from workbench.tui.messages import (
     CheckpointsWanted,
     CloneWanted,
@@ -35,10 +35,11 @@ from workbench.tui.messages import (
     WorkFailed,
 )
 from workbench.tui.preferences import Preferences, load_preferences, save_preferences
+from workbench.tui.run_lines import RunLines
 from workbench.tui.screens.columns_dialog import ColumnChoice, ColumnsDialog
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.gains import show_gains
-from workbench.tui.screens.live import LiveScreen, Reading, problems_of
+from workbench.tui.screens.live import LiveScreen, Reading
 from workbench.tui.screens.prompt import PromptScreen
 from workbench.tui.visible import visible
 from workbench.tui.widgets.empty_state import EmptyState
@@ -53,8 +54,6 @@ from workbench.tui.widgets.table import Table
 _ROOM_FOR_DETAIL = 30
 """Rows from which the settings and tasks of a run are shown under the table."""
 _MANY_RUNS = 1000
-_UNDOS = 50
-"""So many changes can be taken back, the last one first."""
 
 
 class HomeScreen(LiveScreen):
@@ -131,16 +130,10 @@ class HomeScreen(LiveScreen):
         self._marks: tuple[str, ...] = ()
         self._version: int | None = None
         self._preferences = Preferences()
-        self._folder = SeedFolder()
-        self._lines: dict[str, RunLine] = {}
-        self._single_lines: dict[str, RunLine] = {}
-        self._unfolded: frozenset[str] = frozenset()
-        self._changes: list[Change] = []
+        self._lines = RunLines()
+        self._keeping = KeepingDesk(self, workspace)
         self._has_deleted = False
         self._title = ""
-        self._asked: deque[tuple[str, Callable[[Workspace], Change | str] | None]] = deque()
-        self._doing = ""
-        self._undone: Change | None = None
 
     def compose(self) -> ComposeResult:
         """Places, filter, table, detail, keys."""
@@ -206,37 +199,12 @@ class HomeScreen(LiveScreen):
         except ConfigError as error:
             bar.complain(error)
             found = []
-        lines = self._lines_of(found, keys, sort)
-        self._lines = {line.key: line for line in lines}
-        table.show_lines(lines, keys, sort)
+        table.show_lines(self._lines.arrange(found, self._preferences), keys, sort)
         self._mark(self._marks)
         self.set_class(not self._runs, "-empty")
         if self.focused is None and self._runs:
             table.focus()
         self._show_detail()
-
-    def _lines_of(self, found: list[RunSummary], keys: tuple[str, ...], sort: str) -> list[RunLine]:
-        if not self._preferences.folds_seeds:
-            return [self._line_of(run, keys) for run in _sorted(found, sort)]
-        folds = {fold.mean.record.id: fold for fold in self._folder.fold(found)}
-        lines = []
-        for mean in _sorted([fold.mean for fold in folds.values()], sort):
-            line = RunLine(folds[mean.record.id], keys)
-            lines.append(line)
-            if line.key in self._unfolded and len(line.fold.runs) > 1:
-                lines += [
-                    RunLine(Fold((run,), run, {}, None), keys, is_part=True)
-                    for run in _sorted(list(line.fold.runs), sort)
-                ]
-        return lines
-
-    def _line_of(self, run: RunSummary, keys: tuple[str, ...]) -> RunLine:
-        """The line of one run; the one that was made before, with its cells, if nothing changed."""
-        known = self._single_lines.get(run.record.id)
-        if known is None or known.fold.mean is not run or known.keys is not keys:
-            known = RunLine(Fold((run,), run, {}, None), keys)
-            self._single_lines[run.record.id] = known
-        return known
 
     def _tell_counts(self, shown: int) -> None:
         sort = self._preferences.sort
@@ -271,8 +239,7 @@ class HomeScreen(LiveScreen):
 
     @property
     def _line(self) -> RunLine | None:
-        key = self.query_one(RunTable).cursor_key
-        return None if key is None else self._lines.get(key)
+        return self._lines.get(self.query_one(RunTable).cursor_key)
 
     @property
     def chosen_run(self) -> RunSummary | None:
@@ -280,14 +247,10 @@ class HomeScreen(LiveScreen):
         line = self._line
         return line.fold.runs[0] if line is not None else None
 
-    def _shown_ids(self) -> set[str]:
-        """The runs that the filter lets through, also as seeds of a row."""
-        return {run.record.id for line in self._lines.values() for run in line.fold.runs}
-
     @property
     def _seen(self) -> tuple[str, ...]:
         """The marked runs that are shown: nothing is done to one that nobody sees."""
-        shown = self._shown_ids() if self._marks else ()
+        shown = {*self._lines.run_ids()} if self._marks else ()
         return tuple(run_id for run_id in self._marks if run_id in shown)
 
     def _targets(self) -> tuple[str, ...]:
@@ -313,7 +276,7 @@ class HomeScreen(LiveScreen):
         if line is None:
             return
         if len(line.fold.runs) > 1:
-            self._unfolded ^= {line.key}
+            self._lines.toggle(line)
             self._show()
         elif not self._are_in_trash(line.fold.key):
             self.post_message(RunWanted(line.fold.runs[0].record.id))
@@ -350,21 +313,14 @@ class HomeScreen(LiveScreen):
 
     def action_mark_all(self) -> None:
         """Mark what is shown, or take all marks away if all of it is marked."""
-        ids = [run.record.id for line in self._lines.values() for run in line.fold.runs]
-        ids = list(dict.fromkeys(ids))
+        ids = self._lines.run_ids()
         self._mark(() if set(ids) <= {*self._marks} else tuple(ids))
 
     def _mark(self, marks: tuple[str, ...]) -> None:
         self._marks = marks
-        shown = {*marks}
         # A fold is marked if all its runs are.
-        shown |= {
-            key
-            for key, line in self._lines.items()
-            if all(run.record.id in shown for run in line.fold.runs)
-        }
-        self.query_one(RunTable).mark(frozenset(shown))
-        self._tell_counts(len(self._shown_ids()))
+        self.query_one(RunTable).mark(frozenset({*marks} | self._lines.keys_within(marks)))
+        self._tell_counts(len(self._lines.run_ids()))
 
     def action_compare(self) -> None:
         """Compare the marked runs; with one mark or none, that and those under the cursor."""
@@ -453,7 +409,7 @@ class HomeScreen(LiveScreen):
 
     def action_fold(self) -> None:
         """Seeds in one row, or each in its own."""
-        self._unfolded = frozenset()
+        self._lines.close_all()
         self._prefer(folds_seeds=not self._preferences.folds_seeds)
 
     def _prefer(
@@ -486,29 +442,21 @@ class HomeScreen(LiveScreen):
         """Star, or take the star away if all have one."""
         ids = self._targets()
         if ids and not self._are_in_trash(*ids):
-            self._keep(
-                "starring",
-                lambda ws: keeping.star(
-                    ws, ids, on=not all(one.starred for one in _keepings(ws, ids))
-                ),
-            )
+            self._keeping.do("starring", lambda ws: star_or_unstar(ws, ids))
 
     def action_archive(self) -> None:
         """Archive, or take back what is archived."""
         ids = self._targets()
         if ids and not self._are_in_trash(*ids):
-            self._keep(
-                "archiving",
-                lambda ws: keeping.archive(
-                    ws, ids, on=not all(one.archived_at for one in _keepings(ws, ids))
-                ),
-            )
+            self._keeping.do("archiving", lambda ws: archive_or_take_back(ws, ids))
 
     def action_delete(self) -> None:
         """Into the trash, or out of it."""
         ids = self._targets()
         if ids:
-            self._keep("moving to the trash or out of it", lambda ws: _delete_or_restore(ws, ids))
+            self._keeping.do(
+                "moving to the trash or out of it", lambda ws: delete_or_restore(ws, ids)
+            )
 
     def action_tag(self) -> None:
         """Ask for tags."""
@@ -522,7 +470,7 @@ class HomeScreen(LiveScreen):
             add = [word.removeprefix("+") for word in words if not word.startswith("-")]
             remove = [word.removeprefix("-") for word in words if word.startswith("-")]
             if words:
-                self._keep("tagging", lambda ws: keeping.tag(ws, ids, add, remove))
+                self._keeping.do("tagging", lambda ws: keeping.tag(ws, ids, add, remove))
 
         about = f"In use: {' '.join(known)}" if known else "Words, as paper or baseline."
         self.app.push_screen(
@@ -539,7 +487,7 @@ class HomeScreen(LiveScreen):
 
         def answered(text: str | None) -> None:
             if text is not None:
-                self._keep("writing the note", lambda ws: keeping.note(ws, run_id, text))
+                self._keeping.do("writing the note", lambda ws: keeping.note(ws, run_id, text))
 
         self.app.push_screen(
             PromptScreen(
@@ -559,7 +507,7 @@ class HomeScreen(LiveScreen):
 
         def answered(text: str | None) -> None:
             if text is not None:
-                self._keep("renaming", lambda ws: keeping.rename(ws, run_id, text))
+                self._keeping.do("renaming", lambda ws: keeping.rename(ws, run_id, text))
 
         self.app.push_screen(
             PromptScreen(
@@ -572,14 +520,14 @@ class HomeScreen(LiveScreen):
 
     def action_undo(self) -> None:
         """Take the last change back."""
-        self._keep("taking back", None)
+        self._keeping.undo()
 
     def action_empty_trash(self) -> None:
         """Ask, and delete for good."""
 
         def answered(is_yes: bool | None) -> None:
             if is_yes:
-                self._keep("emptying the trash", _empty_trash)
+                self._keeping.empty_trash()
 
         self.app.push_screen(
             ConfirmScreen(
@@ -599,102 +547,19 @@ class HomeScreen(LiveScreen):
                         severity="warning", markup=False)  # fmt: skip
         return bool(found)
 
-    def _keep(self, doing: str, change: Callable[[Workspace], Change | str] | None) -> None:
-        """Do something to runs when what was asked before is done.
-
-        Args:
-            doing: What, for who reads that it failed.
-            change: Called in a thread, closes over frozen values only; None takes the last
-                change back.
-        """
-        self._asked.append((doing, change))
-        self._keep_next()
-
-    def _keep_next(self) -> None:
-        """Begin with what was asked first, unless something is being done.
-
-        A change is written as a whole, and what it changes has to be what the one before left.
-        """
-        if self._doing or not self._asked:
-            return
-        workspace = self._workspace
-        doing, change = self._asked.popleft()
-        if change is None:
-            if not self._changes:
-                self.notify("Nothing was changed that could be taken back.", markup=False)
-                self._keep_next()
-                return
-            self._undone = undone = self._changes.pop()
-
-            def change(ws: Workspace) -> str:
-                return keeping.undo(ws, undone)
-
-        elif change is _empty_trash:
-            self._changes.clear()  # what is gone cannot be put back
-        self._doing, wanted = doing, change
-
-        def work() -> None:
-            try:
-                done = wanted(workspace)
-            except Exception as error:  # Said on the screen: nobody sees a thread die.
-                self.post_message(WorkFailed(doing, problems_of(error)))
-                return
-            if isinstance(done, Change):
-                self.post_message(RunsKept(done.words, done if done.count else None))
-            else:
-                self.post_message(RunsKept(done, None))
-
-        self.run_worker(work, name="keep", group="keep", thread=True, exit_on_error=False)
-
     @on(RunsKept)
     def _runs_kept(self, message: RunsKept) -> None:
-        if message.change is not None:
-            self._changes = [*self._changes, message.change][-_UNDOS:]
         words = f"{message.words} u takes it back." if message.change else message.words
         self.notify(visible(words), markup=False)
         self._version = None
         self.look()
-        self._kept()
+        self._keeping.kept(message)
 
     @on(WorkFailed)
     def _keeping_failed(self, message: WorkFailed) -> None:
-        """What could not be taken back can be tried again; the app says what went wrong."""
-        if message.doing == self._doing:
-            self._changes += [self._undone] if self._undone is not None else []
-            self._kept()
-
-    def _kept(self) -> None:
-        self._doing, self._undone = "", None
-        self._keep_next()
-
-
-def _sorted(runs: list[RunSummary], sort: str) -> list[RunSummary]:
-    """By a column; as they are, if none of them has a value there."""
-    key = sort.removeprefix("-")
-    name = columns.SORT_KEYS.get(key, key)
-    try:
-        return sort_runs(runs, f"-{name}" if sort.startswith("-") else name)
-    except ConfigError:
-        return runs
-
-
-def _keepings(ws: Workspace, ids: tuple[str, ...]) -> list[Keeping]:
-    """What was added to runs, as it is now: the list may be a look behind."""
-    known = ws.store.keepings()
-    return [known.get(run_id, Keeping()) for run_id in ids]
-
-
-def _delete_or_restore(ws: Workspace, ids: tuple[str, ...]) -> Change:
-    """Those that are not in the trash go there; if all are, all come back."""
-    states = zip(ids, _keepings(ws, ids), strict=True)
-    there = [run_id for run_id, one in states if one.deleted_at is None]
-    return keeping.delete(ws, there) if there else keeping.restore(ws, ids)
+        """Go on with the next change; the app says what went wrong."""
+        self._keeping.failed(message)
 
 
 def _count(ids: tuple[str, ...]) -> str:
     return "one run" if len(ids) == 1 else f"{len(ids)} runs"
-
-
-def _empty_trash(ws: Workspace) -> str:
-    count = keeping.empty_trash(ws)
-    return f"{count} runs deleted for good." if count != 1 else "One run deleted for good."

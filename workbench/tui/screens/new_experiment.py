@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
@@ -20,20 +17,12 @@ from textual.widgets import Input, Label, Select
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.meanings import lead, meanings
-from workbench.config.presets import PresetInfo, list_presets
-from workbench.operations import lifecycle, queue
 from workbench.operations.workspace import Workspace
 from workbench.store.records import RunRecord
 from workbench.tui import clipboard
-from workbench.tui.form import (
-    FormDraft,
-    clone_draft,
-    empty_draft,
-    judge,
-    load_draft,
-    peek_at_files,
-    task_specs,
-)
+from workbench.tui.check_desk import CHECK_SECONDS, CheckDesk
+from workbench.tui.form import FormDraft, empty_draft, task_specs
+from workbench.tui.launch_desk import LaunchDesk, Way
 from workbench.tui.messages import (
     DraftLoaded,
     FilesPeeked,
@@ -50,8 +39,8 @@ from workbench.tui.messages import (
 )
 from workbench.tui.plan_desk import PlanDesk
 from workbench.tui.plan_lines import short_lines
+from workbench.tui.preset_shelf import PresetShelf
 from workbench.tui.screens.choose import ChooseScreen
-from workbench.tui.screens.live import problems_of
 from workbench.tui.screens.save_preset import SavePresetDialog
 from workbench.tui.visible import visible
 from workbench.tui.widgets.choice import Choice
@@ -66,13 +55,10 @@ from workbench.tui.widgets.section_rail import SectionRail
 from workbench.tui.widgets.task_editor import NAME, TaskEditor
 
 FIRST_PRESET = "quickstart"
-_CHECK_SECONDS = 0.15
 PLAN_SECONDS = 0.5
 """After so long without a key a plan is asked for."""
 _WIDE = 112
 """Columns from which there is room for a panel at the side."""
-_BEGINNING = ("starting the run", "adding the run to the queue")
-"""What fails if a run cannot begin; whatever else fails meanwhile, it is still beginning."""
 _ABOUT_OTHERS = {
     "root": ("data root", "A folder that is looked in first for the data files below."),
     "task": ("tasks", "Left and right show another task. a adds one, c copies the one shown, x "
@@ -149,12 +135,10 @@ class NewExperimentScreen(Screen[None]):
         super().__init__()
         self._workspace = workspace
         self._draft = empty_draft()
-        self._presets: tuple[PresetInfo, ...] = ()
-        self._serial = 0
-        self._timer: Timer | None = None
-        self._verdict: FormChecked | None = None
-        self._is_starting = False
-        self._begin_when_checked: str | None = None
+        self._shelf = PresetShelf(self, workspace.location.runs.parent)
+        self._checks = CheckDesk(self, lambda: self._draft.entries())
+        self._begin_when_checked: Way | None = None
+        self._launches = LaunchDesk(self, workspace)
         self._desk = PlanDesk(self)
         self._plan_timer: Timer | None = None
         self._before: FormDraft | None = None
@@ -188,8 +172,7 @@ class NewExperimentScreen(Screen[None]):
         if self._run is not None:
             self._fill(self._run)
         self.query_one(FormFoot).show_waiting("reading the presets …")
-        self.run_worker(self._read_presets, group="presets", thread=True, exclusive=True,
-                        exit_on_error=False)  # fmt: skip
+        self._shelf.look()
 
     def on_unmount(self) -> None:
         """Leave no helper behind."""
@@ -205,25 +188,16 @@ class NewExperimentScreen(Screen[None]):
 
     # ── presets ───────────────────────────────────────────────────────────────
 
-    def _read_presets(self) -> None:
-        """In a thread: list the presets and load the first."""
-        try:
-            presets = (*list_presets(), *own_presets(self._workspace.location.runs.parent))
-        except Exception as error:  # Said on the screen: nobody sees a thread die.
-            self.post_message(WorkFailed("reading the presets", problems_of(error)))
-            return
-        self.post_message(PresetsRead(presets))
-
     @on(PresetsRead)
     def _presets_read(self, message: PresetsRead) -> None:
-        self._presets = message.presets
-        names = [preset.name for preset in self._presets]
+        self._shelf.take(message)
+        names = self._shelf.names
         picker = self.query_one("#preset", Select)
         with self.prevent(Select.Changed):
             picker.set_options((Content(visible(name)), name) for name in names)
             if self._draft.source in names:
                 picker.value = self._draft.source
-        if self._verdict is not None or self._run is not None:
+        if self.verdict is not None or self._run is not None:
             return  # read anew after one was saved, or a run fills the form
         if FIRST_PRESET in names:
             picker.value = FIRST_PRESET
@@ -236,26 +210,13 @@ class NewExperimentScreen(Screen[None]):
             if self._draft.source:
                 self._begin_empty()
         elif message.value != self._draft.source:
-            self._read(message.value)
+            self._shelf.load(message.value)
 
     def _begin_empty(self) -> None:
         draft = empty_draft()
         draft.new_task()
         self.post_message(DraftLoaded(draft))
         self.notify("Emptied; ^z brings back what was there.", markup=False)
-
-    def _read(self, source: str) -> None:
-        self.run_worker(lambda: self._load(source), group="load", thread=True, exclusive=True,
-                        exit_on_error=False)  # fmt: skip
-
-    def _load(self, source: str) -> None:
-        """In a thread: read a preset."""
-        try:
-            draft = load_draft(source)
-        except Exception as error:  # Said on the screen: nobody sees a thread die.
-            self.post_message(WorkFailed(f'reading the preset "{source}"', problems_of(error)))
-            return
-        self.post_message(DraftLoaded(draft))
 
     def fill(self, record: RunRecord) -> None:
         """Begin with the settings of a run; before the form is there, as soon as it is."""
@@ -264,11 +225,7 @@ class NewExperimentScreen(Screen[None]):
             self._fill(record)
 
     def _fill(self, record: RunRecord) -> None:
-        def load() -> None:
-            draft = clone_draft(record.config, record.source)
-            self.post_message(DraftLoaded(draft))
-
-        self.run_worker(load, group="load", thread=True, exclusive=True, exit_on_error=False)
+        self._shelf.load_settings_of(record)
         self.notify(f'Filled with the settings of "{visible(record.name)}".', markup=False)
 
     @on(DraftLoaded)
@@ -287,9 +244,8 @@ class NewExperimentScreen(Screen[None]):
 
     def _take_draft(self) -> None:
         picker = self.query_one("#preset", Select)
-        known = self._draft.source in [preset.name for preset in self._presets]
         with self.prevent(Select.Changed):
-            if known:
+            if self._draft.source in self._shelf.names:
                 picker.value = self._draft.source
             else:
                 picker.clear()
@@ -306,7 +262,7 @@ class NewExperimentScreen(Screen[None]):
     @property
     def verdict(self) -> FormChecked | None:
         """What the schema said last."""
-        return self._verdict
+        return self._checks.verdict
 
     @property
     def _fields(self) -> FormFields:
@@ -387,35 +343,16 @@ class NewExperimentScreen(Screen[None]):
 
     # ── checking ──────────────────────────────────────────────────────────────
 
-    def _check_soon(self, seconds: float = _CHECK_SECONDS) -> None:
-        self._serial += 1
+    def _check_soon(self, seconds: float = CHECK_SECONDS) -> None:
         self.query_one(Outlook).wait("")  # what it shows is of an earlier form from now on
-        for timer in (self._timer, self._plan_timer):
-            if timer is not None:
-                timer.stop()
-        self._timer = self.set_timer(seconds or 0.001, self._check)
-
-    def _check(self) -> None:
-        serial, entries = self._serial, self._draft.entries()
-
-        def check() -> None:
-            try:
-                verdict = judge(entries)
-            except Exception as error:  # Said on the screen: nobody sees a thread die.
-                self.post_message(FormChecked(serial, None, problems_of(error)))
-                return
-            self.post_message(
-                FormChecked(serial, verdict.config, verdict.problems, verdict.command, verdict.toml)
-            )
-            self.post_message(FilesPeeked(serial, peek_at_files(entries)))
-
-        self.run_worker(check, group="check", thread=True, exclusive=True, exit_on_error=False)
+        if self._plan_timer is not None:
+            self._plan_timer.stop()
+        self._checks.soon(seconds)
 
     @on(FormChecked)
     def _checked(self, message: FormChecked) -> None:
-        if message.serial != self._serial:
+        if not self._checks.take(message):
             return
-        self._verdict = message
         self._show_problems()
         self.query_one(FormFoot).show_outcome(message)
         settings = message.config.optimization if message.config is not None else None
@@ -429,27 +366,20 @@ class NewExperimentScreen(Screen[None]):
 
     @on(FilesPeeked)
     def _peeked(self, message: FilesPeeked) -> None:
-        if message.serial == self._serial:
+        if self._checks.is_of_now(message):
             self._fields.show_peeks(message.peeks)
 
     # ── the plan ──────────────────────────────────────────────────────────────
 
-    @property
-    def _config(self) -> ExperimentConfig | None:
-        """What the form says, if it is valid and was checked as it is now."""
-        verdict = self._verdict
-        is_of_now = verdict is not None and verdict.serial == self._serial
-        return verdict.config if verdict is not None and is_of_now else None
-
     def _plan(self) -> None:
         """Ask for a plan of the form as it is, unless nobody can see it."""
-        self._desk.want(self._config if self.is_current else None)
+        self._desk.want(self._checks.config if self.is_current else None)
         self._show_plan()
 
     def _show_plan(self) -> None:
         """Show the plan of the form as it is, or say that there is none yet."""
         outlook, rail = self.query_one(Outlook), self.query_one(SectionRail)
-        config = self._config
+        config = self._checks.config
         found = self._desk.answer(config) if config is not None else None
         if found is not None:
             outlook.show_plan(*found, self._desk.trials)
@@ -463,7 +393,7 @@ class NewExperimentScreen(Screen[None]):
 
     @on(PlanProgressed)
     def _plan_progressed(self, message: PlanProgressed) -> None:
-        if self._config is not None and self._desk.answer(self._config) is None:
+        if self._checks.config is not None and self._desk.answer(self._checks.config) is None:
             self.query_one(Outlook).wait(f"{message.line} …")
         elif self._desk.is_busy:
             self.query_one(Outlook).measuring(f"{message.line} …")
@@ -493,7 +423,7 @@ class NewExperimentScreen(Screen[None]):
 
     def _ask_for(self, doing: str, ask: Callable[[ExperimentConfig], bool]) -> None:
         """Have the helper do something with the form as it is."""
-        config = self._config
+        config = self._checks.config
         if config is None:
             self.notify("The form has problems: mend them first.", markup=False)
         elif ask(config):
@@ -504,13 +434,15 @@ class NewExperimentScreen(Screen[None]):
 
     @on(Outlook.CopyWanted)
     def _copy_wanted(self, message: Outlook.CopyWanted) -> None:
-        if self._verdict is None or self._verdict.config is None:
+        verdict = self.verdict
+        if verdict is None or verdict.config is None:
             self.notify("The form has problems: there is nothing to copy.", markup=False)
             return
         is_command = message.what == "command"
-        text = self._verdict.command if is_command else self._verdict.toml
+        text = verdict.command if is_command else verdict.toml
         self.app.notify(
-            copied(self.app, text, "command.sh" if is_command else "experiment.toml"), markup=False
+            clipboard.copy(self.app, text, "command.sh" if is_command else "experiment.toml"),
+            markup=False,
         )
 
     @on(Outlook.PageWanted)
@@ -539,12 +471,12 @@ class NewExperimentScreen(Screen[None]):
 
     def _show_problems(self) -> None:
         """Put each problem beside its field, and count them by section."""
-        problems = self._verdict.problems if self._verdict is not None else ()
+        problems = self.verdict.problems if self.verdict is not None else ()
         self.query_one(Notice).tell(self._fields.tell(problems))
         self._show_rail()
 
     def _show_rail(self) -> None:
-        problems = self._verdict.problems if self._verdict is not None else ()
+        problems = self.verdict.problems if self.verdict is not None else ()
         self.query_one(SectionRail).show(self._section_in_focus(), count_by_section(problems))
 
     # ── moving about ──────────────────────────────────────────────────────────
@@ -596,7 +528,7 @@ class NewExperimentScreen(Screen[None]):
 
     def _about_preset(self) -> str:
         """What the preset is for, or what presets are."""
-        known = next((one for one in self._presets if one.name == self._draft.source), None)
+        known = self._shelf.find(self._draft.source)
         how = "Enter shows the list of presets, and a choice fills the form. Go on with tab."
         about = " ".join(known.header.split()) if known is not None else ""
         return visible(f"{how} {about}")
@@ -616,26 +548,21 @@ class NewExperimentScreen(Screen[None]):
 
     def action_save(self) -> None:
         """Ask where to save the form."""
-        config = self._config
+        config = self._checks.config
         if config is None:
             self.notify("Not saved: mend the problems of the form first.", severity="warning",
                         markup=False)  # fmt: skip
             return
-        known = next((one for one in self._presets if one.name == self._draft.source), None)
-        file = self._draft.source
-        if not file.endswith(".toml"):
-            stem = re.sub(r"[^\w-]+", "-", config.name).strip("-") or "experiment"
-            folder = self._workspace.location.runs.parent / "presets"
-            file = shown_path(folder / f"{stem}.toml")
+        known = self._shelf.find(self._draft.source)
 
         def saved(name: str | None) -> None:
             if name is not None:
                 # Read again: its data files may be written in another way than in the form.
-                self._read(name)
+                self._shelf.load(name)
                 self.notify(f"Saved as {visible(name)}.", markup=False)
-                self.run_worker(self._read_presets, group="presets", thread=True,
-                                exclusive=True, exit_on_error=False)  # fmt: skip
+                self._shelf.look()
 
+        file = self._shelf.file_for(config, self._draft.source)
         dialog = SavePresetDialog(config, file=file, about=known.summary if known else "")
         self.app.push_screen(dialog, saved)
 
@@ -649,11 +576,11 @@ class NewExperimentScreen(Screen[None]):
         """The same, but let it wait for its turn."""
         self._begin("queue")
 
-    def _begin(self, way: str) -> None:
-        verdict = self._verdict
-        if self._is_starting:
+    def _begin(self, way: Way) -> None:
+        verdict = self._checks.verdict_of_now
+        if self._launches.is_busy:
             return
-        if verdict is None or verdict.serial != self._serial:
+        if verdict is None:
             self._begin_when_checked = way
             return
         if verdict.config is None:
@@ -663,90 +590,27 @@ class NewExperimentScreen(Screen[None]):
             self.notify(f"Not {not_done}: {count} problem{'s' if count > 1 else ''} in the form.",
                         severity="warning", markup=False)  # fmt: skip
             return
-        self._is_starting = True
         waiting = "starting the worker …" if way == "start" else "adding it to the queue …"
         self.query_one(FormFoot).show_waiting(waiting)
-        config, source = verdict.config, self._draft.source
-        begin = self._start if way == "start" else self._enqueue
-        self.run_worker(lambda: begin(config, source), group="start", thread=True,
-                        exclusive=True, exit_on_error=False)  # fmt: skip
-
-    def _start(self, config: ExperimentConfig, source: str) -> None:
-        """In a thread: start the worker and wait until it has claimed the run."""
-        try:
-            record = lifecycle.start(self._workspace, config, source=source)
-        except Exception as error:  # Said on the screen: nobody sees a thread die.
-            self.post_message(WorkFailed("starting the run", problems_of(error)))
-            return
-        self.post_message(RunStarted(record))
-
-    def _enqueue(self, config: ExperimentConfig, source: str) -> None:
-        """In a thread: write the run down, and let it wait."""
-        try:
-            record = queue.add(self._workspace, config, source=source)
-        except Exception as error:  # Said on the screen: nobody sees a thread die.
-            self.post_message(WorkFailed("adding the run to the queue", problems_of(error)))
-            return
-        self.post_message(RunQueued(record))
+        self._launches.begin(way, verdict.config, self._draft.source)
 
     @on(RunStarted)
     @on(RunQueued)
     def _started(self) -> None:
-        self._is_starting = False
-        if self._verdict is not None:
-            self.query_one(FormFoot).show_outcome(self._verdict)
+        self._launches.begun()
+        if self.verdict is not None:
+            self.query_one(FormFoot).show_outcome(self.verdict)
 
     @on(WorkFailed)
     def _failed(self, message: WorkFailed) -> None:
         message.stop()
-        if message.doing in _BEGINNING:
-            self._is_starting = False
+        self._launches.failed(message)
         if message.doing in ("measuring", "trying out"):
             self._desk.free()
             self._show_plan()
         self.query_one(Notice).tell(message.problems)
-        if self._verdict is not None:
-            self.query_one(FormFoot).show_outcome(self._verdict)
-
-
-def own_presets(folder: Path) -> list[PresetInfo]:
-    """Presets beside the database and in the current folder, named by their paths."""
-    shipped = {preset.path.resolve() for preset in list_presets()}
-    found: dict[Path, PresetInfo] = {}
-    for place in (folder / "presets", Path.cwd() / "presets", Path.cwd()):
-        for preset in list_presets(place):
-            file = preset.path.resolve()
-            if file not in shipped and _looks_like_a_preset(file):
-                found.setdefault(file, replace(preset, name=shown_path(file)))
-    return list(found.values())
-
-
-def _looks_like_a_preset(file: Path) -> bool:
-    """Whether it speaks of tasks: a project has other TOML files, too."""
-    try:
-        return bool(re.search(r"^\[tasks\.", file.read_text(encoding="utf-8"), re.MULTILINE))
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def shown_path(path: Path) -> str:
-    """A path from the current folder if it is below it, else as it is."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def copied(app: App[object], text: str, name: str) -> str:
-    """Copy a text and say what came of it."""
-    sent = clipboard.sequence(text)
-    if sent and app._driver is not None:
-        app._driver.write(sent)
-    try:
-        where = f"in {clipboard.keep(text, name)}"
-    except OSError:
-        where = "nowhere else: no folder can be written to"
-    if not sent:
-        return f"Too long for the clipboard; it is {where}."
-    return f"Copied {len(text)} characters. If your terminal does not take them, they are {where}."
+        if self.verdict is not None:
+            self.query_one(FormFoot).show_outcome(self.verdict)
 
 
 def _row_around(widget: Widget | None) -> FieldRow | None:

@@ -1,0 +1,60 @@
+"""Starts a run or lets it wait in the queue, in a thread, and never two at once."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from textual.message import Message
+from textual.widget import Widget
+
+from workbench.config.experiment import ExperimentConfig
+from workbench.operations import lifecycle, queue
+from workbench.operations.workspace import Workspace
+from workbench.tui.messages import RunQueued, RunStarted, WorkFailed
+from workbench.tui.screens.live import problems_of
+
+Way = Literal["start", "queue"]
+_DOING: dict[Way, str] = {"start": "starting the run", "queue": "adding the run to the queue"}
+"""What fails if a run cannot begin; whatever else fails meanwhile, it is still beginning."""
+
+
+class LaunchDesk:
+    """Belongs to one widget, which gets its messages; its methods are for the widget's thread."""
+
+    def __init__(self, host: Widget, workspace: Workspace) -> None:
+        self._host = host
+        self._workspace = workspace
+        self._is_busy = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is beginning."""
+        return self._is_busy
+
+    def begin(self, way: Way, config: ExperimentConfig, source: str) -> None:
+        """Start it and wait until the worker has claimed the run; or write it down to wait."""
+        self._is_busy = True
+        workspace = self._workspace
+
+        def work() -> None:
+            try:
+                begun: Message = (
+                    RunStarted(lifecycle.start(workspace, config, source=source))
+                    if way == "start"
+                    else RunQueued(queue.add(workspace, config, source=source))
+                )
+            except Exception as error:  # Said on the screen: nobody sees a thread die.
+                begun = WorkFailed(_DOING[way], problems_of(error))
+            self._host.post_message(begun)
+
+        self._host.run_worker(work, group="start", thread=True, exclusive=True,
+                              exit_on_error=False)  # fmt: skip
+
+    def begun(self) -> None:
+        """The run has begun, or waits: another may."""
+        self._is_busy = False
+
+    def failed(self, message: WorkFailed) -> None:
+        """Another may begin if that is what failed."""
+        if message.doing in _DOING.values():
+            self._is_busy = False
