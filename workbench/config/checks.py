@@ -7,6 +7,7 @@ schema finds, not one round later.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -94,7 +95,7 @@ def missing_file(key: Key, path: Path, written: str, searched: list[Path], where
         if not Path(written).is_absolute()
         else f"correct the path, or --set {'.'.join(key)}=PATH"
     )
-    beside = _like_it(written, searched)
+    beside = _like_it(written, searched, split=key[-1])
     return Problem(
         f"{whose} {shown} {state}{looked}.",
         where(key),
@@ -102,12 +103,20 @@ def missing_file(key: Key, path: Path, written: str, searched: list[Path], where
     )
 
 
-def _like_it(written: str, searched: list[Path]) -> str | None:
-    """The file of nearest name where a missing one was looked for, written as that was."""
+def _like_it(written: str, searched: list[Path], *, split: str) -> str | None:
+    """The file of nearest name where a missing one was looked for, written as that was.
+
+    None that is called after another split: whoever has no dev file must not be led to test.
+    """
     wanted = _expanded(written)
+    others = {name for name in SPLITS if name != split}
     for folder in searched:
         try:
-            there = [one.name for one in (folder / wanted).parent.iterdir() if is_file(one)]
+            there = [
+                one.name
+                for one in (folder / wanted).parent.iterdir()
+                if is_file(one) and others.isdisjoint(re.split(r"[^a-z]+", one.stem.lower()))
+            ]
         except OSError:  # no such folder
             continue
         if close := get_close_matches(wanted.name, there, n=1, cutoff=0.6):

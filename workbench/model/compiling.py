@@ -32,6 +32,9 @@ def compile_layers(model: MultiTaskModel) -> None:
     import torch._functorch.config as settings
 
     settings.donated_buffer = False
+    # All layers share one function, which is compiled anew for each way that they are frozen, mode
+    # and batch of a single text; past the limit it would run as it is, and only torch's log say so.
+    torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
     for layer in encoder_layers(model.backbone):
         layer.compile(dynamic=True, backend=BACKEND)
 

@@ -119,6 +119,15 @@ def test_a_file_of_nearly_that_name_is_told_of(preset: Path, tmp_path: Path) -> 
         load_experiment(preset)
 
 
+def test_nobody_without_a_dev_file_is_led_to_test(preset: Path, tmp_path: Path) -> None:
+    (tmp_path / "q/dev.jsonl").rename(tmp_path / "q/test.jsonl")
+
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(preset)
+
+    assert "did you mean" not in str(caught.value)
+
+
 def test_hub_data_sets_are_not_looked_for(preset: Path) -> None:
     config = load_experiment(
         preset, overrides=["tasks.question.data.dataset=trec", "tasks.question.data.train=train"]
