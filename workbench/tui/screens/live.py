@@ -36,7 +36,10 @@ class LiveScreen(Screen[None]):
         self._look_again = False
 
     def reading(self) -> Reading | None:
-        """Prepare the next look; None if there is nothing to look at."""
+        """Prepare the next look; None if there is nothing to look at.
+
+        Every screen has its own; abstract in name only, as Textual's metaclass is not `ABCMeta`.
+        """
         raise NotImplementedError
 
     def look(self) -> None:
