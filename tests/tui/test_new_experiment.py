@@ -243,6 +243,21 @@ async def test_the_plan_follows_what_is_typed_and_none_is_shown_for_another_form
     assert answers.asked == [2e-5, 3e-5]
 
 
+async def test_a_form_whose_run_would_fail_is_not_called_valid(
+    workspace: Workspace, presets: Path, wait: Any, screen_text: Text,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    Answers(monkeypatch)
+    fails = Check(None, (Finding("error", "There is no column.", "[tasks.a.data]", "name it"),))
+    monkeypatch.setattr(Planner, "check", lambda *_: fails)
+    app = WorkbenchApp(workspace)
+    async with app.run_test() as pilot:
+        await open_form(app, pilot, wait)
+
+        await wait(pilot, lambda: "✗ F2: There is no column." in screen_text(pilot))
+        assert "✓ valid" not in screen_text(pilot)
+
+
 async def test_on_a_narrow_screen_the_plan_stands_in_for_the_form_until_escape(
     workspace: Workspace, presets: Path, wait: Any, screen_text: Text,
     monkeypatch: pytest.MonkeyPatch,

@@ -384,6 +384,8 @@ class NewExperimentScreen(Screen[None]):
         if found is not None:
             outlook.show_plan(*found, self._desk.trials)
             rail.show_plan(styled(short_lines(*found)))
+            if errors := [one.what for one in found[0].findings if one.severity == "error"]:
+                self.query_one(FormFoot).show_plan_errors(errors)
         elif config is None:
             outlook.spoil()
             rail.show_plan(Content())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import wrap
 
 from textual.app import ComposeResult
@@ -87,6 +88,11 @@ class FormFoot(Vertical):
                 visible(checked.command),
             )
         )
+
+    def show_plan_errors(self, words: Sequence[str]) -> None:
+        """Say what the plan found: each setting is in order, and yet the run would fail."""
+        more = f" and {len(words) - 1} more" if len(words) > 1 else ""
+        self._outcome(Content.styled(f"✗ F2: {visible(words[0])}{more}", "$text-error"))
 
     def show_waiting(self, words: str) -> None:
         """Say that something goes on."""
