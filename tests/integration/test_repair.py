@@ -19,8 +19,10 @@ from scripted_runs import (
 )
 
 from workbench.cli.app import main
+from workbench.errors import StoreError
 from workbench.events import CheckpointSaved, EvaluationFinished
 from workbench.operations import keeping, lifecycle, reading
+from workbench.operations import repair as repairing
 from workbench.operations.diagnosis import diagnose
 from workbench.operations.repair import repair
 from workbench.operations.workspace import Workspace
@@ -304,3 +306,75 @@ def test_additions_that_make_no_sense_are_passed_over(ws: Workspace) -> None:
     found = [one for _, one in additions.read_additions(folder)]
 
     assert found == [Keeping(starred=True), "called"]
+
+
+@pytest.mark.parametrize("interrupts", [True, False])
+def test_an_interrupted_repair_loses_nothing_that_people_added(
+    interrupts: bool, ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = lifecycle.add(ws, a_config(0))
+    keeping.star(ws, [record.id])
+    lose_database(ws)
+
+    def breaks(*_: object) -> None:
+        raise KeyboardInterrupt if interrupts else StoreError("The database said: locked.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repairing, "send_left_rows", breaks)
+        if interrupts:
+            with pytest.raises(KeyboardInterrupt):
+                repair(ws.location)
+        else:
+            [mended] = repair(ws.location)
+            assert mended.is_trouble
+
+    repair(ws.location)
+
+    with reopened(ws) as again:
+        assert again.store.keeping(record.id).starred
+
+
+def test_the_runs_are_listed_once_for_all_folders(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        lifecycle.add(ws, a_config(0))
+    lists, runs = [], RunStore.runs
+
+    def counted(store: RunStore, **options: Any) -> list[RunRecord]:
+        lists.append(options)
+        return runs(store, **options)
+
+    monkeypatch.setattr(RunStore, "runs", counted)
+
+    repair(ws.location)
+
+    assert len(lists) == 1
+
+
+def test_what_an_earlier_version_told_the_database_alone_is_salvaged(ws: Workspace) -> None:
+    record = lifecycle.add(ws, a_config(0))
+    folder = ws.location.run_folder(record.id)
+    (folder / JOURNAL_NAME).touch()
+    first, second = (
+        ExportRecord(datetime.now(UTC), "transformers", f"/{name}", 25, float("inf"))
+        for name in ("first", "second")
+    )
+    ws.store.keep({record.id: Keeping(note="old")}, {record.id: "the good one"})
+    ws.store.add_export(record.id, first)
+    additions.add_export(ws.store, ws.location, record.id, second)
+    additions.keep(ws.store, ws.location, {record.id: Keeping(starred=True)})
+    ws.store.close()
+    file = ws.location.database_file
+    assert file is not None
+    shutil.copy(file, file.with_name("damaged.db"))
+
+    with reopened(ws) as again:
+        repairing._salvage(again, file.with_name("damaged.db"), [])
+    repair(ws.location)
+
+    with reopened(ws) as again:
+        assert again.store.run(record.id).name == "the good one"
+        assert {one.folder for one in again.store.exports(record.id)} == {"/first", "/second"}
+        assert len(again.store.exports(record.id)) == 2
+        assert again.store.keeping(record.id) == Keeping(starred=True)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.loading import parse_experiment, to_toml
+from workbench.config.loading import parse_experiment, to_toml, validate
 from workbench.control import Repeatable, Resume, Stop, StopNow
 from workbench.errors import CheckpointError, WorkbenchError
 from workbench.operations.artefacts import BEST, find_checkpoint
@@ -221,6 +221,7 @@ def repeat(
 
     Raises:
         NotFoundError: Nothing goes by `ref`.
+        ConfigError: The name is not valid.
         WorkbenchError: Its settings cannot be read here.
         CheckpointError: It is a fork, and what it began with is not on this machine.
         WorkerError: The worker could not be started.
@@ -239,7 +240,9 @@ def repeat(
             where=str(origin),
             next_step="copy the run's folder here from where it was trained",
         )
-    config = other.config.model_copy(update={"name": name or other.config.name})
+    config = other.config
+    if name:
+        config = validate(config.model_dump(mode="json") | {"name": name})
     record = _new_record(
         config, other.source, parent_id=other.parent_id, parent_step=other.parent_step
     )

@@ -14,7 +14,7 @@ from workbench.store.records import QueueEntry, RunRecord
 from workbench.worker.devices import find_gpus
 from workbench.worker.liveness import here
 from workbench.worker.queueing import QueueSettings, decide
-from workbench.worker.supervisor import ensure_supervisor, is_at_work
+from workbench.worker.supervisor import ensure_supervisor, is_at_work, split_queue
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ def look(ws: Workspace, *, known: Sequence[RunSummary] = ()) -> Queue:
         known: Runs as they were read before, as for `reading.list_runs`.
     """
     entries = ws.store.queue()
-    runs = tuple(list_runs(ws, known=known))
+    runs = tuple(list_runs(ws, known=known, tends_queue=False))
     by_id = {run.record.id: run for run in runs}
-    ensure_supervisor(ws.store, ws.location)
+    ensure_supervisor(ws.store, ws.location)  # who came for the queue is told if it cannot be
     rows = tuple(
         QueueRow(by_id[entry.run_id], entry, by_id[entry.run_id].queue_place)
         for entry in entries
@@ -93,9 +93,9 @@ def _why_waiting(
     runs: Sequence[RunSummary],
     settings: QueueSettings,
 ) -> str:
-    """What the supervisor of this machine would say if it were asked."""
+    """What the supervisor that sees to this folder's runs would say if it were asked."""
     host = here().host
-    own = [entry for entry in entries if entry.host == host]
+    own, others = split_queue(entries, ws.location)
     if all(entry.taken_at is not None for entry in own):
         return ""
     facts = ws.store.all_facts([run.record.id for run in runs if not run.state.is_over])
@@ -106,9 +106,10 @@ def _why_waiting(
         if (process := processes.get(run.record.id)) is None or process.host == host
     }
     begun = {entry.run_id: processes.get(entry.run_id) is not None for entry in own}
-    decision = decide(own, states, begun, settings, [])
+    decision = decide(own, states, begun, settings, [], others)
     if decision.begin is not None and settings.choose_devices:
-        decision = decide(own, states, begun, settings, find_gpus())  # asking the driver takes time
+        gpus = find_gpus()  # asking the driver takes time
+        decision = decide(own, states, begun, settings, gpus, others)
     return decision.why_not
 
 

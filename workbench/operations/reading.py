@@ -96,6 +96,7 @@ def list_runs(
     known: Sequence[RunSummary] = (),
     deleted: bool = False,
     sparks: bool = True,
+    tends_queue: bool = True,
 ) -> list[RunSummary]:
     """All runs, newest first. The number of queries does not grow with the number of runs.
 
@@ -106,6 +107,8 @@ def list_runs(
             thousand runs as with ten.
         deleted: Whether the runs in the trash are among them.
         sparks: Whether their losses are read: without it every `spark` is empty.
+        tends_queue: Whether a queue that nobody works off gets a supervisor, as far as that can
+            be done; without it the caller sees to that.
     """
     records = ws.store.runs(deleted=deleted)
     keepings = ws.store.keepings()
@@ -116,7 +119,8 @@ def list_runs(
         if run.exit is not None and ends.get(run.record.id) == run.exit.at
     }
     unsettled = [record for record in records if record.id not in settled]
-    fresh = {run.record.id: run for run in _read_runs(ws, unsettled, sparks=sparks)}
+    read = _read_runs(ws, unsettled, sparks=sparks, tends_queue=tends_queue)
+    fresh = {run.record.id: run for run in read}
     return [
         _kept(settled.get(record.id) or fresh[record.id], record, keepings) for record in records
     ]
@@ -131,7 +135,11 @@ def _kept(run: RunSummary, record: RunRecord, keepings: Mapping[str, Keeping]) -
 
 
 def _read_runs(
-    ws: Workspace, records: Sequence[RunRecord], *, sparks: bool = True
+    ws: Workspace,
+    records: Sequence[RunRecord],
+    *,
+    sparks: bool = True,
+    tends_queue: bool = True,
 ) -> list[RunSummary]:
     if not records:
         return []
@@ -143,7 +151,7 @@ def _read_runs(
         for record in left:
             _send_left_rows(ws, record)
         known = states(ws.store, ws.location, records, ws.store.all_facts(some))
-    if any(facts.queued is not None for facts, _, _ in known.values()):
+    if tends_queue and any(facts.queued is not None for facts, _, _ in known.values()):
         from workbench.worker.supervisor import ensure_supervisor  # seldom needed
 
         with suppress(OSError, WorkbenchError):  # nobody came here to have it done

@@ -39,7 +39,7 @@ from workbench.store.records import (
 )
 from workbench.store.run_store import RunStore
 from workbench.training.manifest import check_checkpoint
-from workbench.worker.additions import ADDED_NAME, note, read_additions, record_exit
+from workbench.worker.additions import note, read_additions, record_exit
 from workbench.worker.journal import JOURNAL_NAME, Batch
 from workbench.worker.liveness import LOCK_NAME, here
 from workbench.worker.resumption import checkpoints_on_disk
@@ -71,8 +71,11 @@ def repair(location: Location) -> list[Mended]:
     with Workspace(location, RunStore.open(location.url)) as ws:
         if damaged is not None:
             _salvage(ws, damaged, done)
-        for folder in _run_folders(location):
-            _mend_run(ws, folder, done)
+        # In this order: a run that is begun meanwhile has its folder first.
+        folders = _run_folders(location)
+        known = {one.id for one in ws.store.runs(deleted=True)}
+        for folder in folders:
+            _mend_run(ws, folder, folder.name in known, done)
         with suppress(WorkbenchError):
             ensure_supervisor(ws.store, location)
     return done
@@ -146,51 +149,64 @@ def _salvage(ws: Workspace, damaged: Path, done: list[Mended]) -> None:
 def _note_additions(ws: Workspace, folder: Path) -> None:
     """Let the folder know what people added to a run, where an earlier version told the database
     alone.
+
+    What the folder has goes before: a later version wrote it there. That tells nothing of what is
+    of another kind, nor of other exports.
     """
-    if (folder / ADDED_NAME).exists():
-        return
+    added = [one for _, one in read_additions(folder)]
     record, keeping = ws.store.run(folder.name), ws.store.keeping(folder.name)
     asked_for = read_run_file(folder)
-    if asked_for is not None and asked_for.name != record.name:
+    is_renamed = asked_for is not None and asked_for.name != record.name
+    if is_renamed and not any(isinstance(one, str) for one in added):
         note(folder, record.name)
-    if keeping != Keeping():
+    if keeping != Keeping() and not any(isinstance(one, Keeping) for one in added):
         note(folder, keeping)
+    noted = {(one.at, one.folder) for one in added if isinstance(one, ExportRecord)}
     for exported in ws.store.exports(folder.name):
-        note(folder, exported)
+        if (exported.at, exported.folder) not in noted:
+            note(folder, exported)
 
 
 # Runs
 
 
-def _mend_run(ws: Workspace, folder: Path, done: list[Mended]) -> None:
+def _mend_run(ws: Workspace, folder: Path, is_known: bool, done: list[Mended]) -> None:
     record = read_run_file(folder)
     if record is None:
         return
-    known = {one.id for one in ws.store.runs(deleted=True)}
     name = f"run {record.id} ({record.name})"
     try:
-        if record.id not in known:
-            _adopt(ws, record, folder)
+        if is_known:
+            before = ws.store.journal_bytes(record.id)
+            send_left_rows(ws, record.id)
+            if ws.store.journal_bytes(record.id) > before:
+                done.append(Mended(f"Sent rows of {name} that the database lacked."))
+        else:
+            _take_in(ws, record, folder)
             done.append(Mended(f"Took in {name} from its folder."))
-        before = ws.store.journal_bytes(record.id)
-        send_left_rows(ws, record.id)
-        if record.id in known and ws.store.journal_bytes(record.id) > before:
-            done.append(Mended(f"Sent rows of {name} that the database lacked."))
-        if record.id not in known:
-            batches = _batches(folder)
-            _take_in_additions(ws, record, folder, batches)
-            _note_last_sign(ws, record, batches)
         _compare_checkpoints(ws, record, folder, done)
     except (WorkbenchError, OSError) as error:
         done.append(Mended(f"{name[0].upper()}{name[1:]} could not be mended: {error}", True))
 
 
-def _adopt(ws: Workspace, record: RunRecord, folder: Path) -> None:
+def _take_in(ws: Workspace, record: RunRecord, folder: Path) -> None:
+    """Make all rows of a run anew, or none."""
     ws.store.add_run(record)
-    process = _process_of(folder)
-    if process is not None:
-        first = next(iter(_batches(folder)), None)
-        ws.store.note_claim(record.id, process, at=first.at if first else record.created_at)
+    try:
+        batches = _batches(folder)
+        process = _process_of(folder)
+        if process is not None:
+            at = batches[0].at if batches else record.created_at
+            ws.store.note_claim(record.id, process, at=at)
+        send_left_rows(ws, record.id)
+        batches = _batches(folder)  # a worker may have written, or the first version have left some
+        _take_in_additions(ws, record, folder, batches)
+        _note_last_sign(ws, record, batches)
+    except BaseException:  # Ctrl+C, too
+        # Of a run that is known the next repair would not read what people added.
+        with suppress(WorkbenchError):
+            ws.store.delete_run(record.id)
+        raise
 
 
 def _process_of(folder: Path) -> ProcessIdentity | None:

@@ -16,7 +16,8 @@
 | `exports/`          | what was exported without `--to`                                          |
 
 Beside `origin/` an empty file `origin-with-optimizer` says that its optimizer's moments are taken
-over, too. In `checkpoints/`, `set-aside-step-N/` is the model of a step that was made anew.
+over, too. In `checkpoints/`, `set-aside-step-N/` is the model (`manifest.json` and `model/`) of a
+step that was made anew, since the run could not go on from there.
 """
 
 from __future__ import annotations

@@ -68,7 +68,8 @@ def as_shares(figures: MachineFigures, visible: str | None = None) -> dict[str, 
         if may_use(gpu.index, gpu.uuid, visible):
             if gpu.busy is not None:
                 shares[f"gpu{gpu.index}"] = gpu.busy
-            shares[f"gpu{gpu.index} memory"] = gpu.memory_used / gpu.memory_total
+            if gpu.memory_total:  # a driver in trouble says 0
+                shares[f"gpu{gpu.index} memory"] = gpu.memory_used / gpu.memory_total
     return shares
 
 

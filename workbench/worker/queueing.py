@@ -66,15 +66,18 @@ def decide(
     begun: Mapping[str, bool],
     settings: QueueSettings,
     gpus: Sequence[Gpu],
+    others: Sequence[QueueEntry] = (),
 ) -> Decision:
     """What to do with the queue of a machine.
 
     Args:
-        entries: In the order in which they are taken.
+        entries: Those that this supervisor sees to, in the order in which they are taken.
         states: Of all runs that are on this machine.
         begun: By run in the queue, whether a process was started for it.
         settings: How it is worked off.
         gpus: Those that may be used.
+        others: What other supervisors of this machine see to: nothing is done with these, but
+            what they have taken is taken.
     """
     taken = [entry for entry in entries if entry.taken_at is not None]
     waiting = [entry for entry in entries if entry.taken_at is None]
@@ -92,14 +95,22 @@ def decide(
         return decision
     if settings.paused:
         return _not_now(decision, "The queue is paused.")
+    taken_by_others = [
+        entry
+        for entry in others
+        if entry.taken_at is not None and not states.get(entry.run_id, RunState.FINISHED).is_over
+    ]
     busy = sum(state in _AT_WORK for state in states.values())
+    # Between being taken and having a process a run still counts as queued.
+    busy += sum(states[entry.run_id] is RunState.QUEUED for entry in taken_by_others)
     if busy >= settings.at_once:
         are = "run is" if busy == 1 else "runs are"
         return _not_now(decision, f"{busy} {are} at work, and {settings.at_once} may be.")
     first = waiting[0].run_id
     if not settings.choose_devices or not gpus:
         return Decision(done, begin=first)
-    in_use = {entry.device for entry in at_work if entry.run_id not in done and entry.device}
+    still_at_work = [entry for entry in at_work if entry.run_id not in done]
+    in_use = {entry.device for entry in still_at_work + taken_by_others if entry.device}
     gpu = choose_gpu(gpus, taken=in_use, free_mebibytes=settings.free_mebibytes)
     if gpu is None:
         return _not_now(

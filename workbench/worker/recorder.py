@@ -78,7 +78,7 @@ class Recorder:
         self._phase, self._step, self._expected = "starting", step, STARTING_SECONDS
         self._last_event = monotonic()
         self._next_beat = 0.0
-        self._next_sample = 0.0
+        self._next_sample, self._sampled_step = 0.0, 0
         self._machine = MachineWatch()
         self._next_retry = 0.0
         self._away_since: float | None = None
@@ -166,14 +166,16 @@ class Recorder:
             self._step = event.step
 
     def _due_sample(self) -> list[Event]:
-        """What the machine is doing, if it is time; nothing before the first step."""
+        """What the machine is doing, if it is time and a step was made since the last sample."""
         if self._step < 1 or monotonic() < self._next_sample:
             return []
         is_first = self._next_sample == 0.0  # processors are busy between two looks
         self._next_sample = monotonic() + SAMPLE_SECONDS
+        # Looked at while nothing moves, too: a figure is of the time since the look before.
         figures = self._machine.look(current_identity())
-        if figures is None or is_first:
+        if figures is None or is_first or self._step == self._sampled_step:
             return []
+        self._sampled_step = self._step
         return [MachineSampled(self._step, as_shares(figures, os.environ.get(VISIBLE)))]
 
     def _sync(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from workbench.errors import CheckpointError, WorkbenchError, WorkerError
 from workbench.events import RequestObeyed
 from workbench.store.records import MessageRecord, RunFacts, RunRecord
 from workbench.store.run_store import RunStore
-from workbench.training.manifest import is_whole
+from workbench.training.manifest import TRAINING, is_whole
 from workbench.worker.log import say
 
 ORIGIN_NAME = "origin"
@@ -83,7 +83,9 @@ def resume_point(
     for candidates in (known, on_disk):
         for step in sorted(candidates, reverse=True):
             if _is_good(candidates[step], check):
-                set_aside = _make_way(on_disk, step)
+                later = [path for one, path in sorted(on_disk.items()) if one > step]
+                untold = {on_disk[one] for one in on_disk.keys() - known.keys()}
+                set_aside = _make_way(later, untold, check)
                 # What is frozen in a fork comes from its origin, now as at its beginning.
                 return replace(begin, step=step, checkpoint=candidates[step], set_aside=set_aside)
     if known or on_disk:
@@ -105,6 +107,8 @@ def obeyed(messages: Iterable[MessageRecord]) -> list[tuple[int, Request]]:
     """The same, from all that a run said.
 
     A process that repeated what the one before had been asked told of it again: that counts once.
+    So does a setting that was made twice after the same step; the last time decides its place, as
+    of settings of the same thing the last one holds.
     """
     found: dict[tuple[int, str, str], Request] = {}
     for message in messages:
@@ -112,7 +116,9 @@ def obeyed(messages: Iterable[MessageRecord]) -> list[tuple[int, Request]]:
             continue
         step, kind, body = (message.body[key] for key in ("step", "kind", "body"))
         with suppress(KeyError, TypeError, ValueError):
-            found[int(str(step)), str(kind), str(body)] = from_json(str(kind), str(body))
+            request = from_json(str(kind), str(body))
+            found.pop((int(str(step)), str(kind), str(body)), None)
+            found[int(str(step)), str(kind), str(body)] = request
     return [(step, request) for (step, _, _), request in found.items()]
 
 
@@ -192,20 +198,28 @@ def _no_way_on(record: RunRecord, folder: Path, on_disk: dict[int, Path]) -> Che
     )
 
 
-def _make_way(on_disk: dict[int, Path], step: int) -> tuple[Path, ...]:
+def _make_way(
+    later: Sequence[Path], untold: Collection[Path], check: Callable[[Path], None]
+) -> tuple[Path, ...]:
     """Take away checkpoints of steps that are made anew, as nothing would ever list them.
 
+    Args:
+        later: The checkpoints.
+        untold: Those that the store does not know. One of them that is whole is of a process that
+            was killed before it could tell: its step is made anew, and it with it.
+        check: As for `resume_point`.
+
     Returns:
-        Where those are whose model is whole: it may be the best, and the engine, which knows
+        Where the others are whose model is whole: it may be the best, and the engine, which knows
         nothing of it, would remove it.
     """
     kept = []
-    for later, path in sorted(on_disk.items()):
-        if later <= step:
-            continue
+    for path in later:
         aside = path.with_name(SET_ASIDE + path.name)
-        if is_whole(path) and not aside.exists():
+        is_made_anew = path in untold and _is_good(path, check)
+        if is_whole(path) and not is_made_anew and not aside.exists():
             path.rename(aside)
+            shutil.rmtree(aside / TRAINING, ignore_errors=True)  # no run can go on from it
             kept.append(aside)
         else:
             shutil.rmtree(path, ignore_errors=True)

@@ -10,7 +10,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -110,7 +110,7 @@ def look(store: RunStore, location: Location) -> Decision:
     """
     reap()
     host = here().host
-    entries = _entries(store, location)
+    entries, others = split_queue(store.queue(host), location)
     if not entries:
         return Decision()
     # Runs come and go in between. One that came last is in the facts then, too.
@@ -128,7 +128,7 @@ def look(store: RunStore, location: Location) -> Decision:
     settings = QueueSettings.of(store.queue_settings(host))
     begun = {entry.run_id: processes.get(entry.run_id) is not None for entry in entries}
     now = {run_id: state for run_id, (_, state, _) in known.items()}
-    decision = decide(entries, now, begun, settings, find_gpus())
+    decision = decide(entries, now, begun, settings, find_gpus(), others)
     _obey(store, location, host, decision, settings)
     return decision
 
@@ -160,21 +160,28 @@ def _pause(store: RunStore, host: str, why: str) -> None:
     store.change_queue_settings(host, {"paused": True, "paused_because": why})
 
 
-def _entries(store: RunStore, location: Location) -> list[QueueEntry]:
-    """Those of this machine's queue that are run from here.
+def split_queue(
+    entries: Sequence[QueueEntry], location: Location
+) -> tuple[list[QueueEntry], list[QueueEntry]]:
+    """Of this machine's queue, what is run from here, and what others see to.
 
     A server's runs are beneath the folder that a person was in. Who works in another one has a
     supervisor of their own, as a run cannot be begun without its folder.
     """
-    entries = store.queue(here().host)
-    if location.database_file is not None:
-        return entries
-    return [entry for entry in entries if location.run_folder(entry.run_id).is_dir()]
+    host = here().host
+    has_all = location.database_file is not None
+    own: list[QueueEntry] = []
+    others: list[QueueEntry] = []
+    for entry in entries:
+        if entry.host == host:
+            is_own = has_all or location.run_folder(entry.run_id).is_dir()
+            (own if is_own else others).append(entry)
+    return own, others
 
 
 def _is_wanted(store: RunStore, location: Location) -> bool:
     """Whether anything is left to do, as far as the store can tell."""
-    entries = _entries(store, location)
+    entries, _others = split_queue(store.queue(here().host), location)
     if any(entry.taken_at is not None for entry in entries):
         return True
     return bool(entries) and not QueueSettings.of(store.queue_settings(here().host)).paused

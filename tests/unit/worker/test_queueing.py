@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workbench.store.records import QueueEntry
 from workbench.worker.devices import Gpu, choose_gpu, find_gpus
 from workbench.worker.liveness import RunState
-from workbench.worker.queueing import QueueSettings, decide
+from workbench.worker.queueing import Decision, QueueSettings, decide
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FREE = Gpu(0, "GPU-a", "A", 20_000, 24_000)
@@ -94,6 +94,24 @@ def test_a_run_gets_the_emptiest_gpu_that_no_other_has() -> None:
     assert nowhere.begin is None
     assert "No GPU is free with 4096 MiB" in nowhere.why_not
     assert (all_seen.begin, all_seen.device) == ("a", None)
+
+
+def test_what_another_supervisor_has_taken_is_taken_until_its_run_is_over() -> None:
+    others = [taken("x", "GPU-c"), waiting("y")]
+    settings = QueueSettings(at_once=2)
+    gpus = [FREE, BIG]
+
+    def beside(state: RunState, at_once: int = 2) -> Decision:
+        settings = QueueSettings(at_once=at_once)
+        return decide([waiting("a")], {"x": state}, {}, settings, gpus, others)
+
+    assert beside(RunState.RUNNING).device == "GPU-a"
+    assert beside(RunState.QUEUED).device == "GPU-a"
+    assert beside(RunState.FINISHED).device == "GPU-c"
+    assert beside(RunState.QUEUED, at_once=1).begin is None
+    assert beside(RunState.FINISHED, at_once=1).begin == "a"
+    theirs = decide([waiting("a")], {"x": RunState.QUEUED}, {"x": False}, settings, gpus, others)
+    assert (theirs.give_back, theirs.done) == ((), ())
 
 
 @given(

@@ -115,6 +115,20 @@ def test_what_the_machine_does_is_kept_with_the_run(
         assert set(curve.steps.tolist()) <= {1, 2}
 
 
+def test_the_machine_is_sampled_only_while_steps_are_made(store: Any, tmp_path: Path) -> None:
+    recorder = Recorder(store, "abc", tmp_path, Wishes())
+
+    def samples(step: int, looks: int = 2) -> int:
+        recorder._notice(a_step(step))
+        found = 0
+        for _ in range(looks):
+            recorder._next_sample = min(recorder._next_sample, 1e-9)  # it is time
+            found += len(recorder._due_sample())
+        return found
+
+    assert [samples(step) for step in (1, 1, 2, 3)] == [1, 0, 1, 1]
+
+
 def test_the_heartbeat_tells_phase_and_step(store: Any, tmp_path: Path) -> None:
     recorder, _stop = a_recorder(store, tmp_path)
     recorder.put(PhaseStarted("training", 33.0))

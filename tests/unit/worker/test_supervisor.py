@@ -16,6 +16,7 @@ from workbench.paths import Location
 from workbench.store.records import RunRecord
 from workbench.store.run_store import RunStore
 from workbench.worker import supervisor
+from workbench.worker.devices import Gpu
 from workbench.worker.liveness import here
 
 TASK = {"kind": "classification", "data": {"train": "q.jsonl"}}
@@ -55,6 +56,23 @@ def test_of_a_server_each_folder_has_its_own_queue(
     assert supervisor._is_wanted(store, folders[0])
     supervisor.look(store, folders[0])
     assert begun == ["abc"]
+
+
+def test_two_folders_of_a_server_give_out_no_gpu_twice(
+    store: RunStore, begun: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus = [Gpu(0, "GPU-a", "A", 20_000, 24_000), Gpu(1, "GPU-b", "B", 30_000, 32_000)]
+    monkeypatch.setattr(supervisor, "find_gpus", lambda: gpus)
+    store.add_run(replace(RUN, id="def"))
+    store.enqueue("def", here().host)
+    store.change_queue_settings(here().host, {"at_once": 3})
+    folders = [Location("postgresql://server/runs", tmp_path / name) for name in ("mine", "other")]
+    for folder, run_id in zip(folders, ("abc", "def"), strict=True):
+        folder.run_folder(run_id).mkdir(parents=True)
+        supervisor.look(store, folder)
+
+    assert begun == ["abc", "def"]
+    assert [entry.device for entry in store.queue()] == ["GPU-b", "GPU-a"]
 
 
 def test_a_run_that_is_added_during_a_look_does_not_end_it(
