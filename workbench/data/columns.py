@@ -97,7 +97,8 @@ class Repeated(Column[T]):
         """Another value in place of each one that occurs.
 
         Args:
-            function: Of a value and the first row that has it.
+            function: Of a value and the first row that has it. Of two values it may make equal
+                ones, which stay two; see `of`.
         """
         used = self.used.tolist()
         place = np.zeros(len(self.values), np.int32)
@@ -107,10 +108,13 @@ class Repeated(Column[T]):
 
     @classmethod
     def of(cls, values: Sequence[T]) -> Repeated[T]:
-        """Number values that can be keys of a dictionary, in order of their first rows."""
-        if isinstance(values, Repeated):
-            return values
+        """Number values that can be keys of a dictionary; equal ones are one value then."""
         places: dict[T, int] = {}
+        if isinstance(values, Repeated):
+            merged = [places.setdefault(value, len(places)) for value in values.values]
+            if len(places) == len(merged):
+                return values
+            return cls(tuple(places), np.array(merged, np.int32)[values.codes])
         codes = [places.setdefault(value, len(places)) for value in values]
         return cls(tuple(places), np.array(codes, np.int32))
 
