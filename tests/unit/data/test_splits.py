@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from workbench.data.columns import Repeated
 from workbench.data.examples import read_corpus, read_evaluation_split
+from workbench.data.kinds.tagging import WordColumn
 from workbench.data.splits import (
     Known,
     bare_keys,
@@ -154,6 +155,19 @@ def test_train_is_divided_where_there_is_no_dev(kind: str, tmp_path: Path) -> No
     again, _ = read_evaluation_split(config, "dev", corpus.labels)
     assert again == corpus.dev
     assert read_evaluation_split(config, "train", corpus.labels)[0] == corpus.train
+
+
+def test_where_all_is_drawn_from_alike_no_label_is_made_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(words: WordColumn, row: int) -> None:
+        raise AssertionError("a label is made")
+
+    write_corpus(tmp_path)
+    task = a_task(tmp_path, "tagging", data={"dev": None, "dev_share": 0.25})
+    monkeypatch.setattr(WordColumn, "at", never)
+
+    assert len(read_corpus(an_experiment(tasks={"t": task})).dev.examples) == 6
 
 
 def test_tasks_on_the_same_texts_hold_out_the_same_ones(tmp_path: Path) -> None:
