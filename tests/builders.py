@@ -23,15 +23,22 @@ from tokenizers import (
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.control import Control, Pause, Request, Resume
+from workbench.data.columns import Repeated, Stretches
 from workbench.data.examples import Example, Split, merge
 from workbench.data.growing import GrowingArrays
 from workbench.data.kinds import KINDS as DATA_KINDS
 from workbench.data.kinds import LabelFlags, TextKeys
 from workbench.data.labelled import Labelled, RowPacker, unpack_rows
 from workbench.data.labels import LabelSpace, class_labels, tag_labels
+from workbench.data.piece_column import PieceColumn, piece_arrays
 from workbench.data.pieces import Pieces, WordLabels
 from workbench.data.reading import Row
-from workbench.data.tokenizing import EncodedExample
+from workbench.data.tokenizing import (
+    EncodedExample,
+    EncodedExamples,
+    EncodedPart,
+    EncodedSplit,
+)
 from workbench.events import Event
 from workbench.model.backbone import load_backbone
 from workbench.model.building import HeadSettings, build_model
@@ -483,6 +490,34 @@ def some_encoded_examples(
             )
         )
     return examples
+
+
+def an_encoded_split(*examples: EncodedExample) -> EncodedSplit:
+    """A dev split of these examples, as encoding makes one; of single texts or of pairs."""
+    pieces = [row for one in examples for row in one.rows]
+    counts = np.array([len(one.rows) for one in examples])
+    rows = Stretches.one_after_the_other(counts)
+    parts = {}
+    for task in dict.fromkeys(task for one in examples for task in one.labels):
+        labelled = [at for at, one in enumerate(examples) if task in one.labels]
+        row_of = np.full(len(examples), -1, np.int32)
+        row_of[labelled] = np.arange(len(labelled))
+        reads = [rows.starts[at] + np.array(examples[at].reads.get(task, (0,))) for at in labelled]
+        parts[task] = EncodedPart(
+            Repeated(tuple(examples[at].labels[task] for at in labelled), np.arange(len(labelled))),
+            row_of,
+            Stretches.one_after_the_other(np.array([len(one) for one in reads])),
+            np.concatenate(reads),
+        )
+    table = EncodedExamples(
+        parts,
+        Repeated.of([frozenset(one.labels) for one in examples]),
+        PieceColumn.of(piece_arrays(pieces, highest_id=1 << 16)),
+        rows,
+        np.arange(len(pieces)),
+        Repeated.of([one.place for one in examples]),
+    )
+    return EncodedSplit("dev", table, dict.fromkeys(parts, 0))
 
 
 def words_at(pairs: Sequence[tuple[int, int]]) -> WordLabels:

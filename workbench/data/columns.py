@@ -80,37 +80,41 @@ class Repeated(Column[T]):
             yield from map(self.values.__getitem__, self.codes[begin : begin + AT_ONCE].tolist())
 
     @property
-    def used(self) -> NDArray[np.int64]:
-        """Codes that some row has, ascending."""
-        return np.flatnonzero(self.counts)
-
-    @property
     def counts(self) -> NDArray[np.int64]:
         """Rows of each value, `(values,)`."""
         return np.bincount(self.codes, minlength=len(self.values))
 
-    def first_row(self, code: int) -> int:
-        """The first row that has a value."""
-        return int(np.argmax(self.codes == code))
+    @property
+    def first_rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Codes that some row has, ascending, and the first row of each: found in one pass, since
+        there may be as many values as rows.
+        """
+        used, rows = np.unique(self.codes, return_index=True)
+        return used.astype(np.int64), rows
 
     def map(self, function: Callable[[T, int], S]) -> Repeated[S]:
         """Another value in place of each one that occurs.
 
         Args:
-            function: Of a value and the first row that has it.
+            function: Of a value and the first row that has it. Of two values it may make equal
+                ones, which stay two; see `of`.
         """
-        used = self.used.tolist()
+        used, rows = self.first_rows
         place = np.zeros(len(self.values), np.int32)
         place[used] = np.arange(len(used))
-        made = tuple(function(self.values[code], self.first_row(code)) for code in used)
+        pairs = zip(used.tolist(), rows.tolist(), strict=True)
+        made = tuple(function(self.values[code], row) for code, row in pairs)
         return Repeated(made, place[self.codes])
 
     @classmethod
     def of(cls, values: Sequence[T]) -> Repeated[T]:
-        """Number values that can be keys of a dictionary, in order of their first rows."""
-        if isinstance(values, Repeated):
-            return values
+        """Number values that can be keys of a dictionary; equal ones are one value then."""
         places: dict[T, int] = {}
+        if isinstance(values, Repeated):
+            merged = [places.setdefault(value, len(places)) for value in values.values]
+            if len(places) == len(merged):
+                return values
+            return cls(tuple(places), np.array(merged, np.int32)[values.codes])
         codes = [places.setdefault(value, len(places)) for value in values]
         return cls(tuple(places), np.array(codes, np.int32))
 

@@ -14,6 +14,7 @@ from workbench.config.tasks import DataConfig
 from workbench.data.columns import Column, Computed, Numbers, Repeated
 from workbench.data.inputs import Input
 from workbench.data.kinds import KINDS, Label
+from workbench.data.kinds.kind import AnyKind, DataKind
 from workbench.data.labelled import LabelledRows
 from workbench.data.labels import LabelSpace
 from workbench.data.parsing import Parsed, parse_split
@@ -288,15 +289,18 @@ def _divide(
 ) -> tuple[LabelledRows[Any], LabelledRows[Any]]:
     """Train and dev out of train, by the task's `dev_share`."""
     task = config.tasks[name]
-    stratum = KINDS[task.kind].stratum
-    labels = labelled.labels
-    strata = (
-        labels.map(lambda label, row: stratum(label))
-        if isinstance(labels, Repeated)
-        else Computed(lambda row: stratum(labels.at(row)), np.arange(len(labels)))
-    )
+    strata = _strata(KINDS[task.kind], labelled.labels)
     held = hold_out(labelled.keys, task.data.dev_share, config.seed, strata)
     return labelled.take(np.flatnonzero(~held)), labelled.take(np.flatnonzero(held))
+
+
+def _strata(kind: AnyKind, labels: Column[Any]) -> Column[str] | None:
+    """What is drawn from alike; None if all is, so that no label need be made."""
+    if type(kind).stratum is DataKind.stratum:
+        return None
+    if isinstance(labels, Repeated):
+        return labels.map(lambda label, row: kind.stratum(label))
+    return Computed(lambda row: kind.stratum(labels.at(row)), np.arange(len(labels)))
 
 
 def _known(rows: LabelledRows[Any]) -> Known:

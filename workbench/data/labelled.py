@@ -225,11 +225,11 @@ class _Packing:
         parted = [_parted(row.row.place) for row in rows]
         made: Arrays = {
             "utf8": np.frombuffer(b"".join(texts), np.uint8),
-            "utf8_starts": self._bytes + _starts(lengths),
+            "utf8_starts": self._bytes + Stretches.one_after_the_other(lengths).starts,
             "utf8_lengths": lengths,
             "text_keys": text_keys(texts).view(np.uint8).reshape(-1, 16),
             "bare": bare_keys(chain.from_iterable(row.texts for row in rows)),
-            "first_texts": self._texts + _starts(counts),
+            "first_texts": self._texts + Stretches.one_after_the_other(counts).starts,
             "texts": counts,
             "files": self._beginnings([beginning for beginning, _ in parted]),
             "numbers": np.array([number for _, number in parted], np.int64),
@@ -239,7 +239,7 @@ class _Packing:
         if any(row.row.word_places for row in rows):
             words = np.fromiter((len(row.row.word_places) for row in rows), np.int32, len(rows))
             lines = [_parted(place)[1] for row in rows for place in row.row.word_places]
-            made["line_starts"] = self._lines + _starts(words)
+            made["line_starts"] = self._lines + Stretches.one_after_the_other(words).starts
             made["line_counts"], made["lines"] = words, np.array(lines, np.int64)
             self._lines += len(lines)
         self._bytes += int(lengths.sum())
@@ -253,10 +253,6 @@ class _Packing:
             "joint": self._joint,
             "alone": self._alone,
         }
-
-
-def _starts(lengths: NDArray[np.int32]) -> NDArray[np.int64]:
-    return np.cumsum(lengths, dtype=np.int64) - lengths
 
 
 def _parted(place: str) -> tuple[str, int]:

@@ -175,7 +175,9 @@ class _Store:
                 rows = unpack_rows(read_arrays(segment), about, packer)
                 return Parsed(rows, int(about["unlabelled"]))
             except (OSError, ValueError, KeyError, TypeError):
-                continue  # another process has just deleted it, or it is damaged
+                # Another process has just deleted it, or it is damaged; if it stayed, it would be
+                # the oldest, which is the one that is kept.
+                shutil.rmtree(segment, ignore_errors=True)
         return None
 
     def write(self, config: ExperimentConfig, split: str, tasks: list[str]) -> dict[str, Parsed]:

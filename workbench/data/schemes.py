@@ -31,14 +31,11 @@ def scheme_of_names(names: Iterable[str]) -> Scheme:
     return "bioes" if any(tag[0] in "ES" for tag in tags) else "bio"
 
 
-def scheme_of(sentences: Sequence[Sequence[str]]) -> Scheme:
-    """What the tags of whole sentences are; this tells IOB1 from BIO.
+def is_iob1(sentences: Iterable[Sequence[str]]) -> bool:
+    """Whether tags that look like BIO by their names are IOB1.
 
-    It is IOB1 if some span begins with I- and every B- follows a span of its own type.
+    They are if some span begins with I- and every B- follows a span of its own type.
     """
-    scheme = scheme_of_names({tag for tags in sentences for tag in tags})
-    if scheme != "bio":
-        return scheme
     begins_inside = False
     for tags in sentences:
         for before, tag in zip(("O", *tags), tags, strict=False):
@@ -46,9 +43,9 @@ def scheme_of(sentences: Sequence[Sequence[str]]) -> Scheme:
                 continue
             follows = before != "O" and before[2:] == tag[2:]
             if tag[0] == "B" and not follows:
-                return "bio"
+                return False
             begins_inside |= not follows
-    return "iob1" if begins_inside else "bio"
+    return begins_inside
 
 
 @dataclass(frozen=True)

@@ -278,8 +278,9 @@ class EncodedExamples(Column[EncodedExample]):
 
     @property
     def used_pieces(self) -> PieceColumn:
-        """Those of the inputs that some example has."""
-        return self.pieces.take(np.unique(self.inputs[self.rows.places()]))
+        """Those of the inputs that some example has, in the order in which they are read."""
+        inputs = self.inputs[self.rows.places()]
+        return self.pieces.take(inputs[np.sort(np.unique(inputs, return_index=True)[1])])
 
     def of(self, tasks: Collection[str]) -> EncodedExamples:
         """What these tasks label, with their labels alone."""
@@ -301,22 +302,19 @@ class EncodedSplit:
     """A split as the engine takes it."""
 
     name: str
-    examples: Sequence[EncodedExample]
+    table: EncodedExamples
     cut: Mapping[str, int]
     """Texts that were longer than the maximum length, by task."""
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Pieces of each example's longest row, `(examples,)`."""
-        if isinstance(self.examples, EncodedExamples):
-            return self.examples.lengths
-        return np.fromiter((one.length for one in self.examples), np.int64, len(self.examples))
+        return self.table.lengths
 
     @property
-    def table(self) -> EncodedExamples:
-        """The examples as what `encode_split` makes."""
-        assert isinstance(self.examples, EncodedExamples)
-        return self.examples
+    def examples(self) -> Sequence[EncodedExample]:
+        """Each made when it is asked for."""
+        return self.table
 
     def labelled(self, task: str) -> NDArray[np.int64]:
         """Numbers of the examples that a task labels, ascending."""

@@ -145,9 +145,10 @@ def _loss_in_groups(
     at scores only, so it is computed on the CPU.
     """
     total = 0.0
+    part = split.table.parts[task]
     order = sorted(scores_of)
     for group in np.array_split(order, -(-len(order) // GROUP)):
-        labelled = [((0,), split.examples[index].labels[task]) for index in group]
+        labelled = [((0,), part.labels.at(int(part.row_of[index]))) for index in group]
         targets = TARGETS[type(labelled[0][1])](labelled)
         assert isinstance(targets, TextTargets)
         scores = [torch.as_tensor(scores_of[index][0]) for index in group]
@@ -166,10 +167,9 @@ def _task_predictions(
 ) -> TaskPredictions:
     result, kind = TaskPredictions(loss), ANSWERS[space.kind]
     nothing = np.zeros(0, np.int64)
-    for index, example in enumerate(split.examples):
-        label = example.labels.get(space.task)
-        if label is None:
-            continue
+    part = split.table.parts[space.task]
+    for index in split.labelled(space.task).tolist():
+        label = part.labels.at(int(part.row_of[index]))
         # Nothing is found for a text of whose batch no word that was kept is annotated.
         expected, predicted = kind.compared(space, label, decoded.get(index, nothing))
         result.expected.append(expected)

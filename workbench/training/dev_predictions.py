@@ -13,14 +13,14 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.data.examples import Split
+from workbench.data.examples import Split, TaskPart
 from workbench.data.labels import LabelSpace
 from workbench.errors import CheckpointError
 from workbench.inference.evaluation import TaskPredictions
@@ -97,9 +97,7 @@ def _write(
                 kind=labels[task].kind,
                 step=step,
                 labels=labels[task].names,
-                texts=_fingerprints(
-                    ["\0".join(e.texts) for e in split.examples if task in e.labels]
-                ),
+                texts=_fingerprints(_texts_of(split.examples.parts[task])),
                 expected=tuple(found.expected),
                 predicted=tuple(found.predicted),
             )
@@ -142,7 +140,13 @@ def _plain(value: Any) -> Any:
     return value.tolist()
 
 
-def _fingerprints(texts: Sequence[str]) -> tuple[str, ...]:
+def _texts_of(part: TaskPart) -> Iterator[str]:
+    """The texts that a task labels, those of an example as one."""
+    for row in part.row_of[part.labelled].tolist():
+        yield "\0".join(part.rows.texts_at(row))
+
+
+def _fingerprints(texts: Iterable[str]) -> tuple[str, ...]:
     seen: Counter[str] = Counter()
     marks = []
     for text in texts:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from workbench.config.cache import CacheConfig
 from workbench.data.batching import Batch, pad, segments_of
 from workbench.data.cache_folder import entry_folder, shrink, touch
+from workbench.data.piece_column import PieceColumn
 from workbench.data.pieces import Pieces
 from workbench.data.state_files import TextStates, new_states, open_states, total_bytes
 from workbench.data.text_keys import text_keys
@@ -273,22 +275,20 @@ class _Texts:
 
     def __init__(self, splits: Iterable[EncodedSplit]) -> None:
         self._numbers: dict[bytes, int] = {}
-        self._contents: list[Pieces] = []
-        for split in splits:
-            for example in split.examples:
-                for row in example.rows:
-                    content = _content(row.ids, row.segments)
-                    if content not in self._numbers:
-                        self._numbers[content] = len(self._contents)
-                        self._contents.append(row)
+        columns = [split.table.used_pieces for split in splits]
+        firsts: list[int] = []
+        for at, row in enumerate(chain.from_iterable(columns)):
+            content = _content(row.ids, row.segments)
+            if content not in self._numbers:
+                self._numbers[content] = len(firsts)
+                firsts.append(at)
         self.keys = text_keys(self._numbers)
-        self.lengths = np.fromiter(
-            (len(row.ids) for row in self._contents), np.int64, len(self._contents)
-        )
+        self._pieces = PieceColumn.joined(columns, np.array(firsts, np.int64))
+        self.lengths = self._pieces.lengths
 
     def pieces(self, number: int) -> Pieces:
-        """A row by its number."""
-        return self._contents[number]
+        """A row by its number, made anew: to have a million takes a gigabyte."""
+        return self._pieces.at(number)
 
     def numbers(self, batch: Batch) -> NDArray[np.int64] | None:
         """Which row each one of a batch is; None if one is not among them."""

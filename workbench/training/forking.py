@@ -25,7 +25,7 @@ from workbench.training.manifest import (
     has_training_state,
 )
 from workbench.training.memory import OptimizerMemory
-from workbench.training.resuming import ORIGIN
+from workbench.training.resuming import ORIGIN, is_digest_of
 from workbench.training.run import Run
 from workbench.training.state import read_state
 
@@ -87,7 +87,7 @@ def take_over_optimizer(run: Run, checkpoint: Path) -> str:
         return f"{anew}{checkpoint.name} has kept its model only."
     check_training_state(checkpoint)
     states = read_state(checkpoint / TRAINING)
-    if states[ORIGIN]["data"].get("train") != run.origin["data"]["train"]:
+    if not is_digest_of(states[ORIGIN]["data"].get("train"), run, "train"):
         return f"{anew}the training texts are others."
     shapes = {name: value.shape for name, value in run.loaded.model.named_parameters()}
     held: Mapping[str, Mapping[str, object]] = states["optimizer"]["parameters"]

@@ -84,9 +84,10 @@ def extra_milestone(
 
 def unseen_tasks(run: Run) -> list[str]:
     """The tasks with dev labels that no evaluation has looked at since the last update."""
-    labelled = {task for example in run.dev_split.examples for task in example.labels}
     seen = run.evaluated.metrics if run.evaluated and run.evaluated.step == run.step else ()
-    return [task for task in run.config.tasks if task in labelled and task not in seen]
+    return [
+        task for task in run.config.tasks if task not in seen and len(run.dev_split.labelled(task))
+    ]
 
 
 def _make_ready(run: Run) -> None:

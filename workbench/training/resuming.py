@@ -131,9 +131,7 @@ def _check_origin(then: State, run: Run, checkpoint: Path) -> None:
         changed = list(_differences(config.model_dump(mode="json"), now["config"]))
         what = f"{changed[0]} is no longer what it was" if changed else ""
         for split, digest in then["data"].items():
-            found = next(one for one in (run.train_split, run.dev_split) if one.name == split)
-            # By the way before, too: no run must be lost to how its data are told apart.
-            if not what and digest not in (now["data"][split], _digest_of_each(found)):
+            if not what and not is_digest_of(digest, run, split):
                 what = f"The {split} examples are no longer what they were"
         if not what and then["labels"] != now["labels"]:
             what = "The labels are no longer what they were"
@@ -163,6 +161,20 @@ def _differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
             yield from _differences(one.get(key), other.get(key), inner)
     else:
         yield place
+
+
+def is_digest_of(digest: object, run: Run, name: str) -> bool:
+    """Whether a checkpoint's digest is that of a prepared run's train or dev.
+
+    By the way before, too: no run must be lost to how its data are told apart.
+
+    Raises:
+        KeyError: There is no such split.
+    """
+    if digest == run.origin["data"][name]:
+        return True
+    split = {one.name: one for one in (run.train_split, run.dev_split)}[name]
+    return digest == _digest_of_each(split)
 
 
 def _digest_of(split: EncodedSplit) -> str:

@@ -9,6 +9,7 @@ from builders import a_task, an_experiment, sentences, spaces, write_corpus, wri
 from workbench.config.experiment import ExperimentConfig
 from workbench.data.examples import read_corpus, read_evaluation_split
 from workbench.data.labels import tag_labels
+from workbench.data.parsing import parse_split
 from workbench.data.words import Words
 from workbench.errors import DataError
 
@@ -181,6 +182,24 @@ def test_a_train_split_without_any_label_is_an_error(tmp_path: Path) -> None:
         read_corpus(
             an_experiment_on(tmp_path, rows=[{"text": "a", "mood": ""}], kind="classification")
         )
+
+
+@pytest.mark.parametrize("names", [("gaps", "pairs"), ("pairs", "gaps")])
+def test_what_a_task_reads_does_not_depend_on_the_order_of_tasks(
+    names: tuple[str, str], tmp_path: Path
+) -> None:
+    # One reads the file as lines, the other as words with tags.
+    file = tmp_path / "words.txt"
+    file.write_text("Ada\tB-P\nruns\tO\n\nBob\tB-P\n\n")
+    tasks: dict[str, Any] = {
+        "gaps": {"kind": "masked_lm", "data": {"train": str(file)}},
+        "pairs": {"kind": "contrastive", "data": {"train": str(file), "text_b": "text"}},
+    }
+
+    config = an_experiment(tasks={name: tasks[name] for name in names})
+    found = parse_split(config, "train", names)
+
+    assert {name: len(parsed.rows) for name, parsed in found.items()} == {"gaps": 3, "pairs": 2}
 
 
 def test_the_test_split_is_not_touched_by_training(tmp_path: Path) -> None:

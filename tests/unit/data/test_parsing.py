@@ -106,6 +106,21 @@ def test_damaged_rows_are_parsed_anew(
     assert_same(read_corpus(config), expected)
 
 
+def test_damaged_rows_make_room_for_those_that_take_their_place(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_corpus(tmp_path)
+    config = an_experiment(tasks={"t": a_task(tmp_path)})
+    expected = read_corpus(config)
+    for file in cache.rglob("rows.json"):
+        file.write_text("")
+    read_corpus(config)
+
+    monkeypatch.setattr(parsing, "read_split", never)
+
+    assert_same(read_corpus(config), expected)
+
+
 def test_a_disk_that_is_full_changes_nothing_and_is_left_clean(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

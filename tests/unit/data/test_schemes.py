@@ -13,7 +13,7 @@ from workbench.data.schemes import (
     Scheme,
     chains,
     convert,
-    scheme_of,
+    is_iob1,
     scheme_of_names,
     spans,
     transition_rules,
@@ -50,6 +50,8 @@ def valid_tags(draw: st.DrawFn, scheme: Scheme) -> list[str]:
         ({"I-X", "?"}, "bio"),
         ({"O", "S-X"}, "bioes"),
         ({"B-X", "E-X"}, "bioes"),
+        ({"S-X"}, "bioes"),
+        ({"NOUN"}, "plain"),
         ({"B-"}, "plain"),
         ({"B-X", "N"}, "plain"),
     ],
@@ -61,17 +63,23 @@ def test_a_set_of_tags_shows_its_scheme(names: set[str], expected: str) -> None:
 @pytest.mark.parametrize(
     ("sentences", "expected"),
     [
-        ([["I-X", "O"], ["O"]], "iob1"),
-        ([["I-X", "B-X", "I-Y"]], "iob1"),
-        ([["O", "I-X"], ["B-X"]], "bio"),  # a B- after no span of its type: a stray I-
-        ([["B-X", "I-X", "O"]], "bio"),
-        ([["?", "I-X", "O"]], "bio"),
-        ([["S-X"]], "bioes"),
-        ([["NOUN"]], "plain"),
+        ([["I-X", "O"], ["O"]], True),
+        ([["I-X", "B-X", "I-Y"]], True),
+        ([["O", "I-X"], ["B-X"]], False),  # a B- after no span of its type: a stray I-
+        ([["B-X", "I-X", "O"]], False),
+        ([["?", "I-X", "O"]], False),
+        ([], False),
     ],
 )
-def test_sentences_show_whether_they_are_iob1(sentences: list[list[str]], expected: str) -> None:
-    assert scheme_of(sentences) == expected
+def test_sentences_show_whether_they_are_iob1(sentences: list[list[str]], expected: bool) -> None:
+    assert is_iob1(sentences) is expected
+
+
+def test_the_first_span_that_is_bio_shows_it_and_the_rest_is_not_looked_at() -> None:
+    rest = iter([["O", "B-X"], ["I-X"]])
+
+    assert not is_iob1(rest)
+    assert list(rest) == [["I-X"]]
 
 
 @pytest.mark.parametrize("scheme", NAMES)

@@ -11,8 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from workbench.data.columns import Repeated
 from workbench.data.examples import read_corpus, read_evaluation_split
-from workbench.data.splits import Known, bare_keys, draw, hold_out, known_texts, overlap
+from workbench.data.kinds.tagging import WordColumn
+from workbench.data.splits import (
+    Known,
+    bare_keys,
+    draw,
+    draw_of_each,
+    hold_out,
+    known_texts,
+    overlap,
+)
 from workbench.events import Warned
 
 TEXTS = st.lists(st.integers(0, 40).map(lambda number: f"text {number}"), max_size=60)
@@ -65,6 +75,41 @@ def test_what_is_held_out_has_each_label_by_its_share(
     assert all(kept[label] < count for label, count in counts.items())
 
 
+def test_labels_that_are_told_apart_for_another_reason_are_held_out_from_as_one() -> None:
+    # As sets of labels are that differ only in what nobody knows of a text.
+    texts = [f"text {number}" for number in range(60)]
+    codes = np.arange(60) % 4
+    labels = Repeated(("a", "b", "a", "b"), codes)
+
+    held = hold_out(texts, 0.2, 1, labels)
+
+    assert held.sum() == 12
+    assert held.tolist() == hold_out(texts, 0.2, 1, list(labels)).tolist()
+    drawn = draw_of_each(texts, labels, 5, 1)
+    assert drawn.tolist() == draw_of_each(texts, list(labels), 5, 1).tolist()
+    assert len(drawn) == 10
+
+
+def test_labels_of_which_some_are_unknown_are_held_out_by_the_known_ones(tmp_path: Path) -> None:
+    flags = [(1, 0), (1, None), (0, 1), (None, 1), (1, 1)]
+    rows = [
+        {"text": f"text {number}", "one": flags[number % 5][0], "two": flags[number % 5][1]}
+        for number in range(50)
+    ]
+    data = {
+        "train": str(write_jsonl(tmp_path / "flags.jsonl", rows)),
+        "label_columns": ["one", "two"],
+        "dev_share": 0.2,
+    }
+
+    corpus = read_corpus(an_experiment(tasks={"t": {"kind": "multilabel", "data": data}}))
+
+    assert Counter(
+        "+".join(sorted(one.labels["t"].present))  # type: ignore[union-attr]  # of this kind
+        for one in corpus.dev.examples
+    ) == {"one": 4, "two": 4, "one+two": 2}
+
+
 def known(texts: list[str]) -> Known:
     return known_texts(bare_keys(texts), np.arange(len(texts)), np.ones(len(texts), np.int64))
 
@@ -110,6 +155,19 @@ def test_train_is_divided_where_there_is_no_dev(kind: str, tmp_path: Path) -> No
     again, _ = read_evaluation_split(config, "dev", corpus.labels)
     assert again == corpus.dev
     assert read_evaluation_split(config, "train", corpus.labels)[0] == corpus.train
+
+
+def test_where_all_is_drawn_from_alike_no_label_is_made_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(words: WordColumn, row: int) -> None:
+        raise AssertionError("a label is made")
+
+    write_corpus(tmp_path)
+    task = a_task(tmp_path, "tagging", data={"dev": None, "dev_share": 0.25})
+    monkeypatch.setattr(WordColumn, "at", never)
+
+    assert len(read_corpus(an_experiment(tasks={"t": task})).dev.examples) == 6
 
 
 def test_tasks_on_the_same_texts_hold_out_the_same_ones(tmp_path: Path) -> None:

@@ -5,21 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from builders import LABELS, a_model, an_encoded_example, some_encoded_examples
+from builders import LABELS, a_model, an_encoded_example, an_encoded_split, some_encoded_examples
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.data.pieces import CUT
-from workbench.data.tokenizing import EncodedExample, EncodedSplit
+from workbench.data.tokenizing import EncodedExample, EncodedExamples
 from workbench.inference.evaluation import length_sorted_batches, predict_split
 from workbench.model.arithmetic import choose_arithmetic
 
 CPU = choose_arithmetic("cpu", "fp32")
 TASKS = ("mood", "length", "entity")
-
-
-def a_split(*examples: EncodedExample) -> EncodedSplit:
-    return EncodedSplit("dev", examples, dict.fromkeys(TASKS, 0))
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=80).map(np.array), st.integers(1, 400))
@@ -43,7 +39,7 @@ def test_predictions_and_loss_do_not_depend_on_the_batches(
 ) -> None:
     # The loss of a task that compares examples would, if it were that of these batches.
     model = a_model(bert, tasks=(task,)).model
-    split = a_split(*some_encoded_examples(12, tasks=(task,)))
+    split = an_encoded_split(*some_encoded_examples(12, tasks=(task,)))
 
     together = predict_split(model, split, LABELS, pad_id=0, arithmetic=CPU)[task]
     monkeypatch.setattr(
@@ -61,7 +57,11 @@ def test_labels_are_expected_in_the_order_of_the_split(bert: Path) -> None:
     examples = some_encoded_examples(6)[::-1]
 
     found = predict_split(
-        a_model(bert, tasks=TASKS).model, a_split(*examples), LABELS, pad_id=0, arithmetic=CPU
+        a_model(bert, tasks=TASKS).model,
+        an_encoded_split(*examples),
+        LABELS,
+        pad_id=0,
+        arithmetic=CPU,
     )
 
     names = LABELS["mood"].names
@@ -69,7 +69,9 @@ def test_labels_are_expected_in_the_order_of_the_split(bert: Path) -> None:
 
 
 def test_a_word_that_was_cut_off_is_predicted_outside_and_still_expected(bert: Path) -> None:
-    split = a_split(an_encoded_example(4, words={"entity": [(1, 3), (CUT, 1), (2, 0), (CUT, 2)]}))
+    split = an_encoded_split(
+        an_encoded_example(4, words={"entity": [(1, 3), (CUT, 1), (2, 0), (CUT, 2)]})
+    )
 
     found = predict_split(
         a_model(bert, tasks=TASKS).model, split, LABELS, pad_id=0, arithmetic=CPU
@@ -80,8 +82,28 @@ def test_a_word_that_was_cut_off_is_predicted_outside_and_still_expected(bert: P
     assert (found.predicted[0][1], found.predicted[0][3]) == ("O", "O")
 
 
+@pytest.mark.parametrize("task", LABELS)
+def test_an_example_is_put_together_for_its_batch_only(
+    task: str, bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    at = EncodedExamples.at
+
+    def counted(table: EncodedExamples, row: int) -> EncodedExample:
+        made.append(row)
+        return at(table, row)
+
+    monkeypatch.setattr(EncodedExamples, "at", counted)
+    split = an_encoded_split(*some_encoded_examples(12, tasks=(task,)))
+    model = a_model(bert, tasks=(task,)).model
+
+    predict_split(model, split, LABELS, pad_id=0, arithmetic=CPU)
+
+    assert sorted(made) == list(range(12))
+
+
 def test_tasks_that_label_nothing_are_left_out(bert: Path) -> None:
-    split = a_split(an_encoded_example(text_labels={"mood": 1}))
+    split = an_encoded_split(an_encoded_example(text_labels={"mood": 1}))
 
     found = predict_split(a_model(bert, tasks=TASKS).model, split, LABELS, pad_id=0, arithmetic=CPU)
 
@@ -94,7 +116,7 @@ def test_evaluation_drops_nothing_out_keeps_no_graph_and_leaves_the_mode(
 ) -> None:
     # Evaluation without gradients.
     model = a_model(bert, tasks=TASKS, dropout=0.9).model.train(training)
-    split = a_split(*some_encoded_examples())
+    split = an_encoded_split(*some_encoded_examples())
     grads: list[bool] = []
     model.backbone.register_forward_hook(lambda *_: grads.append(torch.is_grad_enabled()))
 

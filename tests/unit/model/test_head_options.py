@@ -14,6 +14,7 @@ from builders import (
     a_model,
     a_row,
     a_task,
+    an_encoded_split,
     an_experiment,
     events_of,
     sentences,
@@ -25,7 +26,7 @@ from workbench.data.batching import TextTargets, WordTargets, collate
 from workbench.data.examples import read_corpus
 from workbench.data.pieces import NO_LABEL, WordLabels
 from workbench.data.schemes import scheme_of_names, spans
-from workbench.data.tokenizing import EncodedExample, EncodedSplit
+from workbench.data.tokenizing import EncodedExample
 from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved, EvaluationFinished
 from workbench.export.exporting import export_model
@@ -248,7 +249,7 @@ def test_a_text_without_any_annotated_word_is_no_loss_and_no_error(bert: Path) -
     batch = collate([example], [0], pad_id=0)
 
     assert dict(batch.targets) == {}
-    split = EncodedSplit("dev", (example,), {})
+    split = an_encoded_split(example)
     model = a_model(bert, tasks=("entity",)).model
     assert predict_split(model, split, LABELS, pad_id=0, arithmetic=CPU) == {}
 

@@ -1,20 +1,36 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from builders import Script, a_model, a_task, an_experiment, events_of, sentences, write_jsonl
+from builders import (
+    Script,
+    a_model,
+    a_task,
+    an_encoded_example,
+    an_encoded_split,
+    an_experiment,
+    events_of,
+    sentences,
+    some_encoded_examples,
+    write_jsonl,
+)
 
 from workbench.config.cache import CacheConfig
 from workbench.control import Stop
 from workbench.data.batching import pad
 from workbench.data.cache_folder import entries
+from workbench.data.pieces import Pieces
+from workbench.data.tokenizing import EncodedExample
 from workbench.events import EvaluationFinished, Event, FeaturesReady, StepFinished, Warned
 from workbench.model.freezing import GradualUnfreezing, freeze
 from workbench.model.frozen_part import FrozenStates, frozen_part
+from workbench.training.feature_cache import _Texts
 from workbench.training.loop import train
 from workbench.training.manifest import checkpoint_name
 
@@ -304,6 +320,24 @@ def test_the_updates_until_the_next_thawing_are_counted(bert: Path) -> None:
         assert unfreezing.thawed == thawed
         unfreezing.start_step(at)
         assert unfreezing.thawed > thawed or at == 40
+
+
+def test_of_the_texts_only_numbers_are_kept() -> None:
+    splits = [an_encoded_split(*some_encoded_examples(20)), an_encoded_split(a_long_one())]
+    rows = [row for split in splits for example in split.examples for row in example.rows]
+    gc.collect()
+    before = sum(type(one) is Pieces for one in gc.get_objects())
+
+    texts = _Texts(splits)
+
+    assert sum(type(one) is Pieces for one in gc.get_objects()) == before
+    assert texts.lengths.tolist() == [len(row.ids) for row in rows]
+    for number, row in enumerate(rows):
+        assert np.array_equal(texts.pieces(number).ids, row.ids)
+
+
+def a_long_one() -> EncodedExample:
+    return an_encoded_example(40, text_labels={"mood": 0}, first_id=500)
 
 
 def test_settings_say_what_the_cache_may_hold() -> None:

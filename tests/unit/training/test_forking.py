@@ -17,6 +17,7 @@ from builders import (
     an_experiment,
     events_of,
     sentences,
+    write_corpus,
     write_jsonl,
 )
 
@@ -26,6 +27,7 @@ from workbench.errors import CheckpointError
 from workbench.events import Event, RunFinished, RunStarted, StepFinished, Warned
 from workbench.model.folder import load_model_folder
 from workbench.model.lora import LoraSettings
+from workbench.training import resuming
 from workbench.training.forking import _misfit
 from workbench.training.loop import train
 from workbench.training.manifest import checkpoint_name, resumable_steps
@@ -189,6 +191,24 @@ def test_why_the_optimizer_begins_anew_is_told(
     message = told(events, "The optimizer")
     assert message.startswith("The optimizer begins anew: " if why else "The optimizer goes on")
     assert why in message
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_optimizer_of_a_checkpoint_from_before_goes_on_if_the_texts_are_the_same(
+    same: bool, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = an_experiment(backbone=bert, folder=write_corpus(tmp_path / "corpus"))
+    with monkeypatch.context() as before:  # when data were told apart in another way
+        before.setattr(resuming, "_digest_of", resuming._digest_of_each)
+        events_of(config, tmp_path / "parent")
+    if not same:
+        write_jsonl(tmp_path / "corpus" / "train.jsonl", sentences(24, first=1))
+
+    parent = tmp_path / "parent" / checkpoint_name(6)
+    events = fork(config, tmp_path / "run", parent, keep_optimizer=True)
+
+    begin = "The optimizer goes on" if same else "The optimizer begins anew: the training texts"
+    assert told(events, "The optimizer").startswith(begin)
 
 
 def test_a_fork_is_resumed_exactly_from_its_own_checkpoint(

@@ -30,6 +30,7 @@ from workbench.control import (
     StopNow,
     from_json,
 )
+from workbench.data.tokenizing import EncodedSplit
 from workbench.errors import CheckpointError
 from workbench.events import (
     PAUSED,
@@ -45,6 +46,7 @@ from workbench.events import (
     StepFinished,
     Warned,
 )
+from workbench.training import resuming as resuming_module
 from workbench.training.loop import train
 from workbench.training.manifest import (
     checkpoint_name,
@@ -645,6 +647,28 @@ def test_other_data_are_noticed(
             resuming(config, folder / "run")
     finally:
         file.write_bytes(before)
+
+
+def test_a_checkpoint_that_tells_data_apart_in_the_former_way_goes_on(
+    bert: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = an_experiment(backbone=bert, folder=corpus)
+    with monkeypatch.context() as before:
+        before.setattr(resuming_module, "_digest_of", resuming_module._digest_of_each)
+        events_of(config, tmp_path, Script((2, Stop())))
+
+    assert isinstance(resuming(config, tmp_path)[-1], RunFinished)
+
+
+def test_the_former_digest_is_not_computed_where_the_present_one_agrees(
+    a_copy: tuple[ExperimentConfig, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(split: EncodedSplit) -> str:
+        raise AssertionError("half a minute for a million examples")
+
+    monkeypatch.setattr(resuming_module, "_digest_of_each", never)
+
+    assert isinstance(resuming(*a_copy)[-1], RunFinished)
 
 
 def test_other_arithmetic_is_told(a_copy: tuple[ExperimentConfig, Path]) -> None:

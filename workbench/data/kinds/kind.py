@@ -110,7 +110,7 @@ class DataKind(ABC, Generic[TaskT, LabelT, EncodedT]):
             return
         labels = labelled.labels
         rows = (
-            sorted(map(labels.first_row, labels.used.tolist()))
+            np.sort(labels.first_rows[1]).tolist()
             if isinstance(labels, Repeated)
             else range(len(labelled))
         )

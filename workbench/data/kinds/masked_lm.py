@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.config.tasks import MaskedLmTask
+from workbench.config.tasks import DataConfig, MaskedLmData, MaskedLmTask
 from workbench.data.kinds.kind import DataKind, text_of
 from workbench.data.label_packing import FigurePacker
 from workbench.data.labelled import Labelled
@@ -27,6 +27,13 @@ class MaskedLmKind(DataKind[MaskedLmTask, float, MaskedText]):
 
     It is read apart from the same text of other tasks.
     """
+
+    def reading_settings(self, data: DataConfig) -> tuple[Hashable, ...]:
+        """A `.txt` file is lines to this kind and words with tags to others, and lines are put
+        under the name of the text.
+        """
+        assert isinstance(data, MaskedLmData)
+        return "masked_lm", data.text
 
     def parse(self, name: str, task: MaskedLmTask, row: Row) -> Labelled[float] | None:
         """Any text; rows without one are passed over."""

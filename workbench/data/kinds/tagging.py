@@ -20,7 +20,7 @@ from workbench.data.labels import LabelSpace, tag_labels
 from workbench.data.piece_column import PieceColumn
 from workbench.data.pieces import CUT, NO_LABEL, Pieces, WordLabels, first_pieces, last_pieces
 from workbench.data.reading import Row, column
-from workbench.data.schemes import UNANNOTATED, Scheme, convert, scheme_of, scheme_of_names
+from workbench.data.schemes import UNANNOTATED, Scheme, convert, is_iob1, scheme_of_names
 from workbench.data.words import Words, word_spans
 from workbench.errors import DataError
 
@@ -148,8 +148,8 @@ class TaggingKind(DataKind[TaggingTask, Words, WordLabels]):
         if missing := counts.get(UNANNOTATED, 0):
             told.append(f'{place}: {missing} word(s) are not annotated (null or "?").')
         source: Scheme = scheme_of_names(counts)
-        if source == "bio":
-            source = scheme_of(labels.sentences)
+        if source == "bio" and is_iob1(labels.sentences):
+            source = "iob1"
         # A split without a span, or with few, does not show its scheme by itself.
         if space is not None and task.scheme == "as read" and space.scheme == "bioes":
             source = "bioes" if source != "plain" else source
