@@ -133,7 +133,7 @@ class WatchedRun:
         started.unlink(missing_ok=True)
         starter.write_text(
             "import os, sys\n"
-            "from workbench.cli.training import open_interface\n"
+            "from workbench.tui.app import WorkbenchApp\n"
             "from workbench.config.experiment import ExperimentConfig\n"
             "from workbench.operations import lifecycle, workspace\n"
             "from workbench.worker import launcher\n"
@@ -144,7 +144,7 @@ class WatchedRun:
             "    record = lifecycle.start(ws, config)\n"
             f"    with open({str(started)!r}, 'w') as file:\n"
             "        file.write(f'{record.id} {os.getpid()}')\n"
-            "    open_interface(ws, record.id)\n"
+            "    WorkbenchApp(ws, run_id=record.id).run()\n"
         )
         self._shown = bytearray()
         pid, self._master = pty.fork()

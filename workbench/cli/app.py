@@ -1,88 +1,82 @@
-"""The command `mtl-workbench`: which commands there are, and how errors and exit codes come out.
-
-Exit codes are an API: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 not found,
-130 interrupted.
-"""
+"""The command `mtl-workbench`: which commands there are, and how errors and exit codes come out."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from workbench import collector
-from workbench.cli import (
-    artefacts,
-    asking,
-    baselines,
-    caching,
-    catalogue,
-    checking,
-    control,
-    keeping,
-    listing,
-    machine,
-    output,
-    queue,
-    serving,
-    training,
-)
+from workbench.cli import output
+from workbench.cli.exit_codes import INTERRUPTED, exit_code
 from workbench.cli.options import Database, workspace
-from workbench.cli.training import INTERRUPTED
-from workbench.errors import ConfigError, NotFoundError, WorkbenchError
+from workbench.errors import ConfigError, WorkbenchError
 
-COMMANDS = (
-    training.train,
-    training.watch,
-    listing.runs,
-    listing.show,
-    training.stop,
-    control.pause,
-    control.resume,
-    control.checkpoint,
-    control.adjust,
-    control.fork,
-    control.repeat,
-    listing.compare,
-    baselines.baselines,
-    keeping.tag,
-    keeping.note,
-    keeping.rename,
-    keeping.star,
-    keeping.archive,
-    keeping.delete,
-    keeping.restore,
-    listing.checkpoints,
-    artefacts.export,
-    asking.predict,
-    asking.encode,
-    artefacts.evaluate,
-    caching.cache,
-    checking.check,
-    catalogue.presets,
-    catalogue.schema,
-    serving.serve,
-    machine.doctor,
-    machine.repair,
-)
-"""Every command, in the order of the help. The name of the function is the name of the command."""
-
-
-app = typer.Typer(
-    name="mtl-workbench",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    # Plain help: rich would cost 0.1 s at each start, and escape codes in a pipe.
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "train": "training",
+    "watch": "training",
+    "runs": "listing",
+    "show": "listing",
+    "stop": "training",
+    "pause": "control",
+    "resume": "control",
+    "checkpoint": "control",
+    "adjust": "control",
+    "fork": "control",
+    "repeat": "control",
+    "compare": "listing",
+    "baselines": "baselines",
+    "tag": "keeping",
+    "note": "keeping",
+    "rename": "keeping",
+    "star": "keeping",
+    "archive": "keeping",
+    "delete": "keeping",
+    "restore": "keeping",
+    "checkpoints": "listing",
+    "export": "artefacts",
+    "predict": "asking",
+    "encode": "asking",
+    "evaluate": "artefacts",
+    "cache": "caching",
+    "check": "checking",
+    "presets": "catalogue",
+    "schema": "catalogue",
+    "serve": "serving",
+    "doctor": "machine",
+    "repair": "machine",
+    "queue": "queue",
+}
+"""Every command, in the order of the help, and the module of its function, which has its name; a
+command that has commands of its own is a `typer.Typer` called `app`. Only the module of the
+command that was asked for is loaded."""
 
 
-@app.callback(invoke_without_command=True)
-def start(
+def command_line(names: Sequence[str] = tuple(COMMANDS)) -> typer.Typer:
+    """The program with some of its commands."""
+    app = typer.Typer(
+        name="mtl-workbench",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        # Plain help: rich would cost 0.1 s at each start, and escape codes in a pipe.
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_start)
+    for name in names:
+        module = import_module(f"workbench.cli.{COMMANDS[name]}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app)
+        else:
+            app.command()(getattr(module, name))
+    return app
+
+
+def _start(
     context: typer.Context,
     db: Database = None,
     plain: Annotated[
@@ -100,14 +94,11 @@ def start(
         output.line(f"mtl-workbench {version_of('mtl-workbench')}")
         raise typer.Exit
     if context.invoked_subcommand is None and plain:
-        listing.print_plainly(workspace(context, db))
+        from workbench.cli.listing import print_plainly
+
+        print_plainly(workspace(context, db))
     elif context.invoked_subcommand is None:
         _open_interface(context, db)
-
-
-for _command in COMMANDS:
-    app.command()(_command)
-app.add_typer(queue.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,8 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    # Options of the program itself may stand before the command; then all are loaded.
+    asked = arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else list(COMMANDS)
     try:
-        result = typer.main.get_command(app).main(
+        result = typer.main.get_command(command_line(asked)).main(
             args=arguments, prog_name="mtl-workbench", standalone_mode=False
         )
     except WorkbenchError as error:
@@ -144,13 +137,6 @@ def _run(arguments: list[str]) -> int:
         output.note("Interrupted.")
         return INTERRUPTED
     return result if isinstance(result, int) else 0
-
-
-def exit_code(error: WorkbenchError) -> int:
-    """The exit code that an error ends the program with."""
-    if isinstance(error, ConfigError):
-        return 2
-    return 3 if isinstance(error, NotFoundError) else 1
 
 
 def _usage(error: typer.TyperException) -> ConfigError:
@@ -175,4 +161,6 @@ def _open_interface(context: typer.Context, db: str | None) -> None:
             next_step="use a command: mtl-workbench train quickstart --plain, "
             "mtl-workbench runs, mtl-workbench --plain, mtl-workbench --help",
         )
-    training.open_interface(workspace(context, db))
+    from workbench.tui.app import WorkbenchApp  # textual, 0.3 s that commands save
+
+    WorkbenchApp(workspace(context, db)).run()

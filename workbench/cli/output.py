@@ -32,6 +32,7 @@ _UNSAFE_IN_JSON = re.compile(
 
 
 _MOST_INDENTED = 50
+_KNOWN_TO_JSON = frozenset({str, int, bool, type(None)})
 
 
 class OutputClosed(Exception):
@@ -118,6 +119,13 @@ def _as_json(value: Any) -> str:
 
 def plain(value: Any) -> Any:
     """A value as what JSON knows."""
+    kind = type(value)
+    if kind in _KNOWN_TO_JSON:
+        return value
+    if kind is dict:
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if kind is float:
+        return value if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if hasattr(value, "model_dump"):
@@ -129,10 +137,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return plain(dict(value))
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | bool | int):
+        return plain(float(value))
+    if isinstance(value, str | int):
         return value
     if hasattr(value, "tolist"):
         return plain(value.tolist())

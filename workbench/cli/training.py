@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import typer
 
 from workbench.cli import output
+from workbench.cli.exit_codes import INTERRUPTED
 from workbench.cli.options import Database, Run, workspace
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from workbench.operations.workspace import Workspace
 
 _LOOK_EVERY_SECONDS = 0.5
-INTERRUPTED = 130
-"""Exit code of what a person or a signal broke off."""
-
 Plain = Annotated[
     bool, typer.Option("--plain", help="Lines only, no progress bar, on a terminal too.")
 ]
@@ -94,7 +92,9 @@ def train(
         return
     output.note(f"Started run {record.id} ({record.name}).")
     if open and output.is_terminal() and output.can_ask():
-        open_interface(space, record.id)
+        from workbench.tui.app import WorkbenchApp  # textual, 0.3 s that commands save
+
+        WorkbenchApp(space, run_id=record.id).run()
     else:
         follow(space, record.id, plain=plain)
 
@@ -150,13 +150,6 @@ def follow(space: Workspace, run_id: str, *, plain: bool) -> None:
     report.print_end(space, summary)
     if str(summary.state) != "finished":
         raise typer.Exit(INTERRUPTED)
-
-
-def open_interface(space: Workspace, run_id: str | None = None) -> None:
-    """Open the terminal interface, on a run's own screen if one is given."""
-    from workbench.tui.app import WorkbenchApp  # textual, 0.3 s that commands save
-
-    WorkbenchApp(space, run_id=run_id).run()
 
 
 def _look(space: Workspace, follower: Follower, display: Display, run_id: str) -> bool:
