@@ -256,7 +256,7 @@ class BackboneConfig(Settings):
         "smaller and quicker model, often as good on a task of form. All layers if not set.",
         json_schema_extra=applies(when={"backbone.kind": "transformer"}),
     )
-    lora: LoraConfig = LoraConfig()
+    lora: LoraConfig = Field(default_factory=LoraConfig)
     embeddings: tuple[Embedding, ...] = Field(
         default=("words", "char_lstm"),
         min_length=1,
@@ -267,9 +267,9 @@ class BackboneConfig(Settings):
         "words. char_cnn: its characters read by a CNN (Ma and Hovy 2016); as good, quicker.",
         json_schema_extra=applies(when={"backbone.kind": "stack"}),
     )
-    words: WordsConfig = WordsConfig()
-    characters: CharactersConfig = CharactersConfig()
-    rnn: DocumentRnnConfig = DocumentRnnConfig()
+    words: WordsConfig = Field(default_factory=WordsConfig)
+    characters: CharactersConfig = Field(default_factory=CharactersConfig)
+    rnn: DocumentRnnConfig = Field(default_factory=DocumentRnnConfig)
     dropout: float = Field(
         default=0.3,
         ge=0.0,

@@ -46,18 +46,18 @@ def overviews(
     of_run = [] if run_ids is None else [runs.c.id.in_(run_ids)]
     marks = _marks().where(*of_run).cte("marks").prefix_with("MATERIALIZED")
     metrics: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    for row in connection.execute(_dev_metrics_at(marks)):
+    for row in connection.execute(_dev_metrics_at(marks)).all():
         metrics[row.run_id][row.task][row.metric] = _number(row.value)
     started: dict[str, str] = {}
     adjusted = set()
-    for row in connection.execute(_told(run_ids)):
+    for row in connection.execute(_told(run_ids)).all():
         if row.kind == RunStarted.__name__:
             started[row.id] = row.body
         elif json.loads(row.body)["kind"] in _ADJUSTMENTS:
             adjusted.add(row.id)
     return {
         row.id: _overview(row, started.get(row.id), metrics.get(row.id, {}), row.id in adjusted)
-        for row in connection.execute(_progress(marks))
+        for row in connection.execute(_progress(marks)).all()
     }
 
 

@@ -308,7 +308,8 @@ class RunStore:
         """The same for all runs, or for some, in one query."""
         query = life.FACTS if run_ids is None else life.FACTS.where(runs.c.id.in_(run_ids))
         with self._database.read() as connection:
-            return {row["id"]: life.facts_of(row) for row in connection.execute(query).mappings()}
+            rows = connection.execute(query).mappings().all()
+        return {row["id"]: life.facts_of(row) for row in rows}
 
     def exit_times(self) -> dict[str, datetime]:
         """When each run ended that has."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,8 +20,7 @@ from textual.command import Provider
 from textual.screen import Screen
 
 from workbench import collector
-from workbench.operations import lifecycle, reading
-from workbench.operations.playground import Playground
+from workbench.operations import reading
 from workbench.operations.reading import RunSummary
 from workbench.operations.workspace import Workspace
 from workbench.tui import ascii_only
@@ -45,26 +45,36 @@ from workbench.tui.messages import (
 )
 from workbench.tui.painting import CroppedUpdate
 from workbench.tui.preferences import load_preferences, save_preferences
-from workbench.tui.screens.checkpoints import CheckpointsScreen
-from workbench.tui.screens.compare import CompareScreen
 from workbench.tui.screens.confirm import ConfirmScreen
 from workbench.tui.screens.help import HelpScreen
 from workbench.tui.screens.home import HomeScreen
-from workbench.tui.screens.interference import InterferenceScreen
 from workbench.tui.screens.live import problems_of
-from workbench.tui.screens.playground import PlaygroundScreen
-from workbench.tui.screens.queue_screen import QueueScreen
-from workbench.tui.screens.run import RunScreen
 from workbench.tui.themes import THEMES
 from workbench.tui.visible import visible
-from workbench.worker.errands import end_all
 
 if TYPE_CHECKING:
+    from workbench.operations.playground import Playground
+    from workbench.tui.screens.checkpoints import CheckpointsScreen
+    from workbench.tui.screens.compare import CompareScreen
+    from workbench.tui.screens.interference import InterferenceScreen
     from workbench.tui.screens.new_experiment import NewExperimentScreen
+    from workbench.tui.screens.playground import PlaygroundScreen
+    from workbench.tui.screens.queue_screen import QueueScreen
+    from workbench.tui.screens.run import RunScreen
 
 _LOOK_FOR_ENDS_SECONDS = 5.0
 _STARTING_SECONDS = 5.0
 """By then the first screen is there."""
+_NEXT_SCREENS = (
+    "run",
+    "compare",
+    "checkpoints",
+    "playground",
+    "queue_screen",
+    "interference",
+    "gains",
+)
+"""Loaded while the first one is looked at, the likeliest first."""
 
 
 class WorkbenchApp(App[None]):
@@ -114,23 +124,61 @@ class WorkbenchApp(App[None]):
         self._preferences = load_preferences()
         self._ends = EndWatch()
         self._is_looking_for_ends = False
+        self._has_loaded_screens = False
         self._workspace = workspace
         self._first_run = run_id
         self._home = HomeScreen(workspace)
-        self._run = RunScreen(workspace)
-        self._compare = CompareScreen(workspace)
-        self._interference = InterferenceScreen(workspace)
-        self._playground = Playground(workspace)
-        self._checkpoints = CheckpointsScreen(workspace, self._playground)
-        self._trying = PlaygroundScreen(workspace, self._playground)
-        self._queue = QueueScreen(workspace)
+
+    # The other screens are made when they are gone to: what they import is a quarter of the start.
+
+    @cached_property
+    def _run(self) -> RunScreen:
+        from workbench.tui.screens.run import RunScreen
+
+        return RunScreen(self._workspace)
 
     @cached_property
     def _new(self) -> NewExperimentScreen:
-        # Made when it is opened: with the form and the schema it is an eighth of all imports.
         from workbench.tui.screens.new_experiment import NewExperimentScreen
 
         return NewExperimentScreen(self._workspace)
+
+    @cached_property
+    def _compare(self) -> CompareScreen:
+        from workbench.tui.screens.compare import CompareScreen
+
+        return CompareScreen(self._workspace)
+
+    @cached_property
+    def _interference(self) -> InterferenceScreen:
+        from workbench.tui.screens.interference import InterferenceScreen
+
+        return InterferenceScreen(self._workspace)
+
+    @cached_property
+    def _checkpoints(self) -> CheckpointsScreen:
+        from workbench.tui.screens.checkpoints import CheckpointsScreen
+
+        return CheckpointsScreen(self._workspace, self.playground)
+
+    @cached_property
+    def _trying(self) -> PlaygroundScreen:
+        from workbench.tui.screens.playground import PlaygroundScreen
+
+        return PlaygroundScreen(self._workspace, self.playground)
+
+    @cached_property
+    def _queue(self) -> QueueScreen:
+        from workbench.tui.screens.queue_screen import QueueScreen
+
+        return QueueScreen(self._workspace)
+
+    @cached_property
+    def playground(self) -> Playground:
+        """Where checkpoints are tried."""
+        from workbench.operations.playground import Playground
+
+        return Playground(self._workspace)
 
     @property
     def workspace(self) -> Workspace:
@@ -171,13 +219,11 @@ class WorkbenchApp(App[None]):
 
     def on_unmount(self) -> None:
         """End the children at work: their threads would hold the program back until they end."""
-        self._playground.close()
-        end_all()
+        from workbench.worker.errands import end_all
 
-    @property
-    def playground(self) -> Playground:
-        """Where checkpoints are tried."""
-        return self._playground
+        if "playground" in vars(self):
+            self.playground.close()
+        end_all()
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         """Send less of what changed; see `painting`."""
@@ -232,6 +278,9 @@ class WorkbenchApp(App[None]):
 
     @on(RunsRead)
     def _runs_were_read(self, message: RunsRead) -> None:
+        if not self._has_loaded_screens:
+            self._has_loaded_screens = True
+            self.run_worker(_load_screens, name="screens", thread=True, exit_on_error=False)
         self._tell_ends(message.runs)
 
     @on(RunRead)
@@ -355,6 +404,8 @@ class WorkbenchApp(App[None]):
 
     def _stop(self, run_id: str, name: str) -> None:
         """In a thread: tell the worker, and post."""
+        from workbench.operations import lifecycle
+
         try:
             state = lifecycle.stop(self._workspace, run_id)
         except Exception as error:  # Said on the screen, whatever it is: nobody sees a thread die.
@@ -377,3 +428,9 @@ class WorkbenchApp(App[None]):
             timeout=12,
             markup=False,
         )
+
+
+def _load_screens() -> None:
+    """In a thread: what the screens import, so that going to one does not wait for it."""
+    for name in _NEXT_SCREENS:
+        import_module(f"workbench.tui.screens.{name}")

@@ -38,7 +38,6 @@ from workbench.tui.preferences import Preferences, load_preferences, save_prefer
 from workbench.tui.run_lines import RunLines
 from workbench.tui.screens.columns_dialog import ColumnChoice, ColumnsDialog
 from workbench.tui.screens.confirm import ConfirmScreen
-from workbench.tui.screens.gains import show_gains
 from workbench.tui.screens.live import LiveScreen, Reading
 from workbench.tui.screens.prompt import PromptScreen
 from workbench.tui.visible import visible
@@ -297,6 +296,8 @@ class HomeScreen(LiveScreen):
     def action_gains(self) -> None:
         """Lay the run under the cursor, or its folded seeds, beside its tasks alone."""
         if self._line is not None:
+            from workbench.tui.screens.gains import show_gains  # seldom needed
+
             show_gains(self.app, self._workspace, self._line.fold.runs)
 
     def action_mark(self) -> None:

@@ -97,9 +97,10 @@ class RateLine(Static):
             self.update(Content("preview                –"))
             return
         _, factors = rate_curve(settings)
+        sketch = sparkline(factors.tolist(), _SPARK_CELLS)
         self.update(
             Content.assemble(
-                "preview                ", (sparkline(factors, _SPARK_CELLS), "$text-primary"),
+                "preview                ", (sketch, "$text-primary"),
                 "\n", rate_words(settings),
             )
         )  # fmt: skip

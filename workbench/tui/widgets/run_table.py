@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 from textual.content import Content
 
 from workbench.operations.folding import Fold
@@ -179,7 +178,7 @@ _DRAWN: dict[str, Callable[[RunLine], Content]] = {
     "progress": lambda line: progress_words(line.fold.mean),
     "best": _best,
     "loss": lambda line: Content.styled(
-        sparkline(np.asarray(line.fold.mean.spark, dtype=np.float64), _SPARK_CELLS),
+        sparkline(line.fold.mean.spark, _SPARK_CELLS),
         "$text-secondary",
     ),
     "metrics": lambda line: metric_words(line.fold.mean, has_names=False, fold=line.fold),
