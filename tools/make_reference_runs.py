@@ -2,9 +2,10 @@
 
     python tools/make_reference_runs.py [--data-root CORPORA]
 
-Runs every preset whose data are there, two of them once more with another setting, so that
-Compare has something to show; then takes this machine's paths and names out of the database,
-packs it and puts it in place. The run folders with their checkpoints are not kept.
+Runs every preset whose data are there; of one of them other seeds, another setting and its tasks
+alone, too, so that folding, Compare and the gains have something to show. Then takes this machine's
+paths and names out of the database, packs it and puts it in place. The runs with their checkpoints
+stay in build/reference, for the pictures.
 """
 
 from __future__ import annotations
@@ -14,21 +15,27 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from workbench.config.baselines import companions
+from workbench.config.loading import load_experiment, to_toml
+
 ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / "build" / "reference"
+MAIN = "quickstart"
 RUNS: list[tuple[str, list[str]]] = [
     ("notebook", []),
+    (MAIN, ["--set", "seed=1"]),
+    (MAIN, ["--set", "seed=2"]),
     (
-        "quickstart",
+        MAIN,
         [
             *("--name", "quickstart-frozen-backbone"),
             *("--set", "freezing.mode=backbone"),
             *("--set", "optimization.head_learning_rate=1e-2"),
         ],
     ),
-    ("quickstart", []),
+    (MAIN, []),
 ]
 WITH_CORPORA: list[tuple[str, list[str]]] = [("tutorial-ner-trec", [])]
 
@@ -38,6 +45,14 @@ def train(preset: str, options: list[str], database: Path) -> None:
     command = [sys.executable, "-m", "workbench", "train", preset, "--plain", "--db", str(database)]
     print("$", *command[3:5], *options, flush=True)
     subprocess.run([*command, *options], check=True, cwd=ROOT, stdin=subprocess.DEVNULL)
+
+
+def train_alone(preset: str, database: Path) -> None:
+    """Each task of a preset by itself."""
+    for config in companions(load_experiment(preset), pairs=False)[1:]:
+        file = WORK / "alone.toml"
+        file.write_text(to_toml(config), encoding="utf-8")
+        train(str(file), [], database)
 
 
 def evaluate(preset: str, database: Path) -> None:
@@ -72,18 +87,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-root", type=Path)
     root = parser.parse_args().data_root
-    with tempfile.TemporaryDirectory(prefix="reference-") as folder:
-        database = Path(folder) / "experiments.db"
-        for preset, options in RUNS:
-            train(preset, options, database)
-        evaluate("quickstart", database)
-        if root is not None:
-            for preset, options in WITH_CORPORA:
-                train(preset, [*options, "--data-root", str(root.resolve())], database)
-                evaluate(preset, database)
-        prefixes = [f"{ROOT}/presets/", f"{ROOT}/", f"{folder}/"]
-        clean(database, prefixes + ([f"{root.resolve()}/"] if root is not None else []))
-        shutil.copy(database, ROOT / "experiments.db")
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    database = WORK / "experiments.db"
+    train_alone(MAIN, database)
+    for preset, options in RUNS:
+        train(preset, options, database)
+    evaluate(MAIN, database)
+    if root is not None:
+        for preset, options in WITH_CORPORA:
+            train(preset, [*options, "--data-root", str(root.resolve())], database)
+            evaluate(preset, database)
+    prefixes = [f"{WORK}/", f"{ROOT}/presets/", f"{ROOT}/"]
+    clean(database, prefixes + ([f"{root.resolve()}/"] if root is not None else []))
+    shutil.copy(database, ROOT / "experiments.db")
     print(f"{ROOT / 'experiments.db'}: {(ROOT / 'experiments.db').stat().st_size} bytes")
 
 
