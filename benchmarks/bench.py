@@ -1,10 +1,12 @@
 """One table: this project and its peers at the same work, in interleaved runs.
 
     python benchmarks/bench.py --data-root CORPORA [--peers FOLDER] [--steps 60] [--rounds 3]
+    python benchmarks/bench.py --data-root CORPORA [--peers FOLDER] --epoch [--rounds 1]
 
 Every row is a process of its own; rounds run all rows one after the other, so that a machine that
 slows down does so for all. Ratios are of real word pieces per CPU second: others on the machine
-disturb CPU time least, and batches of questions are half as long as those of entities.
+disturb CPU time least, and batches of questions are half as long as those of entities. With
+--epoch each trains a whole epoch, and metrics on dev show that the work was done.
 `--peers` is the folder of make_peers.sh; what is not there is left out.
 """
 
@@ -28,24 +30,32 @@ SMALL = [f"--set=tasks.{task}.data.max_examples=320" for task in ("question", "e
 SMALL_STEPS = 40
 """Two epochs over 2 x 320 texts in batches of 32; the rate is that of the second."""
 
+EPOCH = 261
+"""Updates over both corpora in batches of 32 of one task."""
+
 Result = dict[str, Any]
 
 
-def rows(peers: Path | None, steps: int) -> dict[str, list[str]]:
+def rows(peers: Path | None, steps: int, *, is_epoch: bool) -> dict[str, list[str]]:
     """By name, the command of each row without the arguments that all have."""
     python = sys.executable
     ours = [python, str(HERE / "our_rate.py"), "--steps", str(steps)]
+    dev = ["--dev"] if is_epoch else []
+    if is_epoch:
+        ours += ["--set", "training.epochs=1"]
     small = [python, str(HERE / "our_rate.py"), "--steps", str(SMALL_STEPS), "--skip", "20", *SMALL]
-    plain = [python, str(HERE / "plain_loop.py"), "--steps", str(steps)]
+    plain = [python, str(HERE / "plain_loop.py"), "--steps", str(steps), *dev]
+    plain += ["--epochs", "1"] if is_epoch else []
     uncached = ["--set", "cache.features=false"]
     found = {
         "plain loop": plain,
-        "HF Trainer": [python, str(HERE / "peer_trainer.py"), "--steps", str(steps)],
+        "HF Trainer": [python, str(HERE / "peer_trainer.py"), "--steps", str(steps), *dev],
         "sentence-transformers": [
             python,
             str(HERE / "peer_sentence_transformers.py"),
             "--steps",
             str(steps),
+            *dev,
         ],
         "workbench fp32": [*ours, "--set", "training.precision=fp32"],
         "workbench bf16": [*ours, "--set", "training.precision=bf16"],
@@ -57,7 +67,7 @@ def rows(peers: Path | None, steps: int) -> dict[str, list[str]]:
     }
     flair = peers / "flair/bin/python" if peers else None
     if flair is not None and flair.is_file():
-        command = [str(flair), str(HERE / "peer_flair.py"), "--steps", str(steps)]
+        command = [str(flair), str(HERE / "peer_flair.py"), "--steps", str(steps), *dev]
         found["Flair"] = command
         found["Flair BiLSTM+CRF"] = [*command, "--bilstm-crf"]
     return found
@@ -81,6 +91,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--epoch", action="store_true", help="a whole epoch each, with dev metrics")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--to", type=Path, help="also write the figures of every run, as JSON")
@@ -89,7 +100,8 @@ def main() -> None:
     found: dict[str, list[Result]] = {}
     with tempfile.TemporaryDirectory() as cache:
         for number in range(asked.rounds):
-            for name, command in rows(asked.peers, asked.steps).items():
+            steps = EPOCH if asked.epoch else asked.steps
+            for name, command in rows(asked.peers, steps, is_epoch=asked.epoch).items():
                 result = run([*command, *common], cache)
                 print(f"round {number + 1}  {name}  {json.dumps(result)}", file=sys.stderr)
                 if result is not None:
@@ -126,8 +138,8 @@ def table(found: dict[str, list[Result]]) -> str:
     fastest = max((median(found[name], rate) for name in peers), default=base)
     lines = [
         "| | texts/s | pieces per CPU s (lowest to highest) | to the plain loop | to the fastest "
-        "shuffling peer | first step, s | peak MB | loss, first 5 and last 5 batches |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+        "shuffling peer | first step, s | peak MB | loss, first 5 and last 5 batches | dev |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |",
     ]
     for name, results in found.items():
         rates = [result[rate] for result in results]
@@ -135,13 +147,14 @@ def table(found: dict[str, list[Result]]) -> str:
         last = results[-1]
         losses = ", ".join(
             f"{task} {last['loss_head'][task]} {last['loss_tail'][task]}"
-            for task in last["loss_head"]
+            for task in sorted(last["loss_head"])
         )
+        dev = ", ".join(f"{task} {value}" for task, value in sorted(last.get("dev", {}).items()))
         lines.append(
             f"| {name} | {median(results, 'texts_per_second'):.1f} | {middle:.0f} "
             f"({min(rates):.0f} to {max(rates):.0f}) | {middle / base:.2f} | "
             f"{middle / fastest:.2f} | {median(results, 'first_step_seconds'):.1f} | "
-            f"{median(results, 'peak_megabytes'):.0f} | {losses} |"
+            f"{median(results, 'peak_megabytes'):.0f} | {losses} | {dev} |"
         )
     return "\n".join(lines)
 

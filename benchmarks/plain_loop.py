@@ -99,7 +99,7 @@ class Task:
         return inputs, targets
 
     @torch.no_grad()
-    def metric(self, model: Model, split: str) -> float:
+    def metric(self, model: nn.Module, split: str) -> float:
         model.eval()
         examples = self.splits[split]
         right, expected, predicted = 0, [], []

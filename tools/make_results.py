@@ -183,8 +183,8 @@ def page(found: dict[str, Any], data_root: Path) -> str:
     lines += ["", "## Commands", "", "| study | command | seconds |", "| --- | --- | ---: |"]
     for study in STUDIES:
         if study.name in found:
-            settings = (*study.settings, f"training.precision={PRECISION}")
-            sets = "".join(f" --set {setting}" for setting in settings)
+            changed = (*study.settings, f"training.precision={PRECISION}")
+            sets = "".join(f" --set {setting}" for setting in changed)
             lines.append(
                 f"| {study.name} | `mtl-workbench train {study.preset} --data-root CORPORA{sets}` "
                 f"| {found[study.name]['seconds']} |"
