@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from recorded_runs import a_queue
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from workbench.operations import queue
 from workbench.operations.workspace import Workspace
 from workbench.tui.app import WorkbenchApp
 from workbench.tui.screens.confirm import ConfirmScreen
+from workbench.tui.screens.prompt import PromptScreen
 from workbench.tui.screens.queue_screen import QueueScreen
 from workbench.tui.widgets.table import Table
 
@@ -121,3 +123,31 @@ async def test_f6_lets_the_form_wait_for_its_turn(
         (row,) = queue.look(recorded).rows
         assert row.run.record.name == "quickstart"
         assert row.place == 1
+
+
+async def test_f7_queues_every_combination_of_what_is_varied(
+    recorded: Workspace, no_supervisor: None, wait: Any, screen_text: Text
+) -> None:
+    queue.pause(recorded)
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait(pilot, lambda: app.known_runs)
+        await pilot.press("2")
+        await wait(pilot, lambda: getattr(app.screen, "verdict", None) is not None)
+
+        await pilot.press("f7")
+        await wait(pilot, lambda: isinstance(app.screen, PromptScreen))
+        app.screen.query_one(Input).value = "seed=1,2 training.epochs=two"
+        await pilot.press("enter")
+        await wait(pilot, lambda: "training.epochs=two" in screen_text(pilot))
+        assert queue.look(recorded).rows == ()
+
+        await pilot.press("f7")
+        await wait(pilot, lambda: isinstance(app.screen, PromptScreen))
+        app.screen.query_one(Input).value = "seed=1,2 training.epochs=2,3"
+        await pilot.press("enter")
+        await wait(pilot, lambda: isinstance(app.screen, QueueScreen) and len(keys(app)) == 4)
+
+        rows = queue.look(recorded).rows
+        assert [row.run.record.config.seed for row in rows] == [1, 1, 2, 2]
+        assert rows[1].run.record.name == "quickstart epochs=3"

@@ -72,17 +72,30 @@ def add(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="What to call the run.", show_default=False)
     ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE,VALUE...",
+            help="Add a run for each value; with several --vary for each combination.",
+            show_default=False,
+        ),
+    ] = None,
     priority: Annotated[int, typer.Option(help="Higher ones go first.")] = 0,
     db: Database = None,
 ) -> None:
-    """Add a run; prints its id."""
+    """Add a run, or one for each combination of what is varied; prints their ids.
+
+    As: queue add quickstart --vary optimization.learning_rate=1e-4,3e-4 --vary seed=1,2,3
+    """
     from workbench.config.loading import load_experiment
+    from workbench.config.sweeps import sweep
     from workbench.operations import queue
 
     overrides = [*(set or []), *([f"name={name}"] if name is not None else [])]
     config = load_experiment(source, overrides=overrides, data_root=data_root)
-    record = queue.add(workspace(context, db), config, source=source, priority=priority)
-    output.line(record.id)
+    space = workspace(context, db)
+    for one in sweep(config, vary or []):  # all are checked before the first is added
+        output.line(queue.add(space, one, source=source, priority=priority).id)
 
 
 @app.command()

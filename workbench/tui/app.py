@@ -33,8 +33,8 @@ from workbench.tui.messages import (
     EndsRead,
     InterferenceWanted,
     PlaygroundWanted,
-    RunQueued,
     RunRead,
+    RunsQueued,
     RunsRead,
     RunStarted,
     RunWanted,
@@ -343,11 +343,14 @@ class WorkbenchApp(App[None]):
             # Whoever went elsewhere while the worker started is not torn away.
             self.notify(f'"{visible(message.record.name)}" is started.', markup=False)
 
-    @on(RunQueued)
-    def _run_queued(self, message: RunQueued) -> None:
-        self.notify(f'"{visible(message.record.name)}" waits for its turn.', markup=False)
+    @on(RunsQueued)
+    def _runs_queued(self, message: RunsQueued) -> None:
+        first = message.records[0]
+        count = len(message.records)
+        who = f'"{visible(first.name)}" waits' if count == 1 else f"{count} runs wait"
+        self.notify(f"{who} for {'its' if count == 1 else 'their'} turn.", markup=False)
         if self.current_mode == "new":
-            self._queue.point_at(message.record.id)
+            self._queue.point_at(first.id)
             self.switch_mode("queue")
 
     @on(CloneWanted)

@@ -1,20 +1,22 @@
-"""Starts a run or lets it wait in the queue, in a thread, and never two at once."""
+"""Starts a run or lets runs wait in the queue, in a thread, and never two at once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from textual.message import Message
 from textual.widget import Widget
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.sweeps import sweep
 from workbench.operations import lifecycle, queue
 from workbench.operations.workspace import Workspace
-from workbench.tui.messages import RunQueued, RunStarted, WorkFailed
+from workbench.tui.messages import RunsQueued, RunStarted, WorkFailed
 from workbench.tui.screens.live import problems_of
 
 Way = Literal["start", "queue"]
-_DOING: dict[Way, str] = {"start": "starting the run", "queue": "adding the run to the queue"}
+_DOING: dict[Way, str] = {"start": "starting the run", "queue": "adding to the queue"}
 """What fails if a run cannot begin; whatever else fails meanwhile, it is still beginning."""
 
 
@@ -31,18 +33,27 @@ class LaunchDesk:
         """Whether a run is beginning."""
         return self._is_busy
 
-    def begin(self, way: Way, config: ExperimentConfig, source: str) -> None:
-        """Start it and wait until the worker has claimed the run; or write it down to wait."""
-        self._is_busy = True
+    def start(self, config: ExperimentConfig, source: str) -> None:
+        """Start a run, and wait until its worker has claimed it."""
         workspace = self._workspace
+        self._begin("start", lambda: RunStarted(lifecycle.start(workspace, config, source=source)))
+
+    def queue(self, config: ExperimentConfig, source: str, variations: Sequence[str] = ()) -> None:
+        """Write a run down to wait, or one for each combination of what is varied."""
+        workspace = self._workspace
+
+        def add() -> Message:
+            configs = sweep(config, variations)
+            return RunsQueued(tuple(queue.add(workspace, one, source=source) for one in configs))
+
+        self._begin("queue", add)
+
+    def _begin(self, way: Way, begin: Callable[[], Message]) -> None:
+        self._is_busy = True
 
         def work() -> None:
             try:
-                begun: Message = (
-                    RunStarted(lifecycle.start(workspace, config, source=source))
-                    if way == "start"
-                    else RunQueued(queue.add(workspace, config, source=source))
-                )
+                begun = begin()
             except Exception as error:  # Said on the screen: nobody sees a thread die.
                 begun = WorkFailed(_DOING[way], problems_of(error))
             self._host.post_message(begun)

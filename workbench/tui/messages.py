@@ -294,10 +294,10 @@ class RunStarted(FrozenMessage):
 
 
 @dataclass(eq=False)
-class RunQueued(FrozenMessage):
-    """A run was written down and waits for its turn."""
+class RunsQueued(FrozenMessage):
+    """Runs were written down and wait for their turn."""
 
-    record: RunRecord
+    records: tuple[RunRecord, ...]
 
 
 @dataclass(eq=False)

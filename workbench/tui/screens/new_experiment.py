@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -30,7 +30,7 @@ from workbench.tui.messages import (
     PlanMade,
     PlanProgressed,
     PresetsRead,
-    RunQueued,
+    RunsQueued,
     RunStarted,
     ScreenWanted,
     TrialsMade,
@@ -41,6 +41,7 @@ from workbench.tui.plan_desk import PlanDesk
 from workbench.tui.plan_lines import short_lines
 from workbench.tui.preset_shelf import PresetShelf
 from workbench.tui.screens.choose import ChooseScreen
+from workbench.tui.screens.prompt import PromptScreen
 from workbench.tui.screens.save_preset import SavePresetDialog
 from workbench.tui.visible import visible
 from workbench.tui.widgets.choice import Choice
@@ -59,6 +60,10 @@ PLAN_SECONDS = 0.5
 """After so long without a key a plan is asked for."""
 _WIDE = 112
 """Columns from which there is room for a panel at the side."""
+_ABOUT_SWEEPS = (
+    "Settings, each with the values that it takes; every combination is queued as a run: "
+    "optimization.learning_rate=1e-4,3e-4 seed=1,2,3"
+)
 _ABOUT_OTHERS = {
     "root": ("data root", "A folder that is looked in first for the data files below."),
     "task": ("tasks", "Left and right show another task. a adds one, c copies the one shown, x "
@@ -84,6 +89,8 @@ class NewExperimentScreen(Screen[None]):
                 tooltip="Start the run and watch it", priority=True),
         Binding("f6", "queue", "Queue", key_display="F6", id="new.queue", priority=True,
                 tooltip="Let the run wait for its turn, after those that are at work"),
+        Binding("f7", "sweep", "Sweep", show=False, key_display="F7", id="new.sweep", priority=True,
+                tooltip="Queue a run for each combination of values that some settings take"),
         Binding("f2,ctrl+l", "look('plan')", "Plan", key_display="F2", id="new.plan",
                 tooltip="Layers, data, steps, memory and warnings of the run"),
         Binding("f3", "look('curves')", "Curves", key_display="F3", id="new.curves",
@@ -137,7 +144,8 @@ class NewExperimentScreen(Screen[None]):
         self._draft = empty_draft()
         self._shelf = PresetShelf(self, workspace.location.runs.parent)
         self._checks = CheckDesk(self, lambda: self._draft.entries())
-        self._begin_when_checked: Way | None = None
+        self._begin_when_checked: tuple[Way, Sequence[str]] | None = None
+        self._variations = ""
         self._launches = LaunchDesk(self, workspace)
         self._desk = PlanDesk(self)
         self._plan_timer: Timer | None = None
@@ -361,8 +369,8 @@ class NewExperimentScreen(Screen[None]):
         self._show_plan()
         self._plan_timer = self.set_timer(PLAN_SECONDS, self._plan)
         if self._begin_when_checked is not None:
-            way, self._begin_when_checked = self._begin_when_checked, None
-            self._begin(way)
+            (way, variations), self._begin_when_checked = self._begin_when_checked, None
+            self._begin(way, variations)
 
     @on(FilesPeeked)
     def _peeked(self, message: FilesPeeked) -> None:
@@ -578,12 +586,22 @@ class NewExperimentScreen(Screen[None]):
         """The same, but let it wait for its turn."""
         self._begin("queue")
 
-    def _begin(self, way: Way) -> None:
+    def action_sweep(self) -> None:
+        """Ask what is to be varied, and queue every combination."""
+
+        def answered(text: str | None) -> None:
+            self._variations = text or ""
+            if self._variations.strip():
+                self._begin("queue", variations=self._variations.split())
+
+        self.app.push_screen(PromptScreen("sweep", _ABOUT_SWEEPS, value=self._variations), answered)
+
+    def _begin(self, way: Way, variations: Sequence[str] = ()) -> None:
         verdict = self._checks.verdict_of_now
         if self._launches.is_busy:
             return
         if verdict is None:
-            self._begin_when_checked = way
+            self._begin_when_checked = way, variations
             return
         if verdict.config is None:
             count = len(verdict.problems)
@@ -594,10 +612,13 @@ class NewExperimentScreen(Screen[None]):
             return
         waiting = "starting the worker …" if way == "start" else "adding it to the queue …"
         self.query_one(FormFoot).show_waiting(waiting)
-        self._launches.begin(way, verdict.config, self._draft.source)
+        if way == "start":
+            self._launches.start(verdict.config, self._draft.source)
+        else:
+            self._launches.queue(verdict.config, self._draft.source, variations)
 
     @on(RunStarted)
-    @on(RunQueued)
+    @on(RunsQueued)
     def _started(self) -> None:
         self._launches.begun()
         if self.verdict is not None:
