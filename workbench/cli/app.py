@@ -47,6 +47,7 @@ COMMANDS = {
     "presets": "catalogue",
     "schema": "catalogue",
     "serve": "serving",
+    "keys": "keys",
     "doctor": "machine",
     "repair": "machine",
     "queue": "queue",

@@ -196,6 +196,7 @@ class WorkbenchApp(App[None]):
             self.register_theme(theme)
         known = self._preferences.theme in self.available_themes
         self.theme = self._preferences.theme if known else THEMES[0].name
+        self.set_keymap(dict(self._preferences.keys))
         self.set_interval(_LOOK_FOR_ENDS_SECONDS, self._look_for_ends)
         self.set_timer(_STARTING_SECONDS, collector.go_on)
         self.add_mode("home", lambda: self._home)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class Preferences:
     """What the charts of a run count on the x axis."""
     rings: bool = False
     """Whether the end of a run rings the bell."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys other than the program's own, by name (`mtl-workbench keys`), with commas between."""
 
 
 def preferences_file() -> Path:
@@ -53,12 +56,14 @@ def load_preferences(file: Path | None = None) -> Preferences:
         return Preferences()
     defaults = Preferences()
     known: dict[str, Any] = {}
-    for field in fields(Preferences):
-        value = found.get(field.name)
+    for one_field in fields(Preferences):
+        value = found.get(one_field.name)
         if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
             value = tuple(value)
-        if type(value) is type(getattr(defaults, field.name)):
-            known[field.name] = value
+        if isinstance(value, dict):
+            value = {key: one for key, one in value.items() if isinstance(one, str) and one}
+        if type(value) is type(getattr(defaults, one_field.name)):
+            known[one_field.name] = value
     return Preferences(**known)
 
 

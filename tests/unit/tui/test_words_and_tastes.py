@@ -81,7 +81,9 @@ def test_ascii_is_as_wide_as_what_it_stands_for(text: str) -> None:
 
 def test_preferences_come_back_and_nonsense_in_them_is_left_aside(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "interface.json"
-    wanted = Preferences(columns=("name", "topic.accuracy"), sort="name", rings=True)
+    wanted = Preferences(
+        columns=("name", "topic.accuracy"), sort="name", rings=True, keys={"home.new": "z"}
+    )
 
     save_preferences(wanted, file)
     assert load_preferences(file) == wanted

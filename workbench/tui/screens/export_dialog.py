@@ -39,8 +39,9 @@ class ExportDialog(ModalScreen[None]):
                 tooltip="Write the folder and compare its numbers with the checkpoint's"),
         Binding("escape", "close", "Close", id="export.close",
                 tooltip="Close; an export that is going on is finished"),
-        Binding("down", "app.focus_next", show=False, id="export.next"),
-        Binding("up", "app.focus_previous", show=False, id="export.previous"),
+        Binding("down", "app.focus_next", show=False, id="export.next", tooltip="Next field"),
+        Binding("up", "app.focus_previous", show=False, id="export.previous",
+                tooltip="The field before"),
     ]  # fmt: skip
 
     DEFAULT_CSS = """

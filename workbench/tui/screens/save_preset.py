@@ -29,8 +29,9 @@ class SavePresetDialog(ModalScreen[str | None]):
         Binding("enter,ctrl+s", "save", "Save", priority=True, id="save.save",
                 tooltip="Write the file; once more to write over one that is there"),
         Binding("escape", "close", "Close", id="save.close", tooltip="Close without saving"),
-        Binding("down", "app.focus_next", show=False, id="save.next"),
-        Binding("up", "app.focus_previous", show=False, id="save.previous"),
+        Binding("down", "app.focus_next", show=False, id="save.next", tooltip="Next field"),
+        Binding("up", "app.focus_previous", show=False, id="save.previous",
+                tooltip="The field before"),
     ]  # fmt: skip
 
     DEFAULT_CSS = """
