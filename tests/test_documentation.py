@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sqlite3
 from pathlib import Path
 from types import ModuleType
 
@@ -57,3 +58,13 @@ def test_every_make_target_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert set(re.findall(r"`?make ([a-z-]+)", README)) <= targets
+
+
+def test_the_query_of_the_readme_reads_the_reference_runs() -> None:
+    (query,) = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
+
+    with sqlite3.connect(f"file:{ROOT / 'experiments.db'}?mode=ro&immutable=1", uri=True) as db:
+        rows = db.execute(query).fetchall()
+
+    assert any(row[0] == "quickstart" and row[2] == "span_f1" for row in rows)
+    assert all(0 <= highest <= 1 for *_, highest in rows)
