@@ -62,6 +62,9 @@ def main() -> None:
     config = load_experiment(
         "tutorial-ner-trec-linear", overrides=same_work, data_root=arguments.data_root
     )
+    from workbench.worker.quick_start import import_engine
+
+    import_engine()  # as the worker does
     import torch
 
     from workbench.training.loop import train
