@@ -310,11 +310,13 @@ class RunStore:
         with self._database.read() as connection:
             return {row["id"]: life.facts_of(row) for row in connection.execute(query).mappings()}
 
-    def exit_times(self) -> dict[str, datetime]:
-        """When each run ended that has."""
+    def end_marks(self) -> dict[str, tuple[datetime, datetime | None]]:
+        """When each run ended that has, and when its dev split was last evaluated."""
+        query = select(exits.c.run_id, exits.c.at, overviews.last_evaluated(exits.c.run_id))
         with self._database.read() as connection:
-            rows = connection.execute(select(exits.c.run_id, exits.c.at))
-            return {row.run_id: row.at for row in rows}
+            return {
+                run_id: (at, evaluated_at) for run_id, at, evaluated_at in connection.execute(query)
+            }
 
     def beat(self, run_id: str, heartbeat: Heartbeat) -> None:
         """Replace the last sign of life."""
