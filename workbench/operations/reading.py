@@ -28,7 +28,13 @@ from workbench.store.records import (
     StepTable,
 )
 from workbench.worker import resumption
-from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, send_journal, take_in_unsent
+from workbench.worker.journal import (
+    JOURNAL_NAME,
+    UNSENT_NAME,
+    end_last_line,
+    send_journal,
+    take_in_unsent,
+)
 from workbench.worker.liveness import RunState
 from workbench.worker.log import LOG_NAME, tail
 from workbench.worker.states import states
@@ -218,6 +224,8 @@ def _send_left_rows(ws: Workspace, record: RunRecord) -> None:
 
     Where that cannot be done, the rows stay for somebody else: nobody came here to do it.
     """
+    with suppress(OSError):
+        end_last_line(ws.location.run_folder(record.id) / JOURNAL_NAME)
     with suppress(OSError, WorkbenchError):
         send_left_rows(ws, record.id)
 
