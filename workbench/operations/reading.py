@@ -35,7 +35,7 @@ from workbench.worker.journal import (
     send_journal,
     take_in_unsent,
 )
-from workbench.worker.liveness import RunState
+from workbench.worker.liveness import LOCK_NAME, RunState, is_held
 from workbench.worker.log import LOG_NAME, tail
 from workbench.worker.states import states
 
@@ -224,8 +224,10 @@ def _send_left_rows(ws: Workspace, record: RunRecord) -> None:
 
     Where that cannot be done, the rows stay for somebody else: nobody came here to do it.
     """
+    folder = ws.location.run_folder(record.id)
     with suppress(OSError):
-        end_last_line(ws.location.run_folder(record.id) / JOURNAL_NAME)
+        if not is_held(folder / LOCK_NAME):
+            end_last_line(folder / JOURNAL_NAME)
     with suppress(OSError, WorkbenchError):
         send_left_rows(ws, record.id)
 
