@@ -363,10 +363,14 @@ class RunStore:
         with self._database.write() as connection:
             queue_rows.prioritise(connection, run_id, priority)
 
-    def take_from_queue(self, run_id: str, device: str | None) -> bool:
-        """Note that a worker is started for it; False if it does not wait any more."""
+    def take_from_queue(
+        self, run_id: str, device: str | None, *, beside: Collection[str] = ()
+    ) -> bool:
+        """Note that a worker is started for it; False if it does not wait any more, or if others
+        than those `beside` it are taken on its machine.
+        """
         with self._database.write() as connection:
-            return queue_rows.take(connection, run_id, device)
+            return queue_rows.take(connection, run_id, device, beside)
 
     def give_back_to_queue(self, run_id: str) -> None:
         """Let a run wait again that was taken and not begun."""
