@@ -45,6 +45,7 @@ from workbench.model.building import HeadSettings, build_model
 from workbench.model.folder import LoadedModel, ModelDescription
 from workbench.model.pooling import PoolingSettings
 from workbench.training.loop import train
+from workbench.training.manifest import checkpoint_name, checkpoint_steps, has_training_state
 
 HIDDEN = 32
 POSITIONS = 128
@@ -566,6 +567,12 @@ def events_of(
 ) -> list[Event]:
     """All events of a run."""
     return list(train(config, folder=folder, control=control))
+
+
+def resumable_steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints in a run's folder that it can go on from exactly, ascending."""
+    steps = checkpoint_steps(folder)
+    return [step for step in steps if has_training_state(folder / checkpoint_name(step))]
 
 
 def spaces(**labels: Sequence[str]) -> dict[str, LabelSpace]:

@@ -334,6 +334,49 @@ def test_an_interrupted_repair_loses_nothing_that_people_added(
         assert again.store.keeping(record.id).starred
 
 
+class Killed(BaseException):
+    """Nothing after it is done, as after SIGKILL."""
+
+
+@pytest.mark.parametrize("where", ["note_claim", "append", "record_exit", "record_launch"])
+def test_a_repair_goes_on_where_another_was_killed(
+    where: str, ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = lifecycle.start(ws, a_config(scripted.COUNTS))
+    wait_until(lambda: ws.store.latest_step(record.id) > 5)
+    kill_worker(ws, record)
+    kept, name = Keeping(starred=True, note="good", tags=("paper",)), {record.id: "called"}
+    additions.keep(ws.store, ws.location, {record.id: kept}, name)
+    exported = ExportRecord(datetime.now(UTC), "transformers", "/somewhere", 5, 0.0)
+    additions.add_export(ws.store, ws.location, record.id, exported)
+    tested = EvaluationFinished(5, "test", {"q": {"accuracy": 0.5}}, None, 1.0)
+    additions.add_evaluation(ws.store, ws.location, record.id, tested)
+    noted = ExitRecord("stopped", datetime.now(UTC), "It was told to stop now.")
+    additions.record_exit(ws.store, ws.location, record.id, noted)
+    before = reading.summarize(ws, record.id)
+    lose_database(ws)
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, where, killed)
+        patch.setattr(RunStore, "delete_run", killed)
+        with pytest.raises(Killed):
+            repair(ws.location)
+
+    repair(ws.location)
+
+    with reopened(ws) as again:
+        after = reading.summarize(again, record.id)
+        assert replace(after, seconds=before.seconds) == before  # it tells not when it was claimed
+        assert before.keeping == kept
+        assert again.store.exports(record.id) == [exported]
+        accuracy = again.store.curves(record.id)[SeriesKey("test", "q", "accuracy")]
+        assert accuracy.values.tolist() == [0.5]
+    assert repair(ws.location) == []
+
+
 def test_the_runs_are_listed_once_for_all_folders(
     ws: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recorded_runs import a_run, started, steps, write_log
+from recorded_runs import a_run, finish, started, steps, write_log
 from test_grids import write_cosines
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from workbench.errors import CheckpointError
-from workbench.events import MachineSampled, RunResumed
+from workbench.events import EvaluationFinished, MachineSampled, RunResumed
 from workbench.operations.playground import Playground, Tried
 from workbench.operations.workspace import Workspace
 from workbench.store.records import SeriesKey
@@ -40,6 +40,7 @@ from workbench.tui.widgets.chart import Chart
 from workbench.tui.widgets.chart_grid import ChartGrid, GridChart
 from workbench.tui.widgets.table import Table
 from workbench.tui.widgets.value_table import ValueTable
+from workbench.worker.additions import add_evaluation
 
 Text = Callable[[Pilot[None]], str]
 
@@ -135,6 +136,25 @@ async def test_a_run_that_was_resumed_and_went_past_is_drawn_anew(
             return () if curve is None else curve.values
 
         await wait(pilot, lambda: 77.0 in losses())
+
+
+async def test_what_is_evaluated_after_the_end_is_drawn(recorded: Workspace, wait: Any) -> None:
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(120, 40)) as pilot:
+        record = recorded.store.run("k7fp3x2a")
+        finish(recorded, record)
+        screen = await open_run(app, pilot, wait, record.id)
+        key = SeriesKey("dev", "topic", "accuracy")
+        step = int(screen._history.get(key).steps[-1])  # type: ignore[union-attr]
+        better = EvaluationFinished(step, "dev", {"topic": {"accuracy": 0.99}}, None, 1.0)
+
+        add_evaluation(recorded.store, recorded.location, record.id, better)
+
+        def drawn() -> Any:
+            curve = screen._history.get(key)
+            return () if curve is None else curve.values
+
+        await wait(pilot, lambda: 0.99 in drawn())
 
 
 async def test_a_run_that_cannot_go_on_says_why(

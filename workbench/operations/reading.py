@@ -28,8 +28,14 @@ from workbench.store.records import (
     StepTable,
 )
 from workbench.worker import resumption
-from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, send_journal, take_in_unsent
-from workbench.worker.liveness import RunState
+from workbench.worker.journal import (
+    JOURNAL_NAME,
+    UNSENT_NAME,
+    end_last_line,
+    send_journal,
+    take_in_unsent,
+)
+from workbench.worker.liveness import LOCK_NAME, RunState, is_held
 from workbench.worker.log import LOG_NAME, tail
 from workbench.worker.states import states
 
@@ -81,6 +87,8 @@ class RunSummary:
     """What people added to it."""
     was_adjusted: bool = False
     """Whether a weight or the rates were changed while it was at work."""
+    evaluated_at: datetime | None = None
+    """When its dev split was evaluated last, by the run or afterwards."""
 
     @property
     def is_of_its_settings(self) -> bool:
@@ -102,9 +110,9 @@ def list_runs(
 
     Args:
         ws: Where.
-        known: What was read before: of those that are over and have not ended anew only what
-            people added is read again, so that looking once a second costs the same with ten
-            thousand runs as with ten.
+        known: What was read before: of those that are over, and have neither ended nor been
+            evaluated anew, only what people added is read again, so that looking once a second
+            costs the same with ten thousand runs as with ten.
         deleted: Whether the runs in the trash are among them.
         sparks: Whether their losses are read: without it every `spark` is empty.
         tends_queue: Whether a queue that nobody works off gets a supervisor, as far as that can
@@ -112,11 +120,11 @@ def list_runs(
     """
     records = ws.store.runs(deleted=deleted)
     keepings = ws.store.keepings()
-    ends = ws.store.exit_times() if known else {}
+    marks = ws.store.end_marks() if known else {}
     settled = {
         run.record.id: run
         for run in known
-        if run.exit is not None and ends.get(run.record.id) == run.exit.at
+        if run.exit is not None and marks.get(run.record.id) == (run.exit.at, run.evaluated_at)
     }
     unsettled = [record for record in records if record.id not in settled]
     read = _read_runs(ws, unsettled, sparks=sparks, tends_queue=tends_queue)
@@ -216,6 +224,10 @@ def _send_left_rows(ws: Workspace, record: RunRecord) -> None:
 
     Where that cannot be done, the rows stay for somebody else: nobody came here to do it.
     """
+    folder = ws.location.run_folder(record.id)
+    with suppress(OSError):
+        if not is_held(folder / LOCK_NAME):
+            end_last_line(folder / JOURNAL_NAME)
     with suppress(OSError, WorkbenchError):
         send_left_rows(ws, record.id)
 
@@ -266,6 +278,7 @@ def _summary(
         steps_per_second=_per_second(overview.recent_steps, overview),
         tokens_per_second=_per_second(overview.recent_tokens, overview),
         was_adjusted=overview.was_adjusted,
+        evaluated_at=overview.evaluated_at,
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -176,37 +176,53 @@ def _mend_run(ws: Workspace, folder: Path, is_known: bool, done: list[Mended]) -
         return
     name = f"run {record.id} ({record.name})"
     try:
-        if is_known:
+        if not is_known:
+            _add(ws, record, folder)
+        if not is_known or _is_half_in(ws, record, folder):
+            _take_in(ws, record, folder)
+            done.append(Mended(f"Took in {name} from its folder."))
+        else:
             before = ws.store.journal_bytes(record.id)
             send_left_rows(ws, record.id)
             if ws.store.journal_bytes(record.id) > before:
                 done.append(Mended(f"Sent rows of {name} that the database lacked."))
-        else:
-            _take_in(ws, record, folder)
-            done.append(Mended(f"Took in {name} from its folder."))
         _compare_checkpoints(ws, record, folder, done)
     except (WorkbenchError, OSError) as error:
         done.append(Mended(f"{name[0].upper()}{name[1:]} could not be mended: {error}", True))
 
 
+def _add(ws: Workspace, record: RunRecord, folder: Path) -> None:
+    """Write a run down with what people added to it, or not at all."""
+    kept, exported = None, []
+    for _, addition in read_additions(folder):
+        match addition:
+            case Keeping():
+                kept = addition
+            case str():
+                record = replace(record, name=addition)
+            case ExportRecord():
+                exported.append(addition)
+    ws.store.add_run(record, kept=kept, exported=exported)
+
+
+def _is_half_in(ws: Workspace, record: RunRecord, folder: Path) -> bool:
+    """Whether a repair was broken off that took the run in: who was launched is told last."""
+    return ws.store.facts(record.id).launched is None and _process_of(folder) is not None
+
+
 def _take_in(ws: Workspace, record: RunRecord, folder: Path) -> None:
-    """Make all rows of a run anew, or none."""
-    ws.store.add_run(record)
-    try:
-        batches = _batches(folder)
-        process = _process_of(folder)
-        if process is not None:
-            at = batches[0].at if batches else record.created_at
-            ws.store.note_claim(record.id, process, at=at)
-        send_left_rows(ws, record.id)
-        batches = _batches(folder)  # a worker may have written, or the first version have left some
-        _take_in_additions(ws, record, folder, batches)
-        _note_last_sign(ws, record, batches)
-    except BaseException:  # Ctrl+C, too
-        # Of a run that is known the next repair would not read what people added.
-        with suppress(WorkbenchError):
-            ws.store.delete_run(record.id)
-        raise
+    """Make the rows of a run anew; those that are there already stay."""
+    batches = _batches(folder)
+    process = _process_of(folder)
+    at = batches[0].at if batches else record.created_at
+    if process is not None:
+        ws.store.note_claim(record.id, process, at=at)
+    send_left_rows(ws, record.id)
+    batches = _batches(folder)  # a worker may have written, or the first version have left some
+    _take_in_later(ws, record, folder, batches)
+    _note_last_sign(ws, record, batches)
+    if process is not None:
+        ws.store.record_launch(record.id, process, at=at)
 
 
 def _process_of(folder: Path) -> ProcessIdentity | None:
@@ -217,10 +233,10 @@ def _process_of(folder: Path) -> ProcessIdentity | None:
         return None
 
 
-def _take_in_additions(
+def _take_in_later(
     ws: Workspace, record: RunRecord, folder: Path, batches: Sequence[Batch]
 ) -> None:
-    """What others did with a run whose journal is in."""
+    """What others found of a run whose journal is in, after it was over."""
     resumed = [
         (batch.at, event.step)
         for batch in batches
@@ -229,12 +245,6 @@ def _take_in_additions(
     ]
     for at, addition in read_additions(folder):
         match addition:
-            case Keeping():
-                ws.store.keep({record.id: addition})
-            case str():
-                ws.store.keep({}, {record.id: addition})
-            case ExportRecord():
-                ws.store.add_export(record.id, addition)
             case EvaluationFinished():
                 if not any(later > at and step < addition.step for later, step in resumed):
                     ws.store.append(record.id, [addition], at=at)

@@ -211,8 +211,20 @@ def write(
                 checkpoints.c.run_id == run_id, checkpoints.c.step.in_(removed)
             )
         )
-    if rows.messages:
+    if rows.messages and not _is_told(connection, run_id, rows.messages[0]):
         connection.execute(messages.insert(), [{"run_id": run_id, **row} for row in rows.messages])
+
+
+def _is_told(connection: Connection, run_id: str, message: Row) -> bool:
+    """Whether the batch that begins with this message is in already: its moment tells it from all
+    others of the run.
+
+    All other rows have keys. Batches that are in the journal are known by their bytes; one that a
+    full disk did not take has none, and is sent anew if the answer to a commit was lost.
+    """
+    is_same = (messages.c[name] == value for name, value in message.items())
+    query = select(messages.c.id).where(messages.c.run_id == run_id, *is_same).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def _supersede(connection: Connection, run_id: str, last_valid_step: int) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -45,6 +46,8 @@ def overviews(
     """Progress and metrics of all runs, or of some."""
     of_run = [] if run_ids is None else [runs.c.id.in_(run_ids)]
     marks = _marks().where(*of_run).cte("marks").prefix_with("MATERIALIZED")
+    # Before the metrics, so that a mark is never newer than what it stands for.
+    progress = connection.execute(_progress(marks)).all()
     metrics: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in connection.execute(_dev_metrics_at(marks)).all():
         metrics[row.run_id][row.task][row.metric] = _number(row.value)
@@ -57,7 +60,7 @@ def overviews(
             adjusted.add(row.id)
     return {
         row.id: _overview(row, started.get(row.id), metrics.get(row.id, {}), row.id in adjusted)
-        for row in connection.execute(_progress(marks)).all()
+        for row in progress
     }
 
 
@@ -76,6 +79,7 @@ def _overview(
         recent_seconds=row.recent_seconds or 0.0,
         best_step=row.best_step,
         metrics_step=row.metrics_step,
+        evaluated_at=row.evaluated_at,
         selection=row.selection,
         metrics={task: dict(values) for task, values in metrics.items() if task},
         was_adjusted=was_adjusted,
@@ -97,7 +101,14 @@ def _marks() -> Select[Any]:
         last_step.scalar_subquery().label("last_step"),
         best.label("best_step"),
         func.coalesce(best, evaluated.scalar_subquery()).label("metrics_step"),
+        last_evaluated(runs.c.id).label("evaluated_at"),
     )
+
+
+def last_evaluated(run_id: ColumnElement[str]) -> ScalarSelect[datetime]:
+    """When the dev split of a run was evaluated last."""
+    of_run = (evaluations.c.run_id == run_id, evaluations.c.split == "dev")
+    return select(func.max(evaluations.c.at)).where(*of_run).scalar_subquery()
 
 
 def _progress(marks: Any) -> Select[Any]:

@@ -7,7 +7,7 @@ over from another knows which runs are the queue's. The order is that of priorit
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -52,7 +52,7 @@ def move(connection: Connection, run_id: str, place: int) -> bool:
     Returns:
         Whether it waits.
     """
-    host = connection.scalar(select(queue.c.host).where(queue.c.run_id == run_id))
+    host = _lock(connection, run_id)
     waiting = [entry for entry in entries(connection, host) if entry.taken_at is None]
     own = next((entry for entry in waiting if entry.run_id == run_id), None)
     if own is None:
@@ -84,14 +84,41 @@ def prioritise(connection: Connection, run_id: str, priority: int) -> None:
     )
 
 
-def take(connection: Connection, run_id: str, device: str | None) -> bool:
-    """Note that a worker is started for a waiting run; False if it does not wait any more."""
+def take(connection: Connection, run_id: str, device: str | None, beside: Collection[str]) -> bool:
+    """Note that a worker is started for a waiting run.
+
+    Args:
+        connection: In a transaction that writes.
+        run_id: The run.
+        device: The GPU that was chosen for it.
+        beside: What had been taken on its machine when that was decided.
+
+    Returns:
+        Whether it was: not if it waits no more, or if another was taken meanwhile, perhaps the
+        last that may be at work, or with that GPU.
+    """
+    host = _lock(connection, run_id)
+    taken = select(queue.c.run_id).where(queue.c.host == host, queue.c.taken_at.is_not(None))
+    if not set(connection.scalars(taken)).issubset(beside):
+        return False
     changed = connection.execute(
         update(queue)
         .where(queue.c.run_id == run_id, queue.c.taken_at.is_(None))
         .values(taken_at=datetime.now(UTC), device=device)
     )
     return bool(changed.rowcount)
+
+
+def _lock(connection: Connection, run_id: str) -> str | None:
+    """Let others on PostgreSQL wait who would change the queue that a run is in.
+
+    Returns:
+        The machine whose queue that is.
+    """
+    host = connection.scalar(select(queue.c.host).where(queue.c.run_id == run_id))
+    rows = select(queue.c.run_id).where(queue.c.host == host).order_by(queue.c.run_id)
+    connection.execute(rows.with_for_update())  # in one order: two never wait for each other
+    return host
 
 
 def give_back(connection: Connection, run_id: str) -> None:

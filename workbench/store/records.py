@@ -177,6 +177,8 @@ class RunOverview:
     """Step of the best checkpoint."""
     metrics_step: int | None = None
     """Step that `metrics` are of: the best checkpoint's, else the latest evaluation's."""
+    evaluated_at: datetime | None = None
+    """When the dev split was evaluated last, by the run or afterwards."""
     selection: float | None = None
     """Value of the selection rule at `metrics_step`."""
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -149,8 +149,16 @@ class RunStore:
 
     # Runs
 
-    def add_run(self, record: RunRecord) -> None:
-        """Write a run down before anything is done for it."""
+    def add_run(
+        self,
+        record: RunRecord,
+        *,
+        kept: Keeping | None = None,
+        exported: Sequence[ExportRecord] = (),
+    ) -> None:
+        """Write a run down before anything is done for it; one that is made anew together with
+        what was added to it.
+        """
         with self._database.write() as connection:
             connection.execute(
                 runs.insert().values(
@@ -163,6 +171,9 @@ class RunStore:
                     parent_step=record.parent_step,
                 )
             )
+            if kept is not None:
+                keeping.write(connection, {record.id: kept})
+            _add_exports(connection, record.id, exported)
 
     def runs(self, *, deleted: bool = False) -> list[RunRecord]:
         """All runs, newest first; those in the trash only if `deleted`."""
@@ -239,10 +250,12 @@ class RunStore:
 
     # Life
 
-    def record_launch(self, run_id: str, process: ProcessIdentity) -> None:
-        """Note which process was started for a run."""
+    def record_launch(
+        self, run_id: str, process: ProcessIdentity, *, at: datetime | None = None
+    ) -> None:
+        """Note which process was started for a run, just now by default."""
         with self._database.write() as connection:
-            life.note_process(connection, launches, run_id, process)
+            life.note_process(connection, launches, run_id, process, at=at)
 
     def claim(
         self,
@@ -311,11 +324,13 @@ class RunStore:
             rows = connection.execute(query).mappings().all()
         return {row["id"]: life.facts_of(row) for row in rows}
 
-    def exit_times(self) -> dict[str, datetime]:
-        """When each run ended that has."""
+    def end_marks(self) -> dict[str, tuple[datetime, datetime | None]]:
+        """When each run ended that has, and when its dev split was last evaluated."""
+        query = select(exits.c.run_id, exits.c.at, overviews.last_evaluated(exits.c.run_id))
         with self._database.read() as connection:
-            rows = connection.execute(select(exits.c.run_id, exits.c.at))
-            return {row.run_id: row.at for row in rows}
+            return {
+                run_id: (at, evaluated_at) for run_id, at, evaluated_at in connection.execute(query)
+            }
 
     def beat(self, run_id: str, heartbeat: Heartbeat) -> None:
         """Replace the last sign of life."""
@@ -349,10 +364,14 @@ class RunStore:
         with self._database.write() as connection:
             queue_rows.prioritise(connection, run_id, priority)
 
-    def take_from_queue(self, run_id: str, device: str | None) -> bool:
-        """Note that a worker is started for it; False if it does not wait any more."""
+    def take_from_queue(
+        self, run_id: str, device: str | None, *, beside: Collection[str] = ()
+    ) -> bool:
+        """Note that a worker is started for it; False if it does not wait any more, or if others
+        than those `beside` it are taken on its machine.
+        """
         with self._database.write() as connection:
-            return queue_rows.take(connection, run_id, device)
+            return queue_rows.take(connection, run_id, device, beside)
 
     def give_back_to_queue(self, run_id: str) -> None:
         """Let a run wait again that was taken and not begun."""
@@ -506,16 +525,7 @@ class RunStore:
     def add_export(self, run_id: str, record: ExportRecord) -> None:
         """Note that a checkpoint was taken away."""
         with self._database.write() as connection:
-            connection.execute(
-                exports.insert().values(
-                    run_id=run_id,
-                    at=record.at,
-                    format=record.format,
-                    folder=record.folder,
-                    step=record.step,
-                    largest_difference=event_rows.finite(record.largest_difference),
-                )
-            )
+            _add_exports(connection, run_id, [record])
 
     # Curves out
 
@@ -747,6 +757,22 @@ class RunStore:
                 return int(cursor.execute("PRAGMA data_version").fetchone()[0])
             finally:
                 cursor.close()
+
+
+def _add_exports(connection: Connection, run_id: str, records: Sequence[ExportRecord]) -> None:
+    rows = [
+        {
+            "run_id": run_id,
+            "at": record.at,
+            "format": record.format,
+            "folder": record.folder,
+            "step": record.step,
+            "largest_difference": event_rows.finite(record.largest_difference),
+        }
+        for record in records
+    ]
+    if rows:
+        connection.execute(exports.insert(), rows)
 
 
 def _no_run(run_id: str) -> NotFoundError:

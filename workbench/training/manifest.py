@@ -44,15 +44,6 @@ def checkpoint_steps(run_folder: Path) -> list[int]:
     return sorted(found)
 
 
-def resumable_steps(run_folder: Path) -> list[int]:
-    """Those of them that a run can go on from exactly, ascending."""
-    return [
-        step
-        for step in checkpoint_steps(run_folder)
-        if has_training_state(run_folder / checkpoint_name(step))
-    ]
-
-
 def has_training_state(folder: Path) -> bool:
     """Whether a run can go on exactly from a checkpoint's folder."""
     return (folder / TRAINING / MANIFEST).is_file()

@@ -214,6 +214,22 @@ def _send_line(line: bytes, store: RunStore, run_id: str, start: int, end: int) 
     store.append(run_id, batch.events, exit=batch.exit, at=batch.at, journal=(start, end))
 
 
+def end_last_line(file: Path) -> None:
+    """End a line that a worker was killed in, so that it is passed over once, like all that cannot
+    be read, and not looked at again. Not for a journal whose worker may be about to go on with it.
+
+    Raises:
+        OSError: The file is not there, or cannot be written.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_APPEND)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            os.write(descriptor, b"\n")
+    finally:
+        os.close(descriptor)
+
+
 def take_in_unsent(journal: Path) -> None:
     """Add to a journal what the first version of the program left in a file of its own.
 

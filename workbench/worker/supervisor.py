@@ -129,12 +129,18 @@ def look(store: RunStore, location: Location) -> Decision:
     begun = {entry.run_id: processes.get(entry.run_id) is not None for entry in entries}
     now = {run_id: state for run_id, (_, state, _) in known.items()}
     decision = decide(entries, now, begun, settings, find_gpus(), others)
-    _obey(store, location, host, decision, settings)
+    taken = {entry.run_id for entry in entries + others if entry.taken_at is not None}
+    _obey(store, location, host, decision, settings, taken)
     return decision
 
 
 def _obey(
-    store: RunStore, location: Location, host: str, decision: Decision, settings: QueueSettings
+    store: RunStore,
+    location: Location,
+    host: str,
+    decision: Decision,
+    settings: QueueSettings,
+    taken: set[str],
 ) -> None:
     for run_id in decision.done:
         store.leave_queue(run_id)
@@ -142,8 +148,10 @@ def _obey(
         store.give_back_to_queue(run_id)
     if decision.pause_because:
         _pause(store, host, decision.pause_because)
-    if decision.begin is None or not store.take_from_queue(decision.begin, decision.device):
+    if decision.begin is None:
         return
+    if not store.take_from_queue(decision.begin, decision.device, beside=taken):
+        return  # another supervisor was quicker: the next look decides anew
     record = store.run(decision.begin)
     say(f"beginning run {record.id} ({record.name}) on {decision.device or 'what is there'}")
     try:

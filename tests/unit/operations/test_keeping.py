@@ -13,11 +13,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tui"))
 from recorded_runs import a_config, a_run, finish, train
 
 from workbench.errors import ConfigError, NotFoundError, WorkbenchError
+from workbench.events import EvaluationFinished
 from workbench.operations import keeping, reading
 from workbench.operations.filtering import parse_filter
 from workbench.operations.keeping import Change
 from workbench.operations.workspace import Workspace, open_workspace
 from workbench.store.records import Keeping
+from workbench.worker.additions import add_evaluation
 
 
 @pytest.fixture
@@ -147,3 +149,17 @@ def test_a_list_read_on_from_a_known_one_is_the_list_read_anew(ws: Workspace) ->
     assert again == reading.list_runs(ws)
     untouched = [run for run in known if run.record.id == "aaa22222"]
     assert again[-1].metrics is untouched[0].metrics  # not read again
+
+
+def test_what_is_evaluated_after_its_end_is_in_a_list_that_is_read_on(ws: Workspace) -> None:
+    known = reading.list_runs(ws)
+    better = EvaluationFinished(40, "dev", {"question": {"accuracy": 0.99}}, 0.99, 1.0)
+    add_evaluation(ws.store, ws.location, "bbb22222", better)
+
+    again = reading.list_runs(ws, known=known)
+
+    assert [run.record.id[0] for run in again] == ["d", "c", "b", "a"]
+    assert again[2].metrics["question"]["accuracy"] == 0.99
+    assert (again[1], again[3]) == (known[1], known[3])
+    assert again[1] is known[1]  # not read again
+    assert reading.list_runs(ws, known=again)[2] is again[2]

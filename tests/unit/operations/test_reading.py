@@ -23,8 +23,9 @@ from workbench.events import (
 from workbench.operations import keeping, lifecycle, reading
 from workbench.operations.workspace import Workspace, open_workspace
 from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, RunRecord
+from workbench.store.run_store import RunStore
 from workbench.tui.screens.checkpoints import fate
-from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, Batch
+from workbench.worker.journal import JOURNAL_NAME, UNSENT_NAME, Batch, Journal
 from workbench.worker.liveness import RunState, current_identity
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -159,6 +160,36 @@ def test_rows_that_a_dead_worker_left_are_taken_in(ws: Workspace) -> None:
 
     assert reading.summarize(ws, "abc").state is RunState.FINISHED
     assert [summary.state for summary in reading.list_runs(ws)] == [RunState.FINISHED] * 2
+
+
+def test_half_a_line_that_a_killed_worker_left_is_looked_at_once(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = current_identity()
+    add_run(ws, "abc")
+    ws.store.claim("abc", ProcessIdentity(me.pid, 0.0, me.boot_id, me.host))
+    folder = ws.location.run_folder("abc")
+    folder.mkdir(parents=True)
+    first, half = Batch(NOW, (a_step(1),)).to_line(), Batch(NOW, (a_step(2),)).to_line()[:40]
+    (folder / JOURNAL_NAME).write_text(first + half)
+    sent = []
+    send = reading.send_journal
+
+    def note(file: Path, store: RunStore, run_id: str) -> int:
+        sent.append(run_id)
+        return send(file, store, run_id)
+
+    monkeypatch.setattr(reading, "send_journal", note)
+
+    looks = [reading.summarize(ws, "abc"), *reading.list_runs(ws), reading.summarize(ws, "abc")]
+
+    assert [(one.state, one.step) for one in looks] == [(RunState.CRASHED, 1)] * 3
+    assert sent == ["abc"]
+    resumed = Journal(folder / JOURNAL_NAME, "abc")
+    resumed.open(ws.store)
+    resumed.add(Batch(NOW, (a_step(2),)))
+    resumed.send(ws.store)
+    assert ws.store.steps("abc").steps.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("trouble", [StoreError("read only"), PermissionError(13, "not yours")])

@@ -321,6 +321,27 @@ def test_a_run_that_was_taken_meanwhile_is_moved_no_more(store: RunStore) -> Non
     assert not store.move_in_queue("abc", 1)
 
 
+def test_of_many_that_take_the_next_run_at_once_one_does(url: str, store: RunStore) -> None:
+    store.add_run(a_run("def"))
+    store.enqueue("abc", "box")
+    store.enqueue("def", "box")
+    stores = [RunStore.open(url) for _ in range(6)]
+    won: list[bool] = []
+
+    def take(number: int) -> None:
+        won.append(stores[number].take_from_queue(("abc", "def")[number % 2], None))
+
+    threads = [threading.Thread(target=take, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for opened in stores:
+        opened.close()
+
+    assert sorted(won) == [False] * 5 + [True]
+
+
 def test_each_command_is_handed_out_once_and_in_order(url: str, store: RunStore) -> None:
     store.send("abc", Stop())
     store.send("abc", StopNow())

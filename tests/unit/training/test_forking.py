@@ -16,6 +16,7 @@ from builders import (
     a_task,
     an_experiment,
     events_of,
+    resumable_steps,
     sentences,
     write_corpus,
     write_jsonl,
@@ -30,7 +31,7 @@ from workbench.model.lora import LoraSettings
 from workbench.training import resuming
 from workbench.training.forking import _misfit
 from workbench.training.loop import train
-from workbench.training.manifest import checkpoint_name, resumable_steps
+from workbench.training.manifest import checkpoint_name
 
 STILL = {"optimization": {"learning_rate": 1e-12, "warmup": 0.0}, "training": {"epochs": 1}}
 """Settings under which the weights stay where they begin, as far as one sees."""

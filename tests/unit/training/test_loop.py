@@ -17,6 +17,7 @@ from builders import (
     a_task,
     an_experiment,
     events_of,
+    resumable_steps,
     sentences,
     write_corpus,
     write_jsonl,
@@ -46,7 +47,7 @@ from workbench.schedules import RateSchedule
 from workbench.training.blocks import BlockReader
 from workbench.training.evaluation import evaluate
 from workbench.training.loop import train
-from workbench.training.manifest import check_checkpoint, checkpoint_name, resumable_steps
+from workbench.training.manifest import check_checkpoint, checkpoint_name
 from workbench.training.requests import Requests
 from workbench.training.update import Update
 

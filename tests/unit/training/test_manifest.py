@@ -16,10 +16,10 @@ from workbench.training.manifest import (
     check_training_state,
     checkpoint_name,
     checkpoint_steps,
+    has_training_state,
     publish,
     remove_checkpoint,
     remove_training_state,
-    resumable_steps,
     seal,
     tidy,
 )
@@ -109,7 +109,7 @@ def test_the_training_state_goes_and_the_model_stays(tmp_path: Path) -> None:
     remove_training_state(tmp_path, 1)
 
     check_checkpoint(folder)
-    assert (checkpoint_steps(tmp_path), resumable_steps(tmp_path)) == ([1], [])
+    assert (checkpoint_steps(tmp_path), has_training_state(folder)) == ([1], False)
     with pytest.raises(CheckpointError, match="has no training state"):
         check_training_state(folder)
 
@@ -123,7 +123,7 @@ def test_only_what_is_whole_by_its_name_is_offered(tmp_path: Path) -> None:
     (tmp_path / FOLDER / "step-by-hand").mkdir()
     (tmp_path / FOLDER / "step-by-hand" / "manifest.json").touch()
 
-    assert checkpoint_steps(tmp_path) == resumable_steps(tmp_path) == [3, 20]
+    assert checkpoint_steps(tmp_path) == [3, 20]
     assert checkpoint_steps(tmp_path / "gone") == []
 
 

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import Script, a_task, an_experiment, events_of, sentences, write_corpus, write_jsonl
+from builders import (
+    Script,
+    a_task,
+    an_experiment,
+    events_of,
+    resumable_steps,
+    sentences,
+    write_corpus,
+    write_jsonl,
+)
 from safetensors.torch import load_file
 
 from workbench.config.experiment import ExperimentConfig
@@ -52,7 +61,6 @@ from workbench.training.manifest import (
     checkpoint_name,
     checkpoint_steps,
     has_training_state,
-    resumable_steps,
     sha256_of,
 )
 from workbench.training.selection import selection_value

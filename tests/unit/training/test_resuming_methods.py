@@ -7,7 +7,15 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from builders import Script, a_task, an_experiment, events_of, sentences, write_jsonl
+from builders import (
+    Script,
+    a_task,
+    an_experiment,
+    events_of,
+    resumable_steps,
+    sentences,
+    write_jsonl,
+)
 from safetensors.torch import load_file
 
 from workbench.config.sampling import Strategy
@@ -15,7 +23,7 @@ from workbench.config.weighting import AggregationMethod, WeightingMethod
 from workbench.control import Stop
 from workbench.events import Event, StepFinished
 from workbench.training.loop import train
-from workbench.training.manifest import checkpoint_name, resumable_steps
+from workbench.training.manifest import checkpoint_name
 
 CUT = 4
 

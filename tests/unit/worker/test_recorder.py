@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +293,27 @@ def test_a_database_on_another_disk_takes_what_the_full_disk_does_not(
     recorder.close(DONE)
 
     assert store.steps("abc").steps.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("is_room_again", [False, True])
+def test_what_the_full_disk_does_not_take_is_told_once_though_an_answer_is_lost(
+    store: Any, tmp_path: Path, is_room_again: bool
+) -> None:
+    folder = tmp_path / "not there"
+    journal = Journal(folder / JOURNAL_NAME, "abc")
+    journal.add(Batch(NOW, (Warned("once"), Warned("twice"), Warned("twice"))))
+    journal.add(Batch(NOW + timedelta(seconds=1), (Warned("once"),)))
+    store.fails_afterwards = True
+    with pytest.raises(StoreError):
+        journal.send(store)
+
+    store.fails_afterwards = False
+    if is_room_again:
+        folder.mkdir()
+    journal.send(store)
+
+    told = [message.body["message"] for message in store.messages("abc")]
+    assert told == ["once", "twice", "twice", "once"]
 
 
 def test_a_full_disk_leaves_no_half_line(store: Any, tmp_path: Path) -> None:

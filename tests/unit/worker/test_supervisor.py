@@ -75,6 +75,29 @@ def test_two_folders_of_a_server_give_out_no_gpu_twice(
     assert [entry.device for entry in store.queue()] == ["GPU-b", "GPU-a"]
 
 
+def test_two_supervisors_that_decide_at_the_same_moment_begin_one_run(
+    store: RunStore, begun: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add_run(replace(RUN, id="def"))
+    store.enqueue("def", here().host)
+    folders = [Location("postgresql://server/runs", tmp_path / name) for name in ("mine", "other")]
+    for folder, run_id in zip(folders, ("abc", "def"), strict=True):
+        folder.run_folder(run_id).mkdir(parents=True)
+
+    def find_gpus() -> list[Gpu]:
+        """Between what the first sees of the queue and what it does, the second does all."""
+        monkeypatch.setattr(supervisor, "find_gpus", list)
+        supervisor.look(store, folders[1])
+        return []
+
+    monkeypatch.setattr(supervisor, "find_gpus", find_gpus)
+
+    supervisor.look(store, folders[0])
+
+    assert begun == ["def"]
+    assert [entry.run_id for entry in store.queue() if entry.taken_at is None] == ["abc"]
+
+
 def test_a_run_that_is_added_during_a_look_does_not_end_it(
     store: RunStore, begun: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -248,10 +248,12 @@ class RunScreen(LiveScreen):
         self.tell()
         run, before = message.summary, self._summary
         if before is not None and (
-            run.step < before.step or _resumes(message.messages) > _resumes(self._messages)
+            run.step < before.step
+            or _resumes(message.messages) > _resumes(self._messages)
+            or (before.state.is_over and run.evaluated_at != before.evaluated_at)
         ):
-            # Resumed from an earlier checkpoint, which it may have passed again by now: its curves
-            # were written anew from there.
+            # Resumed from an earlier checkpoint, which it may have passed again by now; or
+            # evaluated after its end: points that were read already are others now.
             self._forget()
             self._summary = None
             self.look()
