@@ -149,6 +149,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
         "requests": requests(workspace, run_id),
         "warnings": warnings(workspace, run_id),
         "error": error_document(run),
+        "next_step": run.exit.next_step if run.exit else "",
     }
 
 

@@ -143,7 +143,7 @@ def show(
     metric, of the best checkpoint on dev), evaluations, checkpoints, exports, timings,
     frozen_checksum (start, end), features (what was cached of the frozen part), requests (what it
     was asked at work and did: step, kind, words, values), warnings, error (null, or what, where,
-    next_step, traceback).
+    next_step, traceback), next_step (what its end leaves to do, or empty).
     """
     from workbench.cli import report
     from workbench.cli.documents import show_document

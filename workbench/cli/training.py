@@ -121,6 +121,9 @@ def stop(
     from workbench.operations import lifecycle
 
     state = lifecycle.stop(workspace(context, db), run, now=now)
+    if state == "withdrawn":
+        output.note("Took the run out of the queue; it never began.")
+        return
     output.note(f"Asked the run to stop{' now' if now else ''}; it is {state}.")
 
 
