@@ -65,9 +65,9 @@ def runs(
     With --json a list of objects with the keys id, name, state, why, queue_place (null, or which
     it is of those that wait), source, parent (null, or id and step), unreadable (why its settings
     cannot be read, or empty), created_at, tasks, phase, step, total_steps, best_step, selection,
-    metrics (by task, by metric), seconds, eta_seconds, texts_per_second, starred, tags, note,
-    archived, deleted, config, error; with --fold-seeds runs (their ids), name, seeds, selection
-    and metrics (mean, deviation).
+    metrics (by task, by metric), seconds (at work), seconds_paused, eta_seconds,
+    texts_per_second, starred, tags, note, archived, deleted, config, error; with --fold-seeds
+    runs (their ids), name, seeds, selection and metrics (mean, deviation).
     """
     from workbench.cli.documents import fold_document, run_document
     from workbench.operations import reading

@@ -37,7 +37,7 @@ def print_run(document: Mapping[str, Any], chosen: Mapping[str, Any] | None = No
             **_branch(values["parent"]),
             "progress": _progress(values),
             "started": _time(values["timings"]["created_at"]),
-            "took": figures.duration(values["timings"]["seconds"]),
+            "took": _took(values["timings"]),
             "device": " ".join(filter(None, [values["device"], values["precision"]])) or "-",
             "parameters": _parameters(values["parameters"]),
             "frozen part": _checksum(values["frozen_checksum"]),
@@ -233,6 +233,13 @@ def _next_step(values: Mapping[str, Any]) -> dict[str, str]:
 
 def _branch(parent: Mapping[str, Any] | None) -> dict[str, str]:
     return {"fork of": f"run {parent['id']} at step {parent['step']}"} if parent else {}
+
+
+def _took(timings: Mapping[str, Any]) -> str:
+    """The time at work, and what it waited beside."""
+    paused = timings["seconds_paused"]
+    beside = f", and was paused for {figures.duration(paused)}" if paused >= 1 else ""
+    return figures.duration(timings["seconds"]) + beside
 
 
 def _progress(values: Mapping[str, Any]) -> str:

@@ -241,7 +241,7 @@ _MEANINGS = {
     "selection": "value of the selection rule at the best checkpoint",
     "step": "steps made",
     "best_step": "step of the best checkpoint",
-    "seconds": "how long it took so far",
+    "seconds": "how long it was at work so far",
     "started": "seconds since 1970; for sorting",
     "eta": "seconds to go",
     "speed": "texts per second",
