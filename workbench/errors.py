@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,54 @@ class NotFoundError(WorkbenchError):
     """Nothing goes by that name."""
 
 
-def nearest(wrong: str, known: Iterable[str]) -> str:
+LONGEST_ADVICE = 200
+"""Characters: two lines of a terminal, or four of a narrow pane. Of longer lists nobody reads."""
+
+
+def nearest(wrong: str, known: Iterable[str], *, see: str = "") -> str:
     """Advice for a wrong name: the nearest right one, and the list of them all.
 
+    Args:
+        wrong: The name.
+        known: The right ones.
+        see: Where all of them are told, for a list that is too long to be told here.
+
     Returns:
-        `did you mean "x"? known: x, y, z`, or only the list if nothing is near.
+        `did you mean "x"? known: x, y, z`, or only the list if nothing is near. Of a long list the
+        nearest names and how many there are beside.
     """
     names = sorted(known)
-    listing = "known: " + ", ".join(names) if names else "there are none"
+    if not names:
+        return "there are none"
     close = get_close_matches(wrong, names, n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"? {listing}' if close else listing
+    advice = f'did you mean "{close[0]}"? known: ' if close else "known: "
+    if len(advice) + len(", ".join(names)) > LONGEST_ADVICE:
+        matcher = SequenceMatcher(b=wrong[:LONGEST_ADVICE])  # b is what it prepares once for all
+
+        def likeness(name: str) -> float:
+            matcher.set_seq1(name)
+            return matcher.ratio()
+
+        names.sort(key=likeness, reverse=True)
+    return advice + listed(names, LONGEST_ADVICE - len(advice), see=see)
+
+
+def listed(names: Sequence[str], room: int = LONGEST_ADVICE, *, see: str = "") -> str:
+    """The names, or as many of the first as there is room for, and how many more there are.
+
+    Args:
+        names: At least one.
+        room: Characters; one name is told in any case.
+        see: Where all of them are told.
+    """
+    whole = ", ".join(names)
+    if len(whole) <= room:
+        return whole
+    more = f" and {len(names)} more" + (f" ({see})" if see else "")
+    told = list(names[:1])
+    for name in names[1:]:
+        if len(", ".join([*told, name])) + len(more) > room:
+            break
+        told.append(name)
+    left = len(names) - len(told)
+    return ", ".join(told) + (more.replace(f"{len(names)}", f"{left}", 1) if left else "")

@@ -77,6 +77,18 @@ def test_check_prints_the_plan_and_ends_with_2_where_the_run_would_fail(
     assert document["plan"]["memory"]["total"] > 0
     assert document["measured"]["seconds_per_update"] > 0
 
+    elsewhere = ["check", str(file), "--set", "backbone.model=minilmm"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main(elsewhere) == 2
+    said = " ".join(capsys.readouterr().out.split())
+    assert 'The backbone "minilmm" is not on this machine, and HF_HUB_OFFLINE keeps' in said
+    assert "[backbone] model" in said
+    assert 'did you mean "minilm"? Else name a backbone\'s folder, or unset' in said
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert main(elsewhere) == 0
+    assert "the run fetches it from the hub when it begins" in capsys.readouterr().out
+
     assert main(["check", str(file), "--set", "tasks.mood.data.label=tone"]) == 2
     assert 'There is no column "tone"' in capsys.readouterr().out
 

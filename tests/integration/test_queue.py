@@ -91,7 +91,7 @@ def test_a_waiting_run_can_be_moved_and_taken_out(ws: Workspace) -> None:
     queue.remove(ws, "c")
     assert order() == ["d", "b", "a"]
     assert reading.summarize(ws, "b").queue_place == 2
-    assert reading.summarize(ws, "c").state is RunState.STOPPED
+    assert reading.summarize(ws, "c").state is RunState.WITHDRAWN
     with pytest.raises(NotFoundError, match="does not wait"):
         queue.move(ws, "c", 1)
     lifecycle.stop(ws, "b")

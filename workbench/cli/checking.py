@@ -53,9 +53,10 @@ def check(
     """Look at an experiment without training: what it would do.
 
     Nothing is fetched from a network and no test split is read. The exit code is 2 if the run
-    would fail. With --json an object with the keys plan (null if there is none), findings (a list
-    of objects with severity, what, where, next_step), measured and trials (a list of objects with
-    name, is_well, what, means, next_step).
+    would fail; a backbone that only the hub has is a warning, and with HF_HUB_OFFLINE an error.
+    With --json an object with the keys plan (null if there is none), findings (a list of objects
+    with severity, what, where, next_step), measured and trials (a list of objects with name,
+    is_well, what, means, next_step).
     """
     from workbench.config.loading import load_experiment
     from workbench.errors import WorkbenchError

@@ -35,8 +35,8 @@ def resume(
     """Let a run go on that is paused or ended early.
 
     One that was stopped, failed, crashed or lost gets a new process, which goes on at the last good
-    checkpoint. What was told of later steps is told anew; the random choices are those it would
-    have made.
+    checkpoint; one that was taken out of the queue begins. What was told of later steps is told
+    anew; the random choices are those it would have made.
     """
     from workbench.operations import lifecycle, reading
 

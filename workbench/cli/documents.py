@@ -35,6 +35,7 @@ def run_document(run: RunSummary) -> dict[str, Any]:
         "selection": run.selection,
         "metrics": in_order(run.metrics, run.tasks),
         "seconds": run.seconds,
+        "seconds_paused": run.paused_seconds,
         "eta_seconds": run.eta_seconds,
         "texts_per_second": run.texts_per_second,
         "starred": run.keeping.starred,
@@ -138,6 +139,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
             "started_at": facts.claimed_at,
             "ended_at": facts.exit.at if facts.exit else None,
             "seconds": run.seconds,
+            "seconds_paused": run.paused_seconds,
             "seconds_in_steps": float((steps.seconds * steps.updates).sum()),
             "texts_per_second": run.texts_per_second,
         },
@@ -149,6 +151,7 @@ def show_document(workspace: Workspace, run: RunSummary) -> dict[str, Any]:
         "requests": requests(workspace, run_id),
         "warnings": warnings(workspace, run_id),
         "error": error_document(run),
+        "next_step": run.exit.next_step if run.exit else "",
     }
 
 

@@ -65,9 +65,9 @@ def runs(
     With --json a list of objects with the keys id, name, state, why, queue_place (null, or which
     it is of those that wait), source, parent (null, or id and step), unreadable (why its settings
     cannot be read, or empty), created_at, tasks, phase, step, total_steps, best_step, selection,
-    metrics (by task, by metric), seconds, eta_seconds, texts_per_second, starred, tags, note,
-    archived, deleted, config, error; with --fold-seeds runs (their ids), name, seeds, selection
-    and metrics (mean, deviation).
+    metrics (by task, by metric), seconds (at work), seconds_paused, eta_seconds,
+    texts_per_second, starred, tags, note, archived, deleted, config, error; with --fold-seeds
+    runs (their ids), name, seeds, selection and metrics (mean, deviation).
     """
     from workbench.cli.documents import fold_document, run_document
     from workbench.operations import reading
@@ -143,7 +143,7 @@ def show(
     metric, of the best checkpoint on dev), evaluations, checkpoints, exports, timings,
     frozen_checksum (start, end), features (what was cached of the frozen part), requests (what it
     was asked at work and did: step, kind, words, values), warnings, error (null, or what, where,
-    next_step, traceback).
+    next_step, traceback), next_step (what its end leaves to do, or empty).
     """
     from workbench.cli import report
     from workbench.cli.documents import show_document
@@ -259,13 +259,37 @@ def compare(
     elif markdown:
         output.line(comparing.as_markdown(found, rows, statistic=kind).rstrip("\n"))
     else:
-        output.table(["metric", *names], _metric_rows(rows, "{} *"), right=names)
-        output.line()
-        if found.settings:
-            output.table(["setting", *names], _setting_rows(found))
-        else:
-            output.note("All settings are the same.")
+        _print_comparison(found, rows, names)
+
+
+def _print_comparison(found: Comparison, rows: Sequence[MetricRow], names: list[str]) -> None:
+    """Metrics, then settings; what one run alone has has a table of its own, without gaps."""
+    from workbench.operations import comparing
+
+    metrics, own_metrics = comparing.by_owner(
+        rows, lambda row: comparing.metric_owner(found.runs, row)
+    )
+    if metrics:
+        output.table(["metric", *names], _metric_rows(metrics, "{} *"), right=names)
         output.note("* the best of its row")
+    elif rows:
+        output.note("The runs have no metric in common.")
+    for owner, own in own_metrics.items():
+        output.line()
+        cells = [[*row[:1], row[1 + owner]] for row in _metric_rows(own, "{}")]
+        output.table([f"only in {names[owner]}", ""], cells, right=[""])
+    output.line()
+    if not found.settings:
+        output.note("All settings are the same.")
+        return
+    settings, own_settings = comparing.settings_by_owner(found)
+    if settings:
+        output.table(["setting", *names], [[key, *values] for key, values in settings])
+    for owner, held in own_settings.items():
+        output.line()
+        cells = [[key, value] for key, value in held.chosen]
+        cells += [["others", f"{held.as_default} as by default"]] if held.as_default else []
+        output.table([f"only in {names[owner]}", ""], cells)
 
 
 def _print_folds(folds: Sequence[Fold]) -> None:
@@ -329,10 +353,6 @@ def _metric_rows(metrics: Sequence[MetricRow], best: str) -> list[list[str]]:
             cells[row.best] = best.format(cells[row.best])
         rows.append([f"{row.task} {row.metric}", *cells])
     return rows
-
-
-def _setting_rows(comparison: Comparison) -> list[list[str]]:
-    return [[key, *values] for key, values in comparison.settings]
 
 
 def _compare_transfer(

@@ -73,15 +73,18 @@ def error(problem: WorkbenchError) -> None:
             note(scrub(text))
 
 
-def ask(question: str) -> str:
-    """Ask the person; returns what they typed, in small letters. Ctrl-C and Ctrl-D are empty."""
+def ask(question: str) -> str | None:
+    """Ask the person; returns what they typed, in small letters. Ctrl-C and Ctrl-D are None."""
     sys.stderr.write(visible(question))
     sys.stderr.flush()
     try:
-        return sys.stdin.readline().strip().lower()
+        answer = sys.stdin.readline()
     except KeyboardInterrupt:
+        answer = ""
+    if not answer:
         note("")
-        return ""
+        return None
+    return answer.strip().lower()
 
 
 def json_document(value: object) -> None:

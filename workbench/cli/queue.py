@@ -134,7 +134,10 @@ def remove(context: typer.Context, run: Run, db: Database = None) -> None:
     from workbench.operations import queue
 
     record = queue.remove(workspace(context, db), run)
-    output.note(f"Took run {record.id} ({record.name}) out of the queue.")
+    output.note(
+        f"Took run {record.id} ({record.name}) out of the queue. "
+        f"Begin it after all: mtl-workbench resume {record.id}"
+    )
 
 
 @app.command()

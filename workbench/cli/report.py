@@ -32,11 +32,12 @@ def print_run(document: Mapping[str, Any], chosen: Mapping[str, Any] | None = No
     _pairs(
         {
             "why": values["why"],
+            **_next_step(values),
             "from": values["source"] or "-",
             **_branch(values["parent"]),
             "progress": _progress(values),
             "started": _time(values["timings"]["created_at"]),
-            "took": figures.duration(values["timings"]["seconds"]),
+            "took": _took(values["timings"]),
             "device": " ".join(filter(None, [values["device"], values["precision"]])) or "-",
             "parameters": _parameters(values["parameters"]),
             "frozen part": _checksum(values["frozen_checksum"]),
@@ -138,8 +139,12 @@ def print_end(workspace: Workspace, run: RunSummary) -> None:
         WorkerError: The run failed; carries why.
     """
     state, run_id = str(run.state), run.record.id
-    if state not in ("finished", "stopped", "paused"):
+    if state not in ("finished", "stopped", "paused", "withdrawn"):
         raise failure(workspace, run)
+    if state == "withdrawn":
+        output.note(f"\nRun {run_id} ({run.record.name}) never began. {run.why}")
+        output.note(f"  next   {run.exit.next_step}" if run.exit and run.exit.next_step else "")
+        return
     at = f" at step {run.best_step}" if run.best_step is not None else ""
     if run.metrics:
         output.line()
@@ -221,8 +226,20 @@ def _pairs(values: Mapping[str, str]) -> None:
         output.line(f"  {key:<12}{value}")
 
 
+def _next_step(values: Mapping[str, Any]) -> dict[str, str]:
+    """Of one that failed it stands below, beside what and where."""
+    return {"next": values["next_step"]} if values["next_step"] and not values["error"] else {}
+
+
 def _branch(parent: Mapping[str, Any] | None) -> dict[str, str]:
     return {"fork of": f"run {parent['id']} at step {parent['step']}"} if parent else {}
+
+
+def _took(timings: Mapping[str, Any]) -> str:
+    """The time at work, and what it waited beside."""
+    paused = timings["seconds_paused"]
+    beside = f", and was paused for {figures.duration(paused)}" if paused >= 1 else ""
+    return figures.duration(timings["seconds"]) + beside
 
 
 def _progress(values: Mapping[str, Any]) -> str:

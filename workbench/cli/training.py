@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from workbench.operations.workspace import Workspace
 
 _LOOK_EVERY_SECONDS = 0.5
+_QUESTION = "[d]etach and let it run, [s]top it, or [c]ontinue watching? "
+_ANSWERS = ("detach", "stop", "continue")
 Plain = Annotated[
     bool, typer.Option("--plain", help="Lines only, no progress bar, on a terminal too.")
 ]
@@ -121,6 +123,9 @@ def stop(
     from workbench.operations import lifecycle
 
     state = lifecycle.stop(workspace(context, db), run, now=now)
+    if state == "withdrawn":
+        output.note("Took the run out of the queue; it never began.")
+        return
     output.note(f"Asked the run to stop{' now' if now else ''}; it is {state}.")
 
 
@@ -166,13 +171,13 @@ def _look(space: Workspace, follower: Follower, display: Display, run_id: str) -
 
 def _interrupted(space: Workspace, run_id: str) -> None:
     """Ask what Ctrl-C was meant to do. Returns if the run is to be followed on."""
-    answer = "d"
+    answer = "detach"
     if output.can_ask():
         output.note("")
-        answer = output.ask("[d]etach and let it run, [s]top it, or [c]ontinue watching? ")
-    if answer.startswith("c"):
+        answer = _what_is_meant()
+    if answer == "continue":
         return
-    if answer.startswith("s"):
+    if answer == "stop":
         from workbench.operations import lifecycle
 
         lifecycle.stop(space, run_id)
@@ -180,6 +185,16 @@ def _interrupted(space: Workspace, run_id: str) -> None:
         return
     output.note(f"Detached; the run goes on. Watch it again: mtl-workbench watch {run_id}")
     raise typer.Exit(INTERRUPTED)
+
+
+def _what_is_meant() -> str:
+    """The answer, asked for until there is one; who leaves the question leaves the run alone."""
+    while (typed := output.ask(_QUESTION)) is not None:
+        for answer in _ANSWERS:
+            if typed and answer.startswith(typed):
+                return answer
+        output.note(f'"{typed}" is no answer. Type d to detach, s to stop the run, c to watch on.')
+    return "detach"
 
 
 class Display(Protocol):

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from workbench.config.base import IS_SET, Word
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.tasks import TASK_MODELS
-from workbench.errors import ConfigError, nearest
+from workbench.errors import ConfigError, listed, nearest
 
 FieldKind = Literal["text", "number", "integer", "choice", "switch", "list", "table"]
 
@@ -198,6 +198,9 @@ def coerce(path: str, raw: str) -> object:
             return _toml_of(path, raw, dict, spec)
 
 
+SCHEMA_ADVICE = "`mtl-workbench schema` lists every setting"
+
+
 def unknown_setting(path: str) -> ConfigError:
     """The error for a key that the schema does not have, with the nearest that it has."""
     section, _, key = path.rpartition(".")
@@ -209,11 +212,12 @@ def unknown_setting(path: str) -> ConfigError:
         return ConfigError(
             f'"{path}" is a section, not a setting.',
             where=path,
-            next_step=f"set one of its settings: {', '.join(inside)}",
+            next_step=f"set one of its settings, as {inside[0]}: "
+            + listed([name.removeprefix(f"{path}.") for name in inside], 150, see=SCHEMA_ADVICE),
         )
     beside = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == section]
     if section and beside:
-        advice = nearest(key, beside)
+        advice = nearest(key, beside, see=SCHEMA_ADVICE)
     else:
         # The list of the whole schema would help nobody: the nearest, and the sections.
         close = get_close_matches(path, known, n=1)
@@ -348,7 +352,9 @@ def _text(path: str, raw: str) -> str:
 def _choice(spec: FieldSpec, path: str, raw: str) -> str:
     word = raw.strip()
     if word not in spec.choices:
-        raise _wrong(path, raw, "is none of the known words", nearest(word, spec.choices))
+        raise _wrong(
+            path, raw, "is none of the known words", nearest(word, spec.choices, see=SCHEMA_ADVICE)
+        )
     return word
 
 

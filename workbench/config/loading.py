@@ -21,7 +21,7 @@ from workbench.config.overrides import Override, apply_overrides
 from workbench.config.places import Places
 from workbench.config.presets import find_preset, list_presets
 from workbench.config.wording import Key, is_entry, keys_at, words_for
-from workbench.errors import ConfigError, NotFoundError, Problem
+from workbench.errors import ConfigError, NotFoundError, Problem, listed
 from workbench.secrecy import holds_token, scrub
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def find_source(source: str | Path) -> Path:
         f"There is no file {text}.",
         where=str(Path.cwd()),
         next_step="correct the path, or give a preset's name: "
-        + ", ".join(preset.name for preset in list_presets()),
+        + listed([preset.name for preset in list_presets()], 150),
     )
 
 

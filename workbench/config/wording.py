@@ -6,13 +6,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from workbench.config.fields import FieldSpec, experiment_fields
-from workbench.errors import Problem, nearest
+from workbench.config.fields import SCHEMA_ADVICE, FieldSpec, experiment_fields
+from workbench.errors import Problem, listed, nearest
 
 Key = tuple[str, ...]
 Error = Mapping[str, Any]
-
-SCHEMA_ADVICE = "`mtl-workbench schema` lists every setting"
 
 
 def words_for(error: Error, where: Callable[[Key], str]) -> Problem:
@@ -114,7 +112,7 @@ def _unknown_key(error: Error, key: Key, task_kind: str) -> Sentence:
         for spec in experiment_fields()
         if spec.path.rpartition(".")[2] == wrong and task_kind not in spec.task_kinds
     ]
-    advice = nearest(wrong, known)
+    advice = nearest(wrong, known, see=SCHEMA_ADVICE)
     if advice.startswith("did you mean") or not elsewhere:
         return what, advice
     return what, f"{_belongs(elsewhere[0], section)}; here {advice}"
@@ -138,7 +136,7 @@ def _missing(error: Error, key: Key, task_kind: str) -> Sentence:
     spec = spec_of(key, task_kind)
     if spec is None:
         section = ".".join(key)
-        inside = ", ".join(keys_at(key, task_kind))
+        inside = listed(keys_at(key, task_kind), 150, see=SCHEMA_ADVICE)
         owner = f'Task "{key[1]}" has' if key[:1] == ("tasks",) else "There is"
         return (
             f"{owner} no section [{section}].",
@@ -171,12 +169,12 @@ def _wrong_word(error: Error, key: Key, task_kind: str) -> Sentence:
     value = error["input"]
     return (
         f"{_name(key)} is {shown_value(value)}, which is none of the known words.",
-        nearest(str(value) if isinstance(value, str) else "", choices),
+        nearest(str(value) if isinstance(value, str) else "", choices, see=SCHEMA_ADVICE),
     )
 
 
 def _no_section(error: Error, key: Key, task_kind: str) -> Sentence:
-    inside = ", ".join(keys_at(key, task_kind))
+    inside = listed(keys_at(key, task_kind), 150, see=SCHEMA_ADVICE) if key else ""
     return (
         f"{_name(key)} must be a section, but is {shown_value(error['input'])}.",
         f"write [{'.'.join(key)}] and its keys below: {inside}" if key else SCHEMA_ADVICE,

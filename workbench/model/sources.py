@@ -173,8 +173,25 @@ def _read(file: Path) -> Any:
         return None
 
 
+def is_begun_in_cache(model: str) -> bool:
+    """Whether the configuration at least of a hub model is in the local cache.
+
+    Of weights in several files only who loads them can tell whether all are there.
+    """
+    return _cache_folder(ALIASES[model].hub_id if model in ALIASES else model) is not None
+
+
 def _cached(hub_id: str, with_weights: bool) -> str | None:
     """The folder of a hub model of which all that is wanted is in the local cache."""
+    folder = _cache_folder(hub_id)
+    if folder is None:
+        return None
+    has_weights = not with_weights or any((folder / name).is_file() for name in _WEIGHTS)
+    return str(folder) if has_weights and (folder / "tokenizer.json").is_file() else None
+
+
+def _cache_folder(hub_id: str) -> Path | None:
+    """Where a hub model's configuration is in the local cache."""
     # Here, not above: 0.2 s that a folder or the package does without.
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
@@ -183,11 +200,7 @@ def _cached(hub_id: str, with_weights: bool) -> str | None:
         config = try_to_load_from_cache(hub_id, "config.json")
     except HFValidationError:  # no name that the hub could have
         return None
-    if not isinstance(config, str):
-        return None
-    folder = Path(config).parent
-    has_weights = not with_weights or any((folder / name).is_file() for name in _WEIGHTS)
-    return str(folder) if has_weights and (folder / "tokenizer.json").is_file() else None
+    return Path(config).parent if isinstance(config, str) else None
 
 
 def _package_folder(package: str) -> Path | None:

@@ -10,16 +10,24 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ConfigError, WorkbenchError
-from workbench.operations.reading import LOWER_IS_BETTER, Comparison, MetricRow, RunSummary, best_of
+from workbench.operations.reading import (
+    ABSENT,
+    LOWER_IS_BETTER,
+    Comparison,
+    MetricRow,
+    RunSummary,
+    best_of,
+    flat_settings,
+)
 from workbench.store.records import Curve, SeriesKey
 
 Statistic = Literal["at best checkpoint", "best", "last", "lowest", "highest"]
@@ -63,6 +71,63 @@ def _take(curve: Curve | None, metric: str, statistic: Statistic) -> float | Non
         return float(known[-1])
     takes_lowest = statistic == "lowest" or (statistic == "best" and metric in LOWER_IS_BETTER)
     return float(known.min() if takes_lowest else known.max())
+
+
+# What one run alone has
+
+T = TypeVar("T")
+
+
+def metric_owner(runs: Sequence[RunSummary], row: MetricRow) -> int | None:
+    """The place of the run that alone has such a metric; None if another has it or may get it."""
+    having = [at for at, value in enumerate(row.values) if value is not None]
+    others = [run for at, run in enumerate(runs) if at not in having]
+    # A run of the same task that was not evaluated yet has none of its metrics.
+    lack = all(row.task not in run.tasks or run.metrics.get(row.task) for run in others)
+    return having[0] if len(having) == 1 and lack else None
+
+
+def by_owner(
+    rows: Sequence[T], owner_of: Callable[[T], int | None]
+) -> tuple[list[T], dict[int, list[T]]]:
+    """The rows that are of several runs, and those of one alone, by its place, in order."""
+    owners = [owner_of(row) for row in rows]
+    shared = [row for row, owner in zip(rows, owners, strict=True) if owner is None]
+    return shared, {
+        own: [row for row, owner in zip(rows, owners, strict=True) if owner == own]
+        for own in sorted({owner for owner in owners if owner is not None})
+    }
+
+
+Setting = tuple[str, tuple[str, ...]]
+"""A dotted key, and its value as text, one per run."""
+
+
+@dataclass(frozen=True)
+class OwnSettings:
+    """What one run alone has: mostly that of a task that no other has."""
+
+    chosen: list[tuple[str, str]]
+    """Those that are not left as they are by default."""
+    as_default: int
+    """How many are."""
+
+
+def settings_by_owner(comparison: Comparison) -> tuple[list[Setting], dict[int, OwnSettings]]:
+    """The differing settings that several runs have, and those of one alone, by its place."""
+
+    def owner_of(setting: Setting) -> int | None:
+        having = [at for at, value in enumerate(setting[1]) if value != ABSENT]
+        return having[0] if len(having) == 1 else None
+
+    shared, owned = by_owner(comparison.settings, owner_of)
+    found = {}
+    for owner, settings in owned.items():
+        config = comparison.runs[owner].record.config
+        keys = flat_settings(config.model_dump(mode="json", exclude_defaults=True))
+        chosen = [(key, values[owner]) for key, values in settings if key in keys]
+        found[owner] = OwnSettings(chosen, len(settings) - len(chosen))
+    return shared, found
 
 
 # Seeds

@@ -108,9 +108,7 @@ class Filter:
         runs = list(runs)
         for key, column in self.keys:
             if runs and all(value_of(run, key) is _ABSENT for run in runs):
-                raise _error(
-                    self.text, column, f'no run has "{key}"', nearest(key, known_keys(runs))
-                )
+                raise _error(self.text, column, f'no run has "{key}"', _nearest_key(key, runs))
         return [run for run in runs if self.accepts(run)]
 
 
@@ -135,7 +133,7 @@ def sort_runs(runs: Sequence[RunSummary], key: str) -> list[RunSummary]:
         raise ConfigError(
             f'The runs cannot be sorted by "{name}": none has it.',
             where=f"--sort {key}",
-            next_step=nearest(name, known_keys(runs)),
+            next_step=_nearest_key(name, runs),
         )
     there = [(value, run) for value, run in having if _is_comparable(value)]
     absent = [run for value, run in having if not _is_comparable(value)]
@@ -241,7 +239,7 @@ _MEANINGS = {
     "selection": "value of the selection rule at the best checkpoint",
     "step": "steps made",
     "best_step": "step of the best checkpoint",
-    "seconds": "how long it took so far",
+    "seconds": "how long it was at work so far",
     "started": "seconds since 1970; for sorting",
     "eta": "seconds to go",
     "speed": "texts per second",
@@ -290,6 +288,11 @@ def _values(key: str, runs: Sequence[RunSummary]) -> list[tuple[str, str]]:
 
 _LOOKED_AT = 1000
 """So many runs are enough to know what could be typed."""
+
+
+def _nearest_key(wrong: str, runs: Iterable[RunSummary]) -> str:
+    advice = "`mtl-workbench show RUN` lists a run's metrics"
+    return nearest(wrong, known_keys(runs), see=advice)
 
 
 def _has_field(value: object, name: str) -> bool:

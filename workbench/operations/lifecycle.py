@@ -290,8 +290,9 @@ def stop(ws: Workspace, ref: str, *, now: bool = False) -> RunState:
         )
     if ws.store.leave_queue(record.id, waiting_only=True):
         what = "It was taken out of the queue before it began."
-        _note_stop(ws, record, what)
-        return RunState.STOPPED
+        begin = f"begin it: mtl-workbench resume {record.id}"
+        _note_stop(ws, record, what, f"{begin}; or delete it: mtl-workbench delete {record.id}")
+        return RunState.WITHDRAWN
     ws.store.send(record.id, StopNow() if now else Stop())
     if now:
         _make_leave(ws, record)
@@ -317,6 +318,6 @@ def _make_leave(ws: Workspace, record: RunRecord) -> None:
         _note_stop(ws, record, what)
 
 
-def _note_stop(ws: Workspace, record: RunRecord, what: str) -> None:
-    exit = ExitRecord("stopped", datetime.now(UTC), what)
+def _note_stop(ws: Workspace, record: RunRecord, what: str, next_step: str = "") -> None:
+    exit = ExitRecord("stopped", datetime.now(UTC), what, next_step=next_step)
     record_exit(ws.store, ws.location, record.id, exit)

@@ -6,6 +6,7 @@ kept answers the next question in a fraction of the time.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -41,7 +42,8 @@ class Planner:
         Raises:
             WorkerError: The child died.
         """
-        return Check.from_json(self._ask("check", config, progress))
+        # Of the child nothing can be learned about it: who works in the background is offline.
+        return Check.from_json(self._ask("check", config, progress, is_offline=_is_hub_forbidden()))
 
     def measure(self, config: ExperimentConfig, progress: Progress = _ignore) -> Measured:
         """Two real updates, timed.
@@ -76,12 +78,15 @@ class Planner:
             child.kill()
             self._child = None
 
-    def _ask(self, errand: str, config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
+    def _ask(
+        self, errand: str, config: ExperimentConfig, progress: Progress, **more: bool
+    ) -> dict[str, Any]:
         with self._lock:
             child = self._child or ErrandProcess(in_background=True)
             self._child = child
             try:
-                return child.ask(errand, {"config": config.model_dump(mode="json")}, progress)
+                request = {"config": config.model_dump(mode="json"), **more}
+                return child.ask(errand, request, progress)
             except WorkerError:
                 self._let_go()  # it may be dead; the next question gets another
                 raise
@@ -92,6 +97,12 @@ class Planner:
         if self._child is not None:
             self._child.close()
             self._child = None
+
+
+def _is_hub_forbidden() -> bool:
+    """Whether a run that is started from here may not ask the hub, as its library reads it."""
+    said = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return said.upper() in ("1", "ON", "YES", "TRUE")
 
 
 def check(config: ExperimentConfig, progress: Progress = _ignore) -> Check:

@@ -162,7 +162,7 @@ def prioritise(ws: Workspace, ref: str, priority: int = 0, *, by: int = 0) -> in
 
 
 def remove(ws: Workspace, ref: str) -> RunRecord:
-    """Take a waiting run out; it stays listed as stopped, and can be resumed.
+    """Take a waiting run out; it stays listed as withdrawn, and can be resumed.
 
     Raises:
         NotFoundError: Nothing goes by `ref`, or it does not wait.

@@ -15,6 +15,7 @@ from workbench.control import Request
 from workbench.errors import NotFoundError, StoreError, WorkbenchError, nearest
 from workbench.operations.saves import saves_of
 from workbench.operations.workspace import Workspace
+from workbench.store.pauses import paused_seconds
 from workbench.store.records import (
     CheckpointRecord,
     Curve,
@@ -70,7 +71,7 @@ class RunSummary:
     metrics: Mapping[str, Mapping[str, float]]
     """Dev metrics by task, at the best checkpoint, else of the latest evaluation."""
     seconds: float
-    """So far, or in all."""
+    """At work, so far or in all: without what it was paused."""
     eta_seconds: float | None
     texts_per_second: float | None
     """Over the last 50 steps."""
@@ -83,6 +84,8 @@ class RunSummary:
     """As texts_per_second."""
     tokens_per_second: float | None = None
     """As texts_per_second; word pieces, padding left out."""
+    paused_seconds: float = 0.0
+    """How long its present or last process was paused, beside `seconds`."""
     keeping: Keeping = field(default_factory=Keeping)
     """What people added to it."""
     was_adjusted: bool = False
@@ -257,6 +260,7 @@ def _summary(
         overview.recent_seconds / overview.recent_steps if overview.recent_steps else None
     )
     left = max(0, overview.total_steps - overview.step)
+    seconds, paused = _seconds(facts, state, overview)
     has_eta = not state.is_over and overview.total_steps > 0 and seconds_per_step is not None
     return RunSummary(
         record=record,
@@ -269,7 +273,8 @@ def _summary(
         best_step=overview.best_step,
         selection=overview.selection,
         metrics=overview.metrics,
-        seconds=_seconds(facts, state),
+        seconds=seconds,
+        paused_seconds=paused,
         eta_seconds=left * (seconds_per_step or 0.0) if has_eta else None,
         texts_per_second=_per_second(overview.recent_texts, overview),
         spark=spark,
@@ -297,16 +302,19 @@ def _queue_places(entries: Iterable[QueueEntry | None]) -> dict[str, int]:
     return places
 
 
-def _seconds(facts: RunFacts, state: RunState) -> float:
+def _seconds(facts: RunFacts, state: RunState, overview: RunOverview) -> tuple[float, float]:
+    """How long a run was at work, and how long its process was paused."""
     if facts.claimed_at is None:
-        return 0.0
+        return 0.0, 0.0
     if facts.exit is not None:
         end = facts.exit.at
     elif state.is_over:
         end = facts.heartbeat.at if facts.heartbeat else facts.claimed_at
     else:
         end = datetime.now(UTC)
-    return facts.earlier_seconds + max(0.0, (end - facts.claimed_at).total_seconds())
+    lasted = max(0.0, (end - facts.claimed_at).total_seconds())
+    paused = min(lasted, paused_seconds(overview.pauses, facts.claimed_at, end))
+    return facts.earlier_seconds + lasted - paused, paused
 
 
 def find_run(ws: Workspace, ref: str, *, deleted: bool = False) -> RunRecord:

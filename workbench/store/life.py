@@ -5,16 +5,28 @@ No state is among them: it is computed from these, in `workbench.worker.liveness
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, delete, select
 
+from workbench.events import RequestObeyed
 from workbench.secrecy import scrub
+from workbench.store.pauses import PauseSpan, paused_seconds, pauses_of
 from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, QueueEntry, RunFacts
-from workbench.store.tables import claims, exits, heartbeats, journals, launches, queue, runs
+from workbench.store.tables import (
+    claims,
+    exits,
+    heartbeats,
+    journals,
+    launches,
+    messages,
+    queue,
+    runs,
+)
 from workbench.store.upsert import upsert
 
 FACTS: Select[Any] = select(
@@ -79,7 +91,7 @@ def begin_again(connection: Connection, run_id: str) -> float:
     """Forget how a run ended, since it is to go on.
 
     Returns:
-        What its processes took so far, in seconds.
+        How long its processes were at work so far, in seconds: without pauses.
     """
     row = connection.execute(FACTS.where(runs.c.id == run_id)).mappings().one()
     facts = facts_of(row)
@@ -89,7 +101,17 @@ def begin_again(connection: Connection, run_id: str) -> float:
         return 0.0  # it ended before it began: it was taken out of the queue
     last_sign = facts.heartbeat.at if facts.heartbeat else facts.claimed_at
     end = facts.exit.at if facts.exit else last_sign
-    return facts.earlier_seconds + max(0.0, (end - facts.claimed_at).total_seconds())
+    paused = paused_seconds(_pauses(connection, run_id), facts.claimed_at, end)
+    return facts.earlier_seconds + max(0.0, (end - facts.claimed_at).total_seconds() - paused)
+
+
+def _pauses(connection: Connection, run_id: str) -> Sequence[PauseSpan]:
+    obeyed = connection.execute(
+        select(messages.c.at, messages.c.body)
+        .where(messages.c.run_id == run_id, messages.c.kind == RequestObeyed.__name__)
+        .order_by(messages.c.id)
+    )
+    return pauses_of((row.at, json.loads(row.body)["kind"]) for row in obeyed)
 
 
 def note_heartbeat(connection: Connection, run_id: str, heartbeat: Heartbeat) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from workbench.control import KINDS, SetRateScale, SetWeight
 from workbench.events import RequestObeyed, RunStarted
 from workbench.store.event_rows import TOTAL_LOSS
+from workbench.store.pauses import pauses_of
 from workbench.store.records import RunOverview
 from workbench.store.tables import (
     checkpoints,
@@ -52,14 +53,14 @@ def overviews(
     for row in connection.execute(_dev_metrics_at(marks)).all():
         metrics[row.run_id][row.task][row.metric] = _number(row.value)
     started: dict[str, str] = {}
-    adjusted = set()
+    obeyed: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
     for row in connection.execute(_told(run_ids)).all():
         if row.kind == RunStarted.__name__:
             started[row.id] = row.body
-        elif json.loads(row.body)["kind"] in _ADJUSTMENTS:
-            adjusted.add(row.id)
+        else:
+            obeyed[row.id].append((row.at, json.loads(row.body)["kind"]))
     return {
-        row.id: _overview(row, started.get(row.id), metrics.get(row.id, {}), row.id in adjusted)
+        row.id: _overview(row, started.get(row.id), metrics.get(row.id, {}), obeyed.get(row.id, ()))
         for row in progress
     }
 
@@ -68,7 +69,7 @@ def _overview(
     row: Row[Any],
     started: str | None,
     metrics: dict[str, dict[str, float]],
-    was_adjusted: bool,
+    obeyed: Sequence[tuple[datetime, str]],
 ) -> RunOverview:
     return RunOverview(
         step=row.last_step or 0,
@@ -82,7 +83,8 @@ def _overview(
         evaluated_at=row.evaluated_at,
         selection=row.selection,
         metrics={task: dict(values) for task, values in metrics.items() if task},
-        was_adjusted=was_adjusted,
+        was_adjusted=any(kind in _ADJUSTMENTS for _, kind in obeyed),
+        pauses=pauses_of(obeyed),
     )
 
 
@@ -145,11 +147,11 @@ def _dev_metrics_at(marks: Any) -> Select[Any]:
     )
 
 
-def _told(run_ids: Sequence[str] | None) -> Select[tuple[str, str, str]]:
-    """How runs began, and what they were asked."""
+def _told(run_ids: Sequence[str] | None) -> Select[tuple[str, str, str, datetime]]:
+    """How runs began, and what they were asked and did."""
     # In order, so that of several starts (a resumed run has them) the last one stays.
     query = (
-        select(runs.c.id, messages.c.kind, messages.c.body)
+        select(runs.c.id, messages.c.kind, messages.c.body, messages.c.at)
         # By way of the runs, whose messages have an index.
         .join_from(runs, messages, messages.c.run_id == runs.c.id)
         .where(messages.c.kind.in_((RunStarted.__name__, RequestObeyed.__name__)))

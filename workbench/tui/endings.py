@@ -46,7 +46,7 @@ class EndWatch:
 
 def _ending(run: RunSummary) -> Ending:
     reached = "" if run.selection is None else f", best {figures.metric(run.selection)}"
-    is_bad = run.state not in (RunState.FINISHED, RunState.STOPPED)
+    is_bad = run.state not in (RunState.FINISHED, RunState.STOPPED, RunState.WITHDRAWN)
     why = f": {run.exit.what}" if run.exit is not None and is_bad and run.exit.what else ""
     return Ending(visible(f'"{run.record.name}" is {run.state.value}{reached}{why}'), is_bad)
 

@@ -14,6 +14,7 @@ _LOOKS = {
     RunState.CRASHED: ("✗", "$text-error"),
     RunState.LOST: ("?", "$text-error"),
     RunState.STOPPED: ("■", "$text-warning"),
+    RunState.WITHDRAWN: ("□", "$foreground 65%"),
     RunState.PAUSED: ("‖", "$text-warning"),
     RunState.FINISHED: ("✓", "$text-success"),
     RunState.FAILED: ("✗", "$text-error"),

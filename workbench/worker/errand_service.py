@@ -284,8 +284,9 @@ def _words(example: Example, task: str) -> list[str]:
     return [example.text[begin:end] for begin, end in label.spans]
 
 
-def _check(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:
-    return check(ExperimentConfig.model_validate(config, strict=False), tell).as_json()
+def _check(*, tell: Tell, config: dict[str, Any], is_offline: bool) -> dict[str, Any]:
+    experiment = ExperimentConfig.model_validate(config, strict=False)
+    return check(experiment, tell, is_offline=is_offline).as_json()
 
 
 def _measure(*, tell: Tell, config: dict[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class RunState(StrEnum):
     CRASHED = "crashed"
     LOST = "lost"
     STOPPED = "stopped"
+    WITHDRAWN = "withdrawn"
+    """Taken out of the queue before it began."""
     PAUSED = "paused"
     FINISHED = "finished"
     FAILED = "failed"
@@ -53,6 +55,7 @@ _OVER = {
     RunState.CRASHED,
     RunState.LOST,
     RunState.STOPPED,
+    RunState.WITHDRAWN,
     RunState.FINISHED,
     RunState.FAILED,
 }
@@ -250,7 +253,7 @@ def compute_state(
             no live run silent, and no silent one alive.
     """
     if facts.exit is not None:
-        return _ended(facts.exit)
+        return _ended(facts, facts.exit, created_at)
     if facts.queued is not None and facts.queued.taken_at is None:
         return RunState.QUEUED, f"It waits in the queue of {facts.queued.host}."
     # A claim that a later launch is to take over from tells of the process before.
@@ -274,10 +277,15 @@ def compute_state(
     return _at_work(facts, process, now, monotonic, sighting)
 
 
-def _ended(exit: ExitRecord) -> tuple[RunState, str]:
+def _ended(facts: RunFacts, exit: ExitRecord, created_at: datetime) -> tuple[RunState, str]:
     if exit.outcome == "failed":
         return RunState.FAILED, exit.what or "It said that it failed."
     if exit.outcome == "stopped":
+        # Who takes a run in of which nothing is left but its folder knows of no process either,
+        # and says that it ended when it was asked for.
+        had_none = facts.process is None and facts.launched is None
+        if had_none and exit.at > created_at:
+            return RunState.WITHDRAWN, exit.what or "It was taken out of the queue."
         return RunState.STOPPED, exit.what or "It was asked to stop, and did."
     return RunState.FINISHED, "It made all its steps."
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from workbench.config.loading import validate
 from workbench.control import (
     Evaluate,
     Pause,
@@ -16,9 +17,10 @@ from workbench.control import (
     SetWeight,
 )
 from workbench.events import PAUSED
+from workbench.operations import lifecycle
 from workbench.operations.workspace import Workspace
 from workbench.store.records import Heartbeat
-from workbench.worker.liveness import current_identity
+from workbench.worker.liveness import current_identity, here
 
 
 @pytest.mark.parametrize(
@@ -148,3 +150,25 @@ def test_settings_of_which_nothing_can_be_read_do_not_hide_the_runs(
     assert result.code == 0
     assert result.json[0]["unreadable"]
     assert run_command("show", "@last").code == 0
+
+
+def test_a_run_taken_out_of_the_queue_says_that_it_never_began_and_what_to_do(
+    run_command: Any, space: Workspace
+) -> None:
+    task = {"kind": "classification", "data": {"train": "/q.jsonl"}}
+    record = lifecycle.add(space, validate({"name": "later", "tasks": {"question": task}}))
+    space.store.enqueue(record.id, here().host)
+
+    removed = run_command("queue", "remove", record.id)
+
+    begin = f"mtl-workbench resume {record.id}"
+    assert begin in removed.err
+    shown = run_command("show", record.id)
+    assert f"later  {record.id}  withdrawn" in shown.out
+    assert "It was taken out of the queue before it began." in shown.out
+    assert f"begin it: {begin}; or delete it: mtl-workbench delete {record.id}" in shown.out
+    followed = run_command("watch", record.id)
+    assert followed.code == 130
+    assert "(later) never began." in followed.err
+    assert begin in followed.err
+    assert "export" not in followed.err

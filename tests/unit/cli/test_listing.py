@@ -10,7 +10,7 @@ import pytest
 
 from workbench.cli import output
 from workbench.config.loading import load_experiment
-from workbench.events import StepFinished
+from workbench.events import EvaluationFinished, StepFinished
 from workbench.operations.workspace import Workspace
 from workbench.paths import shipped_presets
 
@@ -262,3 +262,21 @@ def test_one_run_cannot_be_compared(run_command: Any) -> None:
 
     assert result.code == 2
     assert "give at least two runs" in result.err
+
+
+def test_what_one_run_alone_has_stands_below_without_gaps(run_command: Any, add_run: Any) -> None:
+    question = {"kind": "classification", "data": {"train": "/q.jsonl"}}
+    add_run("arun2345", name="both", accuracy=0.9)
+    reached = EvaluationFinished(10, "dev", {"question": {"accuracy": 0.8}}, 0.8, 0.1)
+    add_run(
+        "brun2345", name="one", steps=0, config={"tasks": {"question": question}}, extra=[reached]
+    )
+
+    shown = run_command("compare", "both", "one").out
+
+    shared, metrics, settings = shown.split("only in both arun2345\n")
+    assert "question accuracy" in shared
+    assert "entity" not in shared
+    assert "entity span_f1  " in metrics
+    assert "/e.conll" in settings
+    assert "–" not in shown

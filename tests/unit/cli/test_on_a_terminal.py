@@ -112,3 +112,23 @@ def test_ctrl_c_asks_what_is_meant(
     assert space.store.take_commands("arun2345") == command
     if answer == "d\n":
         assert screen.process.wait(10) == 130
+
+
+def test_what_is_no_answer_to_ctrl_c_is_asked_again(
+    terminal: Any, add_run: Any, space: Any
+) -> None:
+    add_run(outcome="", process=current_identity())
+    screen = terminal("watch", "@last")
+    screen.wait_for("step 20/20")
+    screen.process.send_signal(2)
+    screen.wait_for("[c]ontinue watching?")
+
+    screen.type("step\n")
+
+    screen.wait_for('"step" is no answer. Type d to detach, s to stop the run, c to watch on.')
+    screen.type("\n")
+    screen.wait_for('"" is no answer.')
+    screen.process.send_signal(2)  # as good an answer as d
+    screen.wait_for("Detached; the run goes on.")
+    assert screen.process.wait(10) == 130
+    assert space.store.take_commands("arun2345") == []

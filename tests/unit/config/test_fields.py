@@ -93,7 +93,7 @@ def test_a_typed_value_gets_the_type_of_its_setting(path: str, raw: str, value: 
         ("showcase.texts", '["a"]\nb = 2', "is not a list", "a list such as"),
         ("optimization.learning_rat", "1", "There is no setting", 'did you mean "learning_rate"'),
         ("optimisation.learning_rate", "1", "no setting", '"optimization.learning_rate"'),
-        ("optimization", "1", "is a section", "optimization.schedule"),
+        ("optimization", "1", "is a section", "as optimization.optimizer: optimizer, learning"),
         ("tasks.question.wieght", "1", "no setting", 'did you mean "weight"'),
         ("selection.weights.question", "much", "is not a number", "0.1"),
     ],

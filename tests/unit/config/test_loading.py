@@ -149,13 +149,13 @@ def test_a_backbone_written_as_a_path_is_relative_to_the_preset(tmp_path: Path) 
             "[training]\nepoch = 2",
             'Unknown key "epoch".',
             "two.toml, line 18, [training] epoch",
-            'did you mean "epochs"? known: batch_size',
+            'did you mean "epochs"? known: epochs, evaluations_per_epoch, ',
         ),
         (
             "epochs = 3",
             'Unknown key "epochs".',
             "two.toml, line 17, [optimization] epochs",
-            '"epochs" belongs in [training]; here known: cycles',
+            '"epochs" belongs in [training]; here known: power, decay_share, cycles, ',
         ),
         (
             "[poolin]",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from workbench.errors import ConfigError
 from workbench.operations import comparing
 from workbench.operations.reading import Comparison, MetricRow
 from workbench.store.records import Curve, SeriesKey
+from workbench.tui.comparison_tables import comparison_tables
 
 NUMBERS = st.floats(-10, 10, allow_nan=False)
 
@@ -56,6 +58,53 @@ def test_a_statistic_is_of_the_whole_dev_curve(
     assert rows["loss"].values == pytest.approx(loss)
     assert rows["accuracy"].best == int(np.argmax(accuracy))
     assert rows["loss"].best == int(np.argmin(loss))
+
+
+def test_what_one_run_alone_has_is_told_apart_from_what_another_may_get() -> None:
+    other = replace(a_run("cccc2222"), tasks=("entity",), metrics={"entity": {"f1": 0.5}})
+    of_question = MetricRow("question", "accuracy", (0.9, None), None)
+
+    assert comparing.metric_owner((RUNS[0], other), of_question) == 0
+    assert comparing.metric_owner((RUNS[0], a_run(accuracy=None)), of_question) is None
+    settings = [
+        ("seed", ("1", "2")),
+        ("tasks.question.kind", ("classification", "–")),
+        ("tasks.question.dropout", ("0.1", "–")),
+    ]
+    assert comparing.settings_by_owner(Comparison((RUNS[0], other), settings, [])) == (
+        settings[:1],
+        {0: comparing.OwnSettings([("tasks.question.kind", "classification")], 1)},
+    )
+
+
+def test_the_tables_of_a_comparison_have_a_heading_over_what_one_run_alone_has() -> None:
+    other = replace(
+        a_run("cccc2222", name="c", accuracy=0.5),
+        tasks=("entity",),
+        metrics={"entity": {"f1": 0.5}},
+    )
+    rows = [
+        MetricRow("question", "accuracy", (0.9, None), None),
+        MetricRow("entity", "f1", (None, 0.5), None),
+    ]
+    settings = [("tasks.question.dropout", ("–", "0.1")), ("seed", ("1", "2"))]
+    compared = Comparison((RUNS[0], other), settings, rows)
+
+    shown = comparison_tables(compared, rows, "dev", 80)
+
+    lines = [[cell.plain for cell in row.cells] for row in shown.metrics.rows[1:]]
+    assert lines == [
+        ["selection", "0.900", "0.500"],  # of other tasks, so none is the better one
+        ["only in A a|b", "", ""],
+        ["question accuracy", "0.900", ""],
+        ["only in B c", "", ""],
+        ["entity f1", "", "0.500"],
+    ]
+    assert [[cell.plain for cell in row.cells] for row in shown.settings.rows] == [
+        ["seed", "1", "2"],
+        ["only in B c", "", ""],
+        ["others", "", "1 as by default"],
+    ]
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=30), st.booleans(), st.booleans())

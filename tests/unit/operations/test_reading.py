@@ -12,10 +12,13 @@ import pytest
 from sqlalchemy import event
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.control import Pause, Request, Resume, SaveCheckpoint, kind_of, to_json
 from workbench.errors import NotFoundError, StoreError, WorkbenchError
 from workbench.events import (
+    PAUSED,
     CheckpointSaved,
     EvaluationFinished,
+    RequestObeyed,
     RunResumed,
     RunStarted,
     StepFinished,
@@ -146,6 +149,43 @@ def test_a_run_that_was_only_written_down_has_a_summary(ws: Workspace) -> None:
 
     assert (summary.state, summary.step, summary.spark) == (RunState.QUEUED, 0, ())
     assert (summary.seconds, summary.texts_per_second) == (0.0, None)
+
+
+def asked(ws: Workspace, request: Request, at: datetime) -> None:
+    obeyed = RequestObeyed(5, kind_of(request), to_json(request))
+    ws.store.append("abc", [obeyed], at=at)
+
+
+def test_what_a_run_was_paused_does_not_count_as_work(ws: Workspace) -> None:
+    add_run(ws, "abc", age=1)
+    ws.store.note_claim("abc", current_identity(), at=NOW)
+    for minutes, request in ((10, Pause()), (11, SaveCheckpoint()), (70, Resume()), (80, Pause())):
+        asked(ws, request, NOW + timedelta(minutes=minutes))
+    end = NOW + timedelta(minutes=100)
+    ws.store.record_exit("abc", ExitRecord("stopped", end))
+
+    summary = reading.summarize(ws, "abc")
+
+    assert (summary.seconds, summary.paused_seconds) == (20 * 60, 80 * 60)
+    assert reading.list_runs(ws) == [summary]
+    ws.store.claim("abc", current_identity(), again=True)
+    assert ws.store.facts("abc").earlier_seconds == 20 * 60
+    resumed = reading.summarize(ws, "abc")
+    assert resumed.seconds == pytest.approx(20 * 60, abs=5)
+    assert resumed.paused_seconds == 0
+
+
+def test_a_run_that_is_paused_takes_no_longer_for_it(ws: Workspace) -> None:
+    add_run(ws, "abc")
+    now = datetime.now(UTC)
+    ws.store.note_claim("abc", current_identity(), at=now - timedelta(hours=5))
+    asked(ws, Pause(), now - timedelta(hours=4))
+    ws.store.beat("abc", Heartbeat(now, PAUSED, 5, 60.0))
+
+    summary = reading.summarize(ws, "abc")
+
+    assert summary.state is RunState.PAUSED
+    assert summary.seconds == pytest.approx(3600, abs=1)
 
 
 def test_rows_that_a_dead_worker_left_are_taken_in(ws: Workspace) -> None:

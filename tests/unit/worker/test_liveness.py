@@ -74,6 +74,7 @@ ALIVE, GONE = Sighting.ALIVE, Sighting.GONE
         (facts(claimed=99, beat=(99, 5)), Sighting.ELSEWHERE, RunState.SILENT, "cannot be seen"),
         (facts(claimed=99, exit="finished"), None, RunState.FINISHED, "all its steps"),
         (facts(claimed=99, exit="stopped"), None, RunState.STOPPED, "asked to stop"),
+        (facts(launched=99, exit="stopped"), None, RunState.STOPPED, "asked to stop"),
         (facts(claimed=99, exit="failed"), None, RunState.FAILED, "loss is nan"),
         (facts(claimed=99, beat=(999, 5), exit="finished"), GONE, RunState.FINISHED, "steps"),
     ],
@@ -97,7 +98,17 @@ def test_a_run_for_which_nothing_is_ever_started_counts_as_crashed() -> None:
 def test_a_run_is_over_when_nobody_will_work_on_it() -> None:
     over = {state for state in RunState if state.is_over}
 
-    assert over == {"crashed", "lost", "stopped", "finished", "failed"}
+    assert over == {"crashed", "lost", "stopped", "withdrawn", "finished", "failed"}
+
+
+def test_a_run_that_never_had_a_process_was_withdrawn_and_not_stopped() -> None:
+    what = "It was taken out of the queue before it began."
+    ended = RunFacts(None, None, None, ExitRecord("stopped", NOW, what))
+    asked_at = NOW - timedelta(hours=1)
+
+    judged = compute_state(ended, created_at=asked_at, now=NOW, sighting=None)
+
+    assert judged == (RunState.WITHDRAWN, what)
 
 
 def test_this_process_is_alive() -> None:

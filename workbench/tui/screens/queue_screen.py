@@ -262,7 +262,7 @@ class QueueScreen(LiveScreen):
         self.app.push_screen(
             ConfirmScreen(
                 f'Take "{name}" out of the queue?',
-                "It stays among the runs as stopped; p on its screen starts it after all.",
+                "It stays among the runs as withdrawn; p on its screen starts it after all.",
                 yes="take it out",
             ),
             answered,

@@ -14,7 +14,9 @@ _HEADLINES = {
     RunState.CRASHED: "The worker is gone without a word",
     RunState.LOST: "The machine was restarted under the run",
     RunState.SILENT: "No sign of life",
+    RunState.WITHDRAWN: "The run never began",
 }
+_IS_NO_FAILURE = {RunState.SILENT, RunState.WITHDRAWN}
 
 
 class FailurePanel(Static):
@@ -31,7 +33,7 @@ class FailurePanel(Static):
         border-title-color: $text-error;
         border-title-style: bold;
         &.-shown { display: block; }
-        &.-silent { border: round $warning; border-title-color: $text-warning; }
+        &.-mild { border: round $warning; border-title-color: $text-warning; }
     }
     """
 
@@ -41,12 +43,14 @@ class FailurePanel(Static):
         self.set_class(is_bad, "-shown")
         if run is None or not is_bad:
             return
-        self.set_class(run.state is RunState.SILENT, "-silent")
+        self.set_class(run.state in _IS_NO_FAILURE, "-mild")
         self.border_title = Content(f" ✗ {_HEADLINES[run.state]} ")
         exit_record = run.exit
         what = exit_record.what if exit_record else run.why
         where = exit_record.where if exit_record else ""
         next_step = exit_record.next_step if exit_record else ""
+        if run.state is RunState.WITHDRAWN:
+            next_step = "press p to begin it after all, or D in the list of runs to delete it"
         lines = [Content.styled(visible(what), "bold")]
         lines += [_part("where", visible(where))] if where else []
         lines += [_part("next ", visible(next_step or "press o to read the end of the log"))]

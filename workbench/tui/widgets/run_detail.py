@@ -13,6 +13,8 @@ from workbench.tui.visible import visible
 from workbench.tui.widgets.run_table import best_words
 from workbench.worker.liveness import RunState
 
+_NOT_BEGUN = {RunState.QUEUED, RunState.WITHDRAWN}
+
 
 class RunDetail(Static):
     """Four lines under the table of runs; where there is room, its settings and tasks too."""
@@ -53,19 +55,19 @@ class RunDetail(Static):
             lines[0] += _kept(self._run)
         if self.content_size.height > len(lines) > 0 and self._run is not None:
             best = best_words(self._run, 0) if self._run.selection is None else _best(self._run)
-            reached = [] if self._run.state is RunState.QUEUED else [best]
+            reached = [] if self._run.state in _NOT_BEGUN else [best]
             lines[-1:] = [*reached, _settings(self._run), Content(), *_tasks(self._run)]
         self.update(Content("\n").join(lines))
 
 
 def _lines(run: RunSummary, width: int) -> list[Content]:
     dot = ("  ·  ", "$foreground 40%")
-    is_queued = run.state is RunState.QUEUED
-    facts = ["not begun" if is_queued else f"step {run.step} of {run.total_steps or '?'}"]
+    is_begun = run.state not in _NOT_BEGUN
+    facts = ["not begun" if not is_begun else f"step {run.step} of {run.total_steps or '?'}"]
     if run.eta_seconds is not None:
         facts += [f"{figures.duration(run.seconds)} so far"]
         facts += [f"{figures.duration(run.eta_seconds)} to go"]
-    elif run.state.is_over:
+    elif run.state.is_over and is_begun:
         facts.append(f"took {figures.duration(run.seconds)}")
     if run.texts_per_second:
         facts.append(f"{run.texts_per_second:.0f} texts/s")
@@ -80,7 +82,7 @@ def _lines(run: RunSummary, width: int) -> list[Content]:
         ),
         Content.styled(visible(run.why), "$foreground 65%"),
         Content.assemble(facts[0], *[part for fact in facts[1:] for part in (dot, fact)]),
-        _settings(run) if is_queued else best_words(run, width),
+        best_words(run, width) if is_begun else _settings(run),
     ]
 
 
@@ -149,7 +151,7 @@ def _tasks(run: RunSummary) -> list[Content]:
             Content.assemble(
                 (f"{visible(name):<{width}}", "bold"),
                 (f"  {task.kind:<14}  ", "$foreground 65%"),
-                words or ("" if run.state is RunState.QUEUED else "no evaluation"),
+                words or ("" if run.state in _NOT_BEGUN else "no evaluation"),
             )
         )
     return lines
