@@ -18,12 +18,14 @@ class PhaseStarted:
     """The run does something else from now on, which may keep it silent for a while."""
 
     phase: str
-    """In words: reading data, loading the backbone, training, evaluating, saving, showcase, and
+    """In words: reading data, loading the backbone, training, evaluating, showcase, `SAVING`, and
     `PAUSED` for a run that waits to be told to go on."""
     expected_seconds: float
     """How long it may stay in this phase without another sign of life."""
 
 
+SAVING = "saving"
+"""The phase before a checkpoint appears: what was said so far is on the disk when it begins."""
 PAUSED = "paused"
 """The phase of a run that waits: nothing is expected of it until it is told to go on."""
 

@@ -22,6 +22,7 @@ from workbench.control import Control
 from workbench.errors import DataError
 from workbench.events import (
     PAUSED,
+    SAVING,
     CheckpointRemoved,
     CheckpointSaved,
     EvaluationFinished,
@@ -155,6 +156,7 @@ def save(folder: Path, step: int, value: int, weight: float, saved: list[int]) -
     (aside / "training" / "state.json").write_text(json.dumps(state))
     seal(aside / "training", {})
     size = seal(aside, {"step": step}, within="model")
+    yield PhaseStarted(SAVING, 600)
     publish(aside, final)
     yield CheckpointSaved(step, checkpoint_name(step), True, None, size)
     for old in [one for one in saved if one != step]:

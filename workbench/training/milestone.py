@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from workbench.errors import WorkerError
 from workbench.events import (
+    SAVING,
     CheckpointRemoved,
     CheckpointSaved,
     EvaluationFinished,
@@ -151,7 +152,7 @@ def _evaluate(run: Run, tasks: Sequence[str], *, is_planned: bool) -> Iterator[E
 
 
 def _save(run: Run, *, stays: bool) -> Iterator[Event]:
-    yield PhaseStarted("saving", 600)
+    yield PhaseStarted(SAVING, 600)
     is_best, best_for = _rank(run)
     if stays and run.step not in run.kept:
         run.kept.append(run.step)

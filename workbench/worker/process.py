@@ -26,6 +26,7 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.control import Control, Stop, StopNow
 from workbench.errors import StoreError, WorkbenchError
 from workbench.events import (
+    SAVING,
     CheckpointSaved,
     EvaluationFinished,
     Event,
@@ -188,9 +189,12 @@ def _events(engine: Engine | None, begun: _Begun, wishes: Wishes, out: Recorder)
         keep_optimizer=point.keeps_optimizer,
     ):
         yield event
-        if isinstance(event, CheckpointSaved):
-            # The engine may remove the checkpoint before this one when it goes on. Until what
-            # was said up to now is on the disk, too, that one would be missed after a crash.
+        # Before a checkpoint appears: a run that goes on from it says nothing of earlier steps
+        # again. After it: the engine may remove the one before when it goes on, and that one would
+        # be missed after a crash.
+        if isinstance(event, CheckpointSaved) or (
+            isinstance(event, PhaseStarted) and event.phase == SAVING
+        ):
             out.flush(SAVED_WAIT_SECONDS)
 
 
