@@ -191,6 +191,7 @@ def page(found: dict[str, Any], data_root: Path) -> str:
             )
     lines += [
         "",
+        "Seconds are of a machine that did other work, too.",
         "Then `mtl-workbench evaluate @last --split test`. Each task alone: `mtl-workbench",
         "baselines PRESET --data-root CORPORA`. Published figures are those that the corpora's",
         "page or the models' cards state; the models are four to fifteen times as large.",
