@@ -8,6 +8,7 @@ they are laid out by text again. Equal to the padded computation up to the round
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ from torch import Tensor
 
 CLOSE = 1e-5
 """How far packed results may lie from padded ones, as a share of the largest value."""
+LONGEST_TRIAL = 1100
+"""Where more pieces see each other, trying it out would hold up the start."""
 
 
 class _Gather(torch.autograd.Function):
@@ -156,8 +159,9 @@ class Packing:
 def find_packing(encoder: Any, *, pad_id: int) -> Packing | None:
     """How an encoder takes packed batches; None where it does not, or gives other results.
 
-    Two short texts are computed packed and padded. An architecture that needs more than positions
-    and attention to tell the texts apart is found so, without a list of names.
+    A few short texts are computed packed and padded, then one that is longer than a piece sees in
+    it. An architecture that needs more than positions and attention to tell the texts apart, or
+    looks around a piece in another way, is found so, without a list of names.
 
     Args:
         encoder: With our attention; its mode is left as it was.
@@ -166,14 +170,11 @@ def find_packing(encoder: Any, *, pad_id: int) -> Packing | None:
     accepted = _accepted(encoder)
     if "position_ids" not in accepted:
         return None
-    device = next(encoder.parameters()).device
-    size = encoder.get_input_embeddings().num_embeddings
-    some = [number % size for number in range(1, 24) if number % size != pad_id]
-    ids = torch.full((3, 9), pad_id, device=device)
-    mask = torch.zeros_like(ids)
-    for row, length in enumerate((5, 9, 2)):
-        ids[row, :length] = torch.tensor(some[row : row + length], device=device)
-        mask[row, :length] = 1
+    batches = [_batch(encoder, (5, 9, 2), pad_id)]
+    if (far := _far(encoder.config)) is not None:
+        if far > LONGEST_TRIAL:
+            return None
+        batches.append(_batch(encoder, (far,), pad_id))
     first_positions = [0]
     if (padding := getattr(encoder.config, "pad_token_id", None)) is not None:
         first_positions.append(padding + 1)  # RoBERTa's way of counting
@@ -181,17 +182,49 @@ def find_packing(encoder: Any, *, pad_id: int) -> Packing | None:
     encoder.eval()
     try:
         with torch.no_grad():
-            expected = encoder(input_ids=ids, attention_mask=mask).last_hidden_state[mask.bool()]
+            expected = [
+                encoder(input_ids=ids, attention_mask=mask).last_hidden_state[mask.bool()]
+                for ids, mask in batches
+            ]
             for first in first_positions:
                 packing = Packing(first, has_token_types="token_type_ids" in accepted)
-                found = packing(encoder, ids, mask)[mask.bool()]
-                if (found - expected).abs().max() <= CLOSE * expected.abs().max():
+                if all(
+                    _are_close(packing(encoder, ids, mask)[mask.bool()], vectors)
+                    for (ids, mask), vectors in zip(batches, expected, strict=True)
+                ):
                     return packing
     except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):
         return None
     finally:
         encoder.train(was_training)
     return None
+
+
+def _batch(encoder: Any, lengths: Sequence[int], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Pieces of texts of these lengths, and their mask."""
+    device = next(encoder.parameters()).device
+    size = encoder.get_input_embeddings().num_embeddings
+    some = [number for number in range(min(size, 1000)) if number != pad_id]
+    ids = torch.full((len(lengths), max(lengths)), pad_id, device=device)
+    mask = torch.zeros_like(ids)
+    for row, length in enumerate(lengths):
+        pieces = [some[place % len(some)] for place in range(row + 1, row + 1 + length)]
+        ids[row, :length] = torch.tensor(pieces, device=device)
+        mask[row, :length] = 1
+    return ids, mask
+
+
+def _far(config: Any) -> int | None:
+    """A length of text whose ends are out of each other's sight; None if there is none."""
+    window = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None)
+    if not isinstance(window, int):
+        return None
+    far, longest = window + 2, getattr(config, "max_position_embeddings", None)
+    return far if longest is None or far <= longest else None
+
+
+def _are_close(found: Tensor, expected: Tensor) -> bool:
+    return bool((found - expected).abs().max() <= CLOSE * expected.abs().max())
 
 
 def _accepted(encoder: Any) -> set[str]:

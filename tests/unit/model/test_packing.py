@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from workbench.model import attention
 from workbench.model.attention import NAME, use_our_attention
 from workbench.model.backbone import Backbone, load_backbone
 from workbench.model.dropout import CheapDropout, make_dropout_cheap
@@ -40,8 +41,8 @@ def gradients(backbone: Backbone, ids: Tensor, mask: Tensor) -> tuple[Tensor, di
     return hidden.detach(), {name: grad.clone() for name, grad in found.items()}
 
 
-def modern_bert() -> Any:
-    """An encoder with rotary positions and windows of 4 pieces to either side."""
+def modern_bert(local_attention: int = 8) -> Any:
+    """An encoder with rotary positions and windows of 4 pieces to either side, by default."""
     torch.manual_seed(3)
     config = transformers.ModernBertConfig(
         vocab_size=64,
@@ -49,7 +50,7 @@ def modern_bert() -> Any:
         intermediate_size=32,
         num_hidden_layers=4,
         num_attention_heads=2,
-        local_attention=8,
+        local_attention=local_attention,
         global_attn_every_n_layers=2,
         pad_token_id=0,
         bos_token_id=1,
@@ -142,6 +143,29 @@ def test_dropout_in_a_packed_batch_has_the_right_rate(bert: Path) -> None:
 
 
 # --- Where it is not to be had ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("local_attention", [8, 128])
+def test_an_encoder_whose_windows_are_others_packed_is_not_packed(
+    local_attention: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = modern_bert(local_attention)
+    assert use_our_attention(encoder)
+    assert find_packing(encoder, pad_id=0) is not None
+    seen = attention._seen
+
+    monkeypatch.setattr(
+        attention, "_seen", lambda layout, window: seen(layout, window and window + 1)
+    )
+
+    assert find_packing(encoder, pad_id=0) is None
+
+
+def test_an_encoder_whose_windows_are_too_wide_to_be_tried_is_not_packed() -> None:
+    encoder = modern_bert(4096)
+    assert use_our_attention(encoder)
+
+    assert find_packing(encoder, pad_id=0) is None
 
 
 class Averaging(nn.Module):
