@@ -92,8 +92,12 @@ def choose_matrix_backend() -> str:
 
     On some CPUs oneDNN is 2.3 times as fast as the default BLAS at the same error, on others
     slower, and where it has bfloat16 units it may round through them; so both are tried for
-    50 ms, and a candidate that is not as exact as the default is refused. Once in a process:
+    30 ms, and a candidate that is not as exact as the default is refused. Once in a process:
     what was chosen would else be the default that the next choice is measured by.
+
+    They are tried on one thread. What differs between them is how they use a core; several threads
+    wait for each other at the end of a product, and on a busy machine that wait is ten times the
+    product, so that equal configs would choose, and round, unequally.
 
     Returns:
         The name of what was chosen, for the log.
@@ -101,35 +105,38 @@ def choose_matrix_backend() -> str:
     settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # not in the stubs
     default: str = settings.fp32_precision
     random = torch.Generator().manual_seed(0)
-    inputs = torch.randn(512, 384, generator=random)
+    inputs = torch.randn(256, 384, generator=random)
     weights = torch.randn(1536, 384, generator=random)
     exact = functional.linear(inputs.double(), weights.double())
     best, best_seconds = default, float("inf")
     bound = 0.0
-    for candidate in (default, "tf32", "bf16"):
-        try:
-            settings.fp32_precision = candidate
-        except RuntimeError:  # this build does not know it
-            continue
-        error = (functional.linear(inputs, weights).double() - exact).abs().max().item()
-        bound = bound or 2 * error
-        seconds = _fastest(inputs, weights) if error <= bound else float("inf")
-        # A quarter must be gained before the default is left: where two are alike, the noise of
-        # a busy machine must not decide, or equal configs would learn with unequal rounding.
-        if seconds < best_seconds * (1.0 if candidate == default else 0.75):
-            best, best_seconds = candidate, seconds
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for candidate in (default, "tf32", "bf16"):
+            try:
+                settings.fp32_precision = candidate
+            except RuntimeError:  # this build does not know it
+                continue
+            error = (functional.linear(inputs, weights).double() - exact).abs().max().item()
+            bound = bound or 2 * error
+            seconds = _fastest(inputs, weights) if error <= bound else float("inf")
+            # A quarter must be gained before the default is left: where two are alike, what is
+            # left of noise must not decide.
+            if seconds < best_seconds * (1.0 if candidate == default else 0.75):
+                best, best_seconds = candidate, seconds
+    finally:
+        torch.set_num_threads(threads)
     settings.fp32_precision = best
     return best
 
 
 def _fastest(inputs: torch.Tensor, weights: torch.Tensor) -> float:
-    # Time of this process alone: on a busy machine the clock on the wall measures the others, and
-    # equal configs would choose, and round, unequally.
     seconds = []
-    for _ in range(20):
-        begin = time.process_time()
+    for _ in range(5):
+        begin = time.thread_time()  # the clock on the wall measures what others do
         functional.linear(inputs, weights)
-        seconds.append(time.process_time() - begin)
+        seconds.append(time.thread_time() - begin)
     return min(seconds)
 
 

@@ -143,6 +143,29 @@ def test_the_matrix_back_end_is_chosen_once_in_a_process(
     assert choose_matrix_backend() == first
 
 
+def test_the_matrix_back_end_is_measured_on_one_thread_by_few_products(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeMatmul
+) -> None:
+    threads: list[int] = []
+    linear = nn.functional.linear
+
+    def counted(inputs: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        if inputs.dtype == torch.float32:
+            threads.append(torch.get_num_threads())
+        return linear(inputs, weights)
+
+    monkeypatch.setattr(arithmetic.functional, "linear", counted)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        choose_matrix_backend()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+    assert threads == [1] * 18
+
+
 def test_a_back_end_that_the_build_does_not_know_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, fake: FakeMatmul
 ) -> None:
