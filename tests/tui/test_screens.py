@@ -75,6 +75,25 @@ async def test_every_run_is_a_line_with_its_state_in_words(recorded: Workspace, 
         assert words in text
 
 
+async def test_baselines_of_one_run_are_told_apart_on_a_narrow_screen(
+    recorded: Workspace, wait: Any, screen_text: Text
+) -> None:
+    for number, task in enumerate(("sentiment", "topic")):
+        name = f"moods and topics of the news: {task} alone"
+        finish(recorded, a_run(recorded, f"b{number}", config=a_config(name)))
+    app = WorkbenchApp(recorded)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait(pilot, lambda: len(app.known_runs) == 5)
+
+        table = the(app, HomeScreen).query_one(RunTable)
+        await wait(pilot, lambda: len(table.rows) == 5)
+        lines = screen_text(pilot).splitlines()
+
+    rows = [line for line in lines[:20] if "✓ finished  moods" in line]
+    ends = sorted(row.split("…")[1].split("  ")[0] for row in rows)
+    assert ends == ["iment alone", "topic alone"]
+
+
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
 async def test_the_way_to_help_is_seen_at_every_size(recorded: Workspace, wait: Any,
                                                      screen_text: Text,

@@ -62,7 +62,7 @@ def _runs_as_columns(
     comparison: Comparison, metrics: Sequence[MetricRow], heading: str
 ) -> ComparisonTables:
     names = [
-        Column(f"{letter(slot)} {name}", is_right=True, smallest=9)
+        Column(f"{letter(slot)} {name}", is_right=True, smallest=9, keeps_end=True)
         for slot, name in enumerate(distinct_names(comparison.runs))
     ]
     rows = [
@@ -140,7 +140,7 @@ def _runs_as_rows(
     selections = _selections(comparison)
     reached = TableContent(
         [
-            Column(heading.ljust(width), smallest=14),
+            Column(heading.ljust(width), smallest=14, keeps_end=True),
             Column("selection", is_right=True),
             *(
                 Column(visible(f"{row.task} {row.metric}"), importance=at + 1, is_right=True,
@@ -167,7 +167,7 @@ def _runs_as_rows(
     )  # fmt: skip
     settings = TableContent(
         [
-            Column("settings that differ".ljust(width), smallest=14),
+            Column("settings that differ".ljust(width), smallest=14, keeps_end=True),
             *(
                 Column(visible(key), importance=at + 1, smallest=8)
                 for at, (key, _) in enumerate(comparison.settings)

@@ -16,6 +16,7 @@ from workbench.tui.visible import visible
 from workbench.tui.widgets.chart_grid import arrange
 from workbench.tui.widgets.rate_preview import rate_curve, rate_words
 from workbench.tui.widgets.run_header import changed_spans
+from workbench.tui.widgets.table import without_middle
 
 KEY = SeriesKey("train", "topic", "loss")
 
@@ -110,3 +111,25 @@ def test_the_preview_is_the_schedule_that_trains() -> None:
     assert factors.max() == 1.0
     assert factors.argmax() == 19
     assert rate_words(settings) == "up to 1e-4 in 10% of the steps, then down a line to 0"
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown"),
+    [
+        (29, "intent and slots: slots alone"),
+        (18, "intent…slots alone"),
+        (9, "int…alone"),
+        (4, "int…"),
+    ],
+)
+def test_a_long_name_keeps_its_beginning_and_its_end(cells: int, shown: str) -> None:
+    name = Content("intent and slots: slots alone   ")
+
+    assert without_middle(name, cells).plain == shown
+
+
+def test_a_name_of_wide_characters_is_cut_by_cells() -> None:
+    cut = without_middle(Content("情感分析と話題分類の実験"), 12)
+
+    assert cut.plain == "情感…の実験"
+    assert cut.cell_length <= 12

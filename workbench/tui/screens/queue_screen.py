@@ -343,7 +343,7 @@ def _columns(has_device: bool, has_host: bool) -> list[Column]:
     return [
         Column("place", is_right=True),
         Column("state"),
-        Column("run", smallest=14),
+        Column("run", smallest=18, keeps_end=True),
         Column("progress", importance=1),
         Column("to go", importance=2, is_right=True),
         Column("priority", importance=1, is_right=True),

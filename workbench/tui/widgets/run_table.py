@@ -20,7 +20,7 @@ from workbench.tui.widgets.table import Column, Table
 _IMPORTANCE = {"state": 0, "name": 0, "progress": 0, "best": 1, "took": 2, "loss": 3, "started": 4,
                "metrics": 5, "tags": 6, "tasks": 7, "id": 8}  # fmt: skip
 """Which of the columns that are shown unasked give way first on a narrow screen."""
-_SMALLEST = {"name": 14, "metrics": 40, "tasks": 10, "tags": 8, "note": 12, "source": 8}
+_SMALLEST = {"name": 18, "metrics": 40, "tasks": 10, "tags": 8, "note": 12, "source": 8}
 _BAR_CELLS = 6
 _SPARK_CELLS = 8
 
@@ -72,6 +72,7 @@ def _columns(keys: Sequence[str], sort: str) -> tuple[Column, ...]:
             importance=_IMPORTANCE.get(key, 1),
             is_right=columns.is_right(key),
             smallest=_SMALLEST.get(key, 0),
+            keeps_end=key == "name",
         )
         for key in keys
     )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -23,6 +24,8 @@ from workbench.tui.messages import FrozenMessage
 
 _GAP = 2
 _ROWS_MEASURED = 50
+_LEAST_BOTH_ENDS = 5
+"""Cells; of less neither a beginning nor an end tells anything."""
 _GUTTER = 3
 """Cells before the first column: cursor bar, mark, space."""
 
@@ -38,6 +41,8 @@ class Column:
     """Whether values stand at the right, as numbers do."""
     smallest: int = 0
     """Cells it may shrink to, with an ellipsis; 0 if it must not shrink."""
+    keeps_end: bool = False
+    """Whether what is too long loses its middle: names often differ at their end only."""
 
 
 @dataclass(frozen=True)
@@ -363,7 +368,8 @@ class Table(ScrollView, can_focus=True):
         for number, (at, cell_width) in enumerate(self._layout):
             cell = cells[at]
             if cell.cell_length > cell_width:
-                cell = cell.truncate(cell_width, ellipsis=True)
+                cut = without_middle if self._columns[at].keeps_end else _without_end
+                cell = cut(cell, cell_width)
             space = cell_width - cell.cell_length
             cell = cell.pad_left(space) if self._columns[at].is_right else cell.pad_right(space)
             parts.append(cell if number == 0 else cell.pad_left(_GAP))
@@ -373,3 +379,24 @@ class Table(ScrollView, can_focus=True):
         )
         strip = strips[0] if strips else Strip.blank(width)
         return strip.adjust_cell_length(width, style.rich_style).simplify()
+
+
+def without_middle(content: Content, cells: int) -> Content:
+    """A beginning and a longer end of what is too long, an ellipsis between them."""
+    content = content.rstrip()
+    if content.cell_length <= cells:
+        return content
+    room = cells - 1
+    if room < _LEAST_BOTH_ENDS:
+        return _without_end(content, cells)
+    start = len(content.plain)
+    # By cells, not characters: some are two cells wide.
+    while cell_len(content.plain[start - 1 :]) <= room * 2 // 3:
+        start -= 1
+    end = content[start:]
+    beginning = content.truncate(room - end.cell_length).rstrip()
+    return Content.assemble(beginning, "…", end)
+
+
+def _without_end(content: Content, cells: int) -> Content:
+    return content.truncate(cells, ellipsis=True)
