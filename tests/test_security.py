@@ -336,7 +336,7 @@ def test_remote_code_is_never_trusted() -> None:
 # Nothing is obeyed
 
 
-ESCAPES = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202egnp"
+ESCAPES = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202egnp\U000e0041"
 
 
 def test_escapes_in_a_run_are_shown_not_obeyed(
@@ -357,5 +357,5 @@ def test_escapes_in_a_run_are_shown_not_obeyed(
             main(["--db", str(file), *words.split()])
 
     shown = capsys.readouterr()
-    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown.out + shown.err)
+    assert not {"\x1b", "\x07", "\x9b", "\u202e", "\U000e0041"} & set(shown.out + shown.err)
     assert "red" in shown.out

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 DATABASE_NAME = "experiments.db"
 DATABASE_VARIABLE = "MTL_WORKBENCH_DB"
 CACHE_VARIABLE = "MTL_WORKBENCH_CACHE"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,300}")
+_RUN_ID = re.compile(r"[a-z0-9]{1,32}")
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,17 @@ class Location:
         return self.runs / safe_name(run_id)
 
 
-def safe_name(text: str) -> str:
-    """A name out of a database as that of a folder which leads nowhere else.
+def is_run_id(text: str) -> bool:
+    """Whether it can be the id of a run, and so the name of a folder that leads nowhere else."""
+    return _RUN_ID.fullmatch(text) is not None
 
-    Anything but letters, digits, `-` and `_` is nothing that this program wrote: it becomes a name
-    that no run has.
+
+def safe_name(text: str) -> str:
+    """The id of a run out of a database as the name of its folder.
+
+    What is none is nothing that this program wrote: it becomes a name that no run has.
     """
-    if _NAME.fullmatch(text):
+    if is_run_id(text):
         return text
     return f"invalid-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}"
 

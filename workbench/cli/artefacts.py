@@ -18,8 +18,8 @@ from workbench.cli.options import (
     check_precision,
     workspace,
 )
+from workbench.export.formats import FORMATS
 
-FORMATS = ("sentence-transformers", "transformers")
 SPLITS = ("train", "dev", "test")
 
 
@@ -44,7 +44,7 @@ def export(
     The folder is opened again and its numbers compared with the checkpoint's. With --json an
     object with the keys at, format, folder, step, largest_difference.
     """
-    check_choice(format, FORMATS, "--format")
+    check_choice(format, tuple(FORMATS), "--format")
     from workbench.operations import artefacts
 
     record = artefacts.export(

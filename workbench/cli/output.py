@@ -21,16 +21,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from workbench.errors import WorkbenchError
 from workbench.secrecy import scrub
-from workbench.tui.visible import visible
+from workbench.tui.visible import UNSAFE, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_UNSAFE_IN_JSON = re.compile(
-    r"[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-
-
+_UNSAFE_IN_JSON = re.compile(rf"(?!\n){UNSAFE.pattern}")  # JSON has line ends beside texts only
 _MOST_INDENTED = 50
 _KNOWN_TO_JSON = frozenset({str, int, bool, type(None)})
 
@@ -93,7 +89,7 @@ def json_document(value: object) -> None:
 
 
 def _escaped(text: str) -> str:
-    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _UNSAFE_IN_JSON.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def json_list(values: Iterable[object]) -> None:

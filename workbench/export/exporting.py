@@ -16,7 +16,7 @@ from workbench.export.verification import difference_of
 from workbench.model.folder import LoadedModel, load_model_folder
 from workbench.model.stack import StackBackbone
 
-FORMATS: dict[str, Callable[[LoadedModel, Path], object]] = {
+WRITERS: dict[str, Callable[[LoadedModel, Path], object]] = {
     "sentence-transformers": write_sentence_transformers,
     "transformers": write_transformers,
 }
@@ -38,7 +38,7 @@ def export_model(
 
     Args:
         model_folder: Of the checkpoint.
-        form: A name in `FORMATS`.
+        form: A name in `WRITERS`.
         target: A folder that is not there yet, or empty.
         progress: Told what happens, in a few words.
 
@@ -46,11 +46,11 @@ def export_model(
         CheckpointError: The format is unknown, the target is in use, the disk is full, or the
             export's numbers are not the checkpoint's.
     """
-    if form not in FORMATS:
+    if form not in WRITERS:
         raise CheckpointError(
             f'There is no export format "{form}".',
             where="--format",
-            next_step=nearest(form, FORMATS),
+            next_step=nearest(form, WRITERS),
         )
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise CheckpointError(
@@ -75,7 +75,7 @@ def export_model(
     try:
         written.mkdir(parents=True)
         progress(f"writing {form}")
-        FORMATS[form](loaded.with_adapters_merged, written)
+        WRITERS[form](loaded.with_adapters_merged, written)
         progress("opening it anew and comparing")
         difference = difference_of(loaded, form, written)
         if target.exists():

@@ -15,10 +15,8 @@ from workbench.operations import queue
 from workbench.operations.reading import list_runs, summarize
 from workbench.operations.workspace import Workspace
 from workbench.store.records import RunRecord
+from workbench.training.manifest import BEST_ON_DEV
 from workbench.worker.errands import run_errand
-
-PREDICTIONS = Path("predictions") / "dev-best.jsonl.gz"
-"""What a run's best checkpoint says of dev, relative to the run's folder."""
 
 Progress = Callable[[str], None]
 Submit = Callable[[Workspace, ExperimentConfig], RunRecord]
@@ -309,7 +307,7 @@ def _files(
 ) -> tuple[list[str], list[str]] | None:
     """The kept predictions of all runs of a comparison, or None if one has none."""
     kinds = tuple(
-        [str(ws.location.run_folder(run.id) / PREDICTIONS) for run in kind]
+        [str(ws.location.run_folder(run.id) / BEST_ON_DEV) for run in kind]
         for kind in zip(*both.values(), strict=True)
     )
     if not all(Path(file).is_file() for files in kinds for file in files):

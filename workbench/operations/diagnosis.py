@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import WorkbenchError
-from workbench.operations.run_folder import is_run_id, read_run_file
-from workbench.paths import Location
+from workbench.operations.run_folder import read_run_file
+from workbench.paths import Location, is_run_id
 from workbench.store.database import safe_url
 from workbench.store.filesystem import file_system_of
 from workbench.store.health import FileHealth, look_at_file

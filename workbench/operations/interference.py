@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.store.event_rows import COSINE
 from workbench.store.records import Curve, SeriesKey
 
-COSINE = "cosine"
-"""Metric of the curves; the task is `a|b`. More may follow a slash: `cosine/layer 3`."""
 RECENT_LOOKS = 20
 """What a pair is like now is the mean of so many looks."""
 
@@ -38,6 +37,11 @@ class Pair:
 def cosine_keys(keys: Iterable[SeriesKey]) -> list[SeriesKey]:
     """The curves of cosines among these."""
     return [key for key in keys if key.metric.split("/")[0] == COSINE and "|" in key.task]
+
+
+def cosine_key(pair: str, part: str) -> SeriesKey:
+    """The curve of a pair's cosines in a part of `parts_of`."""
+    return SeriesKey("run", pair, f"{COSINE}/{part}" if part else COSINE)
 
 
 def parts_of(keys: Iterable[SeriesKey]) -> list[str]:

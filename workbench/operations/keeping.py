@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.operations.reading import facts_and_state, find_run, find_runs
-from workbench.operations.run_folder import is_run_id
 from workbench.operations.workspace import Workspace
 from workbench.store.records import Keeping, RunRecord
 from workbench.worker.additions import keep
@@ -168,9 +167,7 @@ def empty_trash(ws: Workspace) -> int:
     records = trash(ws)
     for record in records:
         ws.store.delete_run(record.id)
-        # The id comes from a database that others may write: it must not lead out of the folder.
-        if is_run_id(record.id):
-            shutil.rmtree(ws.location.run_folder(record.id), ignore_errors=True)
+        shutil.rmtree(ws.location.run_folder(record.id), ignore_errors=True)
     return len(records)
 
 

@@ -25,9 +25,9 @@ from workbench.events import (
     StepFinished,
 )
 from workbench.operations.reading import facts_and_state, find_run, send_left_rows
-from workbench.operations.run_folder import is_run_id, read_run_file
+from workbench.operations.run_folder import read_run_file
 from workbench.operations.workspace import Workspace
-from workbench.paths import Location
+from workbench.paths import Location, is_run_id
 from workbench.store.health import look_at_file
 from workbench.store.records import (
     ExitRecord,

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,18 +33,13 @@ from workbench.config.loading import to_toml
 from workbench.control import Request
 from workbench.errors import WorkerError
 from workbench.operations.workspace import Workspace
+from workbench.paths import is_run_id
 from workbench.store.records import RunRecord
 from workbench.store.stored_config import read_config
 from workbench.worker.resumption import KEEP_OPTIMIZER_NAME, ORIGIN_NAME, write_requests
 
 RUN_FILE = "run.json"
 SETTINGS_FILE = "experiment.toml"
-_RUN_ID = re.compile(r"[a-z0-9]{1,32}")
-
-
-def is_run_id(text: str) -> bool:
-    """Whether it can be the id of a run, and so the name of a folder that leads nowhere else."""
-    return _RUN_ID.fullmatch(text) is not None
 
 
 def make_run_folder(

@@ -24,9 +24,8 @@ from workbench.data.examples import Split, TaskPart
 from workbench.data.labels import LabelSpace
 from workbench.errors import CheckpointError
 from workbench.inference.evaluation import TaskPredictions
+from workbench.training.manifest import BEST_ON_DEV
 
-BEST_ON_DEV = Path("predictions") / "dev-best.jsonl.gz"
-"""Relative to the run's folder."""
 LARGEST = 1000
 """Numbers that a text may have; what says more, as vectors that are compared, is not kept."""
 

@@ -24,6 +24,8 @@ from workbench.errors import CheckpointError
 MANIFEST = "manifest.json"
 FOLDER = "checkpoints"
 MODEL, TRAINING = "model", "training"
+BEST_ON_DEV = Path("predictions") / "dev-best.jsonl.gz"
+"""What the best one says of dev (see `training.dev_predictions`), relative to the run's folder."""
 _VERIFIED = "verified.json"
 _REPLACED = ".replaced"
 OTHER_CHECKPOINT = "take another checkpoint (mtl-workbench checkpoints RUN)"

@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 
 # What joins letters or keeps them apart (U+200C, U+200D) stays: Persian and emoji need it.
-_UNSAFE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
-    r"\U000e0000-\U000e007f]"
+UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+    r"\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
 def visible(text: str) -> str:
-    """Replace each control character, each that turns the writing direction and each that
-    nobody would see by a sign.
+    """Replace by a sign what is unsafe: control characters, those that turn the writing direction
+    or end a line, those that nobody would see, and halves of pairs, which cannot be written.
     """
-    return _UNSAFE.sub(_sign, text)
+    return UNSAFE.sub(_sign, text)
 
 
 def _sign(match: re.Match[str]) -> str:

@@ -19,7 +19,8 @@ from torch import nn
 
 from workbench.errors import CheckpointError, ConfigError
 from workbench.events import CheckpointSaved, ParameterGroup, RunFinished, RunStarted, StepFinished
-from workbench.export.exporting import FORMATS, export_model
+from workbench.export.exporting import export_model
+from workbench.export.formats import FORMATS
 from workbench.inference.predictor import Predictor
 from workbench.model.backbone import load_backbone
 from workbench.model.folder import LoadedModel, load_model_folder, save_model_folder

@@ -16,7 +16,8 @@ from workbench.data.batching import pad
 from workbench.data.examples import read_corpus
 from workbench.errors import CheckpointError
 from workbench.events import CheckpointSaved, StepFinished
-from workbench.export.exporting import FORMATS, export_model
+from workbench.export.exporting import export_model
+from workbench.export.formats import FORMATS
 from workbench.inference.predictor import Predictor
 from workbench.model.backbone import LoadedBackbone
 from workbench.model.building import build_backbone, build_model, head_settings, pooling_settings

@@ -14,10 +14,11 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.control import SetRateScale, kind_of, to_json
 from workbench.errors import NotFoundError, WorkbenchError
 from workbench.events import RequestObeyed
-from workbench.operations import baselines, reading
-from workbench.operations.baselines import PREDICTIONS, companions_of, start_missing, transfer
+from workbench.operations import reading
+from workbench.operations.baselines import companions_of, start_missing, transfer
 from workbench.operations.workspace import Workspace, open_workspace
 from workbench.store.records import ExitRecord, RunRecord
+from workbench.training.manifest import BEST_ON_DEV
 
 SEEDS = (1, 2)
 _NUMBERS = itertools.count()
@@ -142,7 +143,7 @@ def test_without_kept_predictions_there_are_gains_but_no_intervals(
     compared: tuple[Workspace, list[RunRecord], ExperimentConfig],
 ) -> None:
     ws, runs, _ = compared
-    file = ws.location.run_folder(runs[1].id) / PREDICTIONS
+    file = ws.location.run_folder(runs[1].id) / BEST_ON_DEV
     aside = file.rename(file.with_suffix(".away"))
 
     (found,) = transfer(ws, [runs[0].id])
@@ -250,9 +251,3 @@ def test_every_experiment_has_valid_companions_of_the_same_budget(
             assert (one.sampling.strategy, one.weighting.method) == ("natural", "sum")
         else:
             assert one.weighting.gradients == config.weighting.gradients
-
-
-def test_the_operations_tell_where_predictions_are_as_the_engine_does() -> None:
-    from workbench.training.dev_predictions import BEST_ON_DEV
-
-    assert baselines.PREDICTIONS == BEST_ON_DEV

@@ -12,7 +12,8 @@ from builders import LABELS, a_split, an_encoded_example, an_encoded_split
 from workbench.data.examples import Example, Examples
 from workbench.data.tokenizing import EncodedExamples
 from workbench.inference.evaluation import TaskPredictions
-from workbench.training.dev_predictions import BEST_ON_DEV, keep_predictions, read_predictions
+from workbench.training.dev_predictions import keep_predictions, read_predictions
+from workbench.training.manifest import BEST_ON_DEV
 from workbench.training.milestone import unseen_tasks
 
 

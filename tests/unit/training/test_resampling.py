@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from workbench.data.labels import LabelSpace
 from workbench.errors import CheckpointError, WorkbenchError
 from workbench.events import CheckpointSaved, EvaluationFinished
-from workbench.training.dev_predictions import BEST_ON_DEV, KeptPredictions, read_predictions
+from workbench.training.dev_predictions import KeptPredictions, read_predictions
+from workbench.training.manifest import BEST_ON_DEV
 from workbench.training.metrics import METRICS
 from workbench.training.resampling import _counts_of, _measure, gain, mean_gain_interval
 

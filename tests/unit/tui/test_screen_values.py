@@ -101,6 +101,7 @@ def test_a_bar_has_the_width_that_was_asked_for() -> None:
 
 def test_control_characters_are_shown_as_signs() -> None:
     assert visible("a\x1b[31mb\x9bc\u202ed\n") == "a␛[31mb�c�d␊"
+    assert visible("a\u2028b\ud800c\U000e0041d") == "a�b�c�d"
 
 
 def test_the_preview_is_the_schedule_that_trains() -> None:

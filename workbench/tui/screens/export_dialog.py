@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
+from workbench.export.formats import FORMATS
 from workbench.operations.workspace import Workspace
 from workbench.store.records import CheckpointRecord, RunRecord
 from workbench.tui.messages import ExportFinished, ExportProgressed, WorkFailed
@@ -21,11 +22,6 @@ from workbench.tui.visible import visible
 from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.notice import problem_lines
 
-FORMATS = {
-    "sentence-transformers": "opens in SentenceTransformer(folder): the shared encoder",
-    "transformers": "a folder per task for AutoModelFor…Classification",
-}
-"""What each format is good for."""
 _LINES_KEPT = 6
 
 

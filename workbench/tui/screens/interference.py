@@ -163,8 +163,7 @@ class InterferenceScreen(LiveScreen):
 
     def _show_chart(self) -> None:
         chart, name = self.query_one(Chart), self.query_one("#pairs", Table).cursor_key
-        metric = "/".join(part for part in (interference.COSINE, self._part) if part)
-        curve = self._history.get(SeriesKey("run", name, metric)) if name else None
+        curve = self._history.get(interference.cosine_key(name, self._part)) if name else None
         if curve is None or name is None:
             chart.show([])
             return
