@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -61,6 +62,8 @@ PLAN_SECONDS = 0.5
 """After so long without a key a plan is asked for."""
 _WIDE = 112
 """Columns from which there is room for a panel at the side."""
+_NEXT_VARIATION = re.compile(r"\s+(?=[\w.-]+=[^=])")
+"""Values may have blanks between them; what follows one and has an equals sign is a setting."""
 _ABOUT_SWEEPS = (
     "Settings, each with the values that it takes; every combination is queued as a run: "
     "optimization.learning_rate=1e-4,3e-4 seed=1,2,3"
@@ -611,9 +614,11 @@ class NewExperimentScreen(Screen[None]):
         """Ask what is to be varied, and queue every combination."""
 
         def answered(text: str | None) -> None:
-            self._variations = text or ""
-            if self._variations.strip():
-                self._begin("queue", variations=self._variations.split())
+            if text is None:
+                return
+            self._variations = text.strip()
+            if self._variations:
+                self._begin("queue", variations=_NEXT_VARIATION.split(self._variations))
 
         self.app.push_screen(PromptScreen("sweep", _ABOUT_SWEEPS, value=self._variations), answered)
 
