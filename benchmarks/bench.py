@@ -41,8 +41,8 @@ def rows(peers: Path | None, steps: int, *, is_epoch: bool) -> dict[str, list[st
     python = sys.executable
     ours = [python, str(HERE / "our_rate.py"), "--steps", str(steps)]
     dev = ["--dev"] if is_epoch else []
-    if is_epoch:
-        ours += ["--set", "training.epochs=1"]
+    if is_epoch:  # to its end: an evaluation comes after the last update
+        ours[-1:] = ["1000000", "--set", "training.epochs=1"]
     small = [python, str(HERE / "our_rate.py"), "--steps", str(SMALL_STEPS), "--skip", "20", *SMALL]
     plain = [python, str(HERE / "plain_loop.py"), "--steps", str(steps), *dev]
     plain += ["--epochs", "1"] if is_epoch else []

@@ -28,6 +28,8 @@ class Problem:
     """File, line, section or key."""
     next_step: str = ""
     """What the reader can do about it."""
+    setting: str = ""
+    """Dotted key of the setting that is to be changed, where that is known: for a form."""
 
     def lines(self) -> list[str]:
         """The problem as text: one line, then `where` and `next` indented beneath it."""
@@ -48,9 +50,11 @@ class WorkbenchError(Exception):
         *,
         where: str = "",
         next_step: str = "",
+        setting: str = "",
         problems: Sequence[Problem] = (),
     ) -> None:
-        self.problems: tuple[Problem, ...] = tuple(problems) or (Problem(what, where, next_step),)
+        only = Problem(what, where, next_step, setting)
+        self.problems: tuple[Problem, ...] = tuple(problems) or (only,)
         super().__init__(what)
 
     @property

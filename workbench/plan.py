@@ -22,6 +22,8 @@ class Finding:
     what: str
     where: str = ""
     next_step: str = ""
+    setting: str = ""
+    """Dotted key of the setting that is to be changed, where that is known."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,22 @@ def test_a_run_whose_worker_was_killed_goes_on_as_if_nothing_had_been(ws: Worksp
     assert state_of_checkpoint(folder / f"checkpoints/step-{STEPS:08d}")["step"] == STEPS
 
 
+def test_a_run_that_died_as_its_first_checkpoint_appeared_has_the_curves_before_it(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIPTED_DIES_UNTOLD", str(scripted.SAVES_EVERY))
+    record = lifecycle.start(ws, a_config(scripted.COUNTS))
+    assert end_of(ws, record).state is RunState.CRASHED
+    assert ws.store.checkpoints(record.id) == []
+
+    lifecycle.resume(ws, record.id)
+
+    assert end_of(ws, record).state is RunState.FINISHED
+    assert losses_of(ws, record) == WHOLE
+    told = {m.kind: m.body for m in ws.store.messages(record.id)}
+    assert told["RunResumed"]["step"] == scripted.SAVES_EVERY
+
+
 def test_what_a_killed_worker_told_of_later_steps_counts_no_more(ws: Workspace) -> None:
     record = lifecycle.start(ws, a_config(scripted.COUNTS))
     wait_until(lambda: ws.store.latest_step(record.id) > scripted.SAVES_EVERY + 2)

@@ -26,6 +26,7 @@ from workbench.tui.screens.save_preset import SavePresetDialog
 from workbench.tui.widgets.choice import Choice
 from workbench.tui.widgets.completing_input import CompletingInput
 from workbench.tui.widgets.list_area import ListArea
+from workbench.tui.widgets.notice import Notice
 from workbench.tui.widgets.outlook import Outlook, PlanPage
 
 SIZES = [(80, 24), (100, 30), (120, 40), (200, 60)]
@@ -256,6 +257,36 @@ async def test_a_form_whose_run_would_fail_is_not_called_valid(
 
         await wait(pilot, lambda: "✗ F2: There is no column." in screen_text(pilot))
         assert "✓ valid" not in screen_text(pilot)
+
+
+async def test_what_the_plan_finds_wrong_with_a_setting_stands_beside_its_field(
+    workspace: Workspace, presets: Path, wait: Any, screen_text: Text,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    Answers(monkeypatch)
+    label, gone = "tasks.topic.data.label", "training.gone"
+    findings = (
+        Finding("error", "There is no column.", "a.jsonl:1", "name it", label),
+        Finding("error", "Nobody knows where.", "somewhere", "look", gone),
+        Finding("warning", "It is slow.", "", "", "training.epochs"),
+    )
+
+    def check(_: Any, config: Any, progress: Any = None) -> Check:
+        return Check(None, findings if config.tasks["topic"].data.label == "label" else ())
+
+    monkeypatch.setattr(Planner, "check", check)
+    app = WorkbenchApp(workspace)
+    async with app.run_test(size=(80, 40)) as pilot:
+        screen = await open_form(app, pilot, wait)
+        row = screen.row("data.label")
+
+        await wait(pilot, lambda: row.has_class("-wrong"))
+
+        assert "There is no column. name it" in row.query_one(".problem").render().plain  # type: ignore[union-attr]
+        assert not screen.row("training.epochs").has_class("-wrong")
+        assert not screen.query_one(Notice).display
+        row.query_one(Input).value = "tone"
+        await wait(pilot, lambda: not row.has_class("-wrong"))
 
 
 async def test_on_a_narrow_screen_the_plan_stands_in_for_the_form_until_escape(

@@ -55,8 +55,8 @@ def check(
     Nothing is fetched from a network and no test split is read. The exit code is 2 if the run
     would fail; a backbone that only the hub has is a warning, and with HF_HUB_OFFLINE an error.
     With --json an object with the keys plan (null if there is none), findings (a list of objects
-    with severity, what, where, next_step), measured and trials (a list of objects with name,
-    is_well, what, means, next_step).
+    with severity, what, where, next_step, setting), measured and trials (a list of objects with
+    name, is_well, what, means, next_step).
     """
     from workbench.config.loading import load_experiment
     from workbench.errors import WorkbenchError
@@ -76,7 +76,7 @@ def check(
     except WorkbenchError as error:
         if not json:
             raise
-        problems = (Finding("error", one.what, one.where, one.next_step) for one in error.problems)
+        problems = (Finding("error", *vars(one).values()) for one in error.problems)
         found = Check(None, tuple(problems))
     finally:
         planner.close()

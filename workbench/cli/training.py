@@ -180,8 +180,10 @@ def _interrupted(space: Workspace, run_id: str) -> None:
     if answer == "stop":
         from workbench.operations import lifecycle
 
-        lifecycle.stop(space, run_id)
-        output.note("Stopping after this update …")
+        state = lifecycle.stop(space, run_id)
+        output.note(
+            "Taken out of the queue." if state == "withdrawn" else "Stopping after this update …"
+        )
         return
     output.note(f"Detached; the run goes on. Watch it again: mtl-workbench watch {run_id}")
     raise typer.Exit(INTERRUPTED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from workbench.config import checks
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.fields import NONE_WORD
 from workbench.config.overrides import Override, apply_overrides
 from workbench.config.places import Places
 from workbench.config.presets import find_preset, list_presets
@@ -184,6 +185,20 @@ def to_toml(config: ExperimentConfig) -> str:
         elif section in values:
             document.add(section, _table(values[section]))
     return tomlkit.dumps(document)
+
+
+def unset(config: ExperimentConfig) -> list[str]:
+    """What TOML has no word for, as `--set` texts: settings that have a default and are not set."""
+    values = config.model_dump(mode="json", exclude_defaults=True)
+    return [f"{'.'.join(key)}={NONE_WORD}" for key in _empty_leaves(values)]
+
+
+def _empty_leaves(values: Mapping[str, Any], before: Key = ()) -> Iterator[Key]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _empty_leaves(value, (*before, key))
+        elif value is None:
+            yield (*before, key)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,15 @@ _MULTILINE = ('"""', "'''")
 Key = tuple[str, ...]
 
 
+def setting_in(where: str) -> str:
+    """The dotted key out of `[section] key`, as a place without a file is written; else empty."""
+    heading, _, key = where.removeprefix("[").partition("]")
+    parts = key.split()
+    if not where.startswith("[") or len(parts) > 1:
+        return ""
+    return ".".join([heading, *parts])
+
+
 class Places:
     """The lines of the keys and sections of one TOML text."""
 

@@ -9,13 +9,13 @@ from math import prod
 from pathlib import Path
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.loading import parse_experiment, to_toml
+from workbench.config.loading import parse_experiment, to_toml, unset
 from workbench.errors import ConfigError
 
 MOST = 1000
 """Combinations; a hundred more than anybody would wait for is a slip of the finger."""
 _LONGEST_NAME = 80
-_VALUE = re.compile(r"""(?:\[[^\]]*\]|"[^"]*"|'[^']*'|[^,])+""")
+_VALUE = re.compile(r"""(?:\[[^\]]*\]|\{[^}]*\}|"[^"]*"|'[^']*'|[^,])+""")
 """Commas inside of brackets and quotes do not part values."""
 
 
@@ -32,7 +32,9 @@ def sweep(config: ExperimentConfig, variations: Sequence[str]) -> list[Experimen
     Raises:
         ConfigError: A variation cannot be read, or a combination is no valid experiment.
     """
-    keys, values = zip(*map(_parse, variations), strict=True) if variations else ((), ())
+    if not variations:
+        return [config]
+    keys, values = zip(*map(_parse, variations), strict=True)
     if (count := prod(map(len, values))) > MOST:
         raise ConfigError(
             f"These are {count} combinations, and {MOST} is the most.",
@@ -52,6 +54,7 @@ def sweep(config: ExperimentConfig, variations: Sequence[str]) -> list[Experimen
             origin=f'"{config.name}"',
             folder=Path.cwd(),
             overrides=[
+                *unset(config),
                 f"name={_name(config.name, keys, combination)}",
                 *(f"{key}={value}" for key, value in zip(keys, combination, strict=True)),
             ],
@@ -79,5 +82,7 @@ def _name(base: str, keys: Sequence[str], combination: Sequence[str]) -> str:
         for key, last, value in zip(keys, lasts, combination, strict=True)
         if key != "seed"
     ]
-    tail = " ".join(told)
-    return " ".join([base[: max(1, _LONGEST_NAME - 1 - len(tail))], *told])[:_LONGEST_NAME].strip()
+    if not told:
+        return base
+    tail = " ".join(told)[-(_LONGEST_NAME - 2) :]  # the ends are what differs
+    return f"{base[: _LONGEST_NAME - 1 - len(tail)].strip()} {tail.strip()}"

@@ -105,16 +105,17 @@ def _parse(
     packers = {name: RowPacker(labels[name], arrays[name]) for name in tasks}
     unlabelled = dict.fromkeys(tasks, 0)
     settings = [(name, kinds[name], config.tasks[name]) for name in tasks]
-    for row in read_split(config.tasks[tasks[0]].data, split):
-        for name, kind, task in settings:
-            try:
+    name = tasks[0]
+    try:
+        for row in read_split(config.tasks[name].data, split):
+            for name, kind, task in settings:
                 item = kind.parse(name, task, row)
-            except DataError as error:
-                raise _of_task(error, name) from error
-            if item is None:
-                unlabelled[name] += 1
-            else:
-                packers[name].add(item)
+                if item is None:
+                    unlabelled[name] += 1
+                else:
+                    packers[name].add(item)
+    except DataError as error:
+        raise _of_task(error, name, split) from error
     found = {}
     for name in tasks:
         about = packers[name].close() | {"unlabelled": unlabelled[name]}
@@ -125,11 +126,21 @@ def _parse(
     return found
 
 
-def _of_task(error: DataError, name: str) -> DataError:
-    """The error with the task's name where readers, who do not know it, wrote dots."""
-    what, next_step = (text.replace("[tasks.…", f"[tasks.{name}") for text in
-                       (error.what, error.next_step))  # fmt: skip
-    return DataError(what, where=error.where, next_step=next_step)
+def _of_task(error: DataError, name: str, split: str) -> DataError:
+    """The error with the task's name where readers, who do not know it, wrote dots.
+
+    What is wrong in a file and not with a setting is to be mended by naming another file at most.
+    """
+    problem = error.problems[0]
+    what, next_step, setting = (
+        text.replace("tasks.…", f"tasks.{name}")
+        for text in (
+            problem.what,
+            problem.next_step,
+            problem.setting or f"tasks.….data.{split}",
+        )
+    )
+    return DataError(what, where=problem.where, next_step=next_step, setting=setting)
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,13 @@ def read_split(data: DataConfig, split: str) -> Iterator[Row]:
         )
 
 
-def column(row: Row, name: str) -> Any:
+def column(row: Row, name: str, setting: str = "") -> Any:
     """The value of a column.
+
+    Args:
+        row: The row.
+        name: Of the column.
+        setting: Key in `[tasks.….data]` that names the column, if one does.
 
     Raises:
         DataError: The row has no such column.
@@ -81,6 +86,7 @@ def column(row: Row, name: str) -> Any:
             f'There is no column "{name}".',
             where=row.place,
             next_step=f"name the column in [tasks.….data]; {nearest(name, row.values)}",
+            setting=f"tasks.….data.{setting}" if setting else "",
         ) from None
 
 
@@ -93,6 +99,7 @@ def _file_rows(path: Path, data: DataConfig) -> Iterator[Row]:
             f'{path.name} has the ending "{path.suffix}", which says nothing of its format.',
             where=str(path),
             next_step=f"set format in [tasks.….data]; {nearest(form, _READERS)}",
+            setting="tasks.….data.format",
         )
     try:
         yield from _READERS[form](path, data)

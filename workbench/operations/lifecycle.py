@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from workbench.config.experiment import ExperimentConfig
-from workbench.config.loading import parse_experiment, to_toml, validate
+from workbench.config.loading import parse_experiment, to_toml, unset, validate
 from workbench.control import Repeatable, Resume, Stop, StopNow
 from workbench.errors import CheckpointError, WorkbenchError
 from workbench.operations.artefacts import BEST, find_checkpoint
@@ -192,7 +192,7 @@ def fork(
         to_toml(parent.config),
         origin=f"run {parent.id}",
         folder=ws.location.runs,  # all its paths are absolute
-        overrides=overrides,
+        overrides=[*unset(parent.config), *overrides],
     )
     record = _new_record(config, parent.source, parent_id=parent.id, parent_step=chosen.step)
     make_run_folder(ws, record, origin=origin, keep_optimizer=keep_optimizer)

@@ -36,7 +36,7 @@ from workbench.worker.journal import (
     send_journal,
     take_in_unsent,
 )
-from workbench.worker.liveness import LOCK_NAME, RunState, is_held
+from workbench.worker.liveness import LOCK_NAME, RunState, without_workers
 from workbench.worker.log import LOG_NAME, tail
 from workbench.worker.states import states
 
@@ -228,8 +228,8 @@ def _send_left_rows(ws: Workspace, record: RunRecord) -> None:
     Where that cannot be done, the rows stay for somebody else: nobody came here to do it.
     """
     folder = ws.location.run_folder(record.id)
-    with suppress(OSError):
-        if not is_held(folder / LOCK_NAME):
+    with suppress(OSError), without_workers(folder / LOCK_NAME) as is_nobody_at_work:
+        if is_nobody_at_work:
             end_last_line(folder / JOURNAL_NAME)
     with suppress(OSError, WorkbenchError):
         send_left_rows(ws, record.id)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, delete, select
 
-from workbench.events import RequestObeyed
+from workbench.events import RequestObeyed, RunResumed
 from workbench.secrecy import scrub
 from workbench.store.pauses import PauseSpan, paused_seconds, pauses_of
 from workbench.store.records import ExitRecord, Heartbeat, ProcessIdentity, QueueEntry, RunFacts
@@ -29,6 +29,7 @@ from workbench.store.tables import (
 )
 from workbench.store.upsert import upsert
 
+_OBEYED, _RESUMED = RequestObeyed.__name__, RunResumed.__name__
 FACTS: Select[Any] = select(
     runs.c.id,
     *(
@@ -107,11 +108,14 @@ def begin_again(connection: Connection, run_id: str) -> float:
 
 def _pauses(connection: Connection, run_id: str) -> Sequence[PauseSpan]:
     obeyed = connection.execute(
-        select(messages.c.at, messages.c.body)
-        .where(messages.c.run_id == run_id, messages.c.kind == RequestObeyed.__name__)
+        select(messages.c.at, messages.c.kind, messages.c.body)
+        .where(messages.c.run_id == run_id, messages.c.kind.in_((_OBEYED, _RESUMED)))
         .order_by(messages.c.id)
     )
-    return pauses_of((row.at, json.loads(row.body)["kind"]) for row in obeyed)
+    return pauses_of(
+        (row.at, row.kind if row.kind == _RESUMED else json.loads(row.body)["kind"])
+        for row in obeyed
+    )
 
 
 def note_heartbeat(connection: Connection, run_id: str, heartbeat: Heartbeat) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from workbench.control import KINDS, SetRateScale, SetWeight
-from workbench.events import RequestObeyed, RunStarted
+from workbench.events import RequestObeyed, RunResumed, RunStarted
 from workbench.store.event_rows import TOTAL_LOSS
 from workbench.store.pauses import pauses_of
 from workbench.store.records import RunOverview
@@ -38,6 +38,7 @@ from workbench.store.tables import (
 
 RECENT_STEPS = 50
 """Speed is what the last so many steps took."""
+_TOLD = tuple(kind.__name__ for kind in (RunStarted, RunResumed, RequestObeyed))
 _ADJUSTMENTS = {name for name, kind in KINDS.items() if kind in (SetWeight, SetRateScale)}
 
 
@@ -57,6 +58,8 @@ def overviews(
     for row in connection.execute(_told(run_ids)).all():
         if row.kind == RunStarted.__name__:
             started[row.id] = row.body
+        elif row.kind == RunResumed.__name__:
+            obeyed[row.id].append((row.at, row.kind))
         else:
             obeyed[row.id].append((row.at, json.loads(row.body)["kind"]))
     return {
@@ -154,7 +157,7 @@ def _told(run_ids: Sequence[str] | None) -> Select[tuple[str, str, str, datetime
         select(runs.c.id, messages.c.kind, messages.c.body, messages.c.at)
         # By way of the runs, whose messages have an index.
         .join_from(runs, messages, messages.c.run_id == runs.c.id)
-        .where(messages.c.kind.in_((RunStarted.__name__, RequestObeyed.__name__)))
+        .where(messages.c.kind.in_(_TOLD))
         .order_by(messages.c.id)
     )
     return query if run_ids is None else query.where(runs.c.id.in_(run_ids))

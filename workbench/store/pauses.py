@@ -6,19 +6,22 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from workbench.control import KINDS, Pause, Resume, Stop, StopNow
+from workbench.events import RunResumed
 
 PauseSpan = tuple[datetime, datetime | None]
 """From when, and until when; None for one that nothing ended that the run was asked."""
 
 _PAUSES = {name for name, kind in KINDS.items() if kind is Pause}
 _ENDS_PAUSE = {name for name, kind in KINDS.items() if kind in (Resume, Stop, StopNow)}
+_ENDS_PAUSE.add(RunResumed.__name__)  # its process died in it
 
 
 def pauses_of(obeyed: Iterable[tuple[datetime, str]]) -> tuple[PauseSpan, ...]:
     """The pauses of a run.
 
     Args:
-        obeyed: When it did something that it was asked, and the kind of that, in order.
+        obeyed: When it did something that it was asked, and the kind of that, in order; among them
+            when a process took over from another, as `RunResumed`.
     """
     found: list[PauseSpan] = []
     begun: datetime | None = None

@@ -18,7 +18,9 @@ import psutil
 import torch
 
 from workbench.config.experiment import ExperimentConfig
+from workbench.config.fields import field_specs
 from workbench.config.model import BackboneConfig
+from workbench.config.places import setting_in
 from workbench.data.kinds import KINDS
 from workbench.errors import ConfigError, Problem, WorkbenchError
 from workbench.events import RunStarted, Warned
@@ -311,6 +313,7 @@ def _to_be_fetched(backbone: str, *, is_offline: bool) -> Finding:
             "from fetching it.",
             where="[backbone] model",
             next_step=f"{suggestion}{here}, or unset HF_HUB_OFFLINE where there is a network",
+            setting="backbone.model",
         )
     return Finding(
         "warning",
@@ -323,7 +326,10 @@ def _to_be_fetched(backbone: str, *, is_offline: bool) -> Finding:
 
 
 def _finding(problem: Problem) -> Finding:
-    return Finding("error", problem.what, problem.where, problem.next_step)
+    named = setting_in(problem.where)
+    is_one = "…" not in named and bool(field_specs(named))  # it may be a section, or any task's
+    setting = problem.setting or (named if is_one else "")
+    return Finding("error", problem.what, problem.where, problem.next_step, setting)
 
 
 # ── measuring ─────────────────────────────────────────────────────────────────

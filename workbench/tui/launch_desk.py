@@ -12,6 +12,7 @@ from workbench.config.experiment import ExperimentConfig
 from workbench.config.sweeps import sweep
 from workbench.operations import lifecycle, queue
 from workbench.operations.workspace import Workspace
+from workbench.store.records import RunRecord
 from workbench.tui.messages import RunsQueued, RunStarted, WorkFailed
 from workbench.tui.screens.live import problems_of
 
@@ -43,8 +44,15 @@ class LaunchDesk:
         workspace = self._workspace
 
         def add() -> Message:
-            configs = sweep(config, variations)
-            return RunsQueued(tuple(queue.add(workspace, one, source=source) for one in configs))
+            added: list[RunRecord] = []
+            try:
+                for one in sweep(config, variations):
+                    added.append(queue.add(workspace, one, source=source))
+            except Exception:
+                if added:  # they wait, whatever became of the others
+                    self._host.post_message(RunsQueued(tuple(added)))
+                raise
+            return RunsQueued(tuple(added))
 
         self._begin("queue", add)
 

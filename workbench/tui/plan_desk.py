@@ -78,7 +78,7 @@ class PlanDesk:
                 check = self._planner.check(config, self._tell)
             except Exception as error:  # Said on the screen: nobody sees a thread die.
                 check = Check(None, tuple(
-                    Finding("error", one.what, one.where, one.next_step)
+                    Finding("error", one.what, one.where, one.next_step, one.setting)
                     for one in problems_of(error)
                 ))  # fmt: skip
             self._host.post_message(PlanMade(config, check))

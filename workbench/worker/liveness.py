@@ -11,6 +11,8 @@ import fcntl
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -167,6 +169,25 @@ def _matches(identity: ProcessIdentity) -> bool:
     except psutil.Error:
         return False
     return abs(since_epoch - identity.started_at) <= START_TOLERANCE_SECONDS
+
+
+@contextmanager
+def without_workers(lock: Path) -> Iterator[bool]:
+    """Let no worker begin while the block runs; whether that can be: not beside one at work."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except OSError:  # no worker ever was
+        yield True
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
 
 
 def is_held(lock: Path) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from workbench.config.loading import load_experiment
+from workbench.config import loading
+from workbench.config.loading import load_experiment, parse_experiment, to_toml
 from workbench.config.sweeps import sweep
 from workbench.errors import ConfigError
 
@@ -46,8 +49,38 @@ def test_a_list_is_one_value() -> None:
     assert [one.pooling.modes for one in found] == [("mean", "max"), ("cls", "mean")]
 
 
+def test_a_table_is_one_value() -> None:
+    found = sweep(BASE, ["selection.weights={topic=1.0, entity=0.5},{topic=2.0}"])
+
+    assert [dict(one.selection.weights) for one in found] == [
+        {"topic": 1.0, "entity": 0.5},
+        {"topic": 2.0},
+    ]
+
+
+def test_what_is_set_to_nothing_stays_so() -> None:
+    unset = load_experiment(
+        "few-shot", overrides=["tasks.intent.data.examples_per_class=none"], check_files=False
+    )
+    (base,) = sweep(unset, [])
+
+    assert base.tasks["intent"].data.examples_per_class is None
+    assert (
+        parse_experiment(
+            to_toml(unset),
+            origin="",
+            folder=Path(),
+            overrides=loading.unset(unset),
+            check_files=False,
+        )
+        == unset
+    )
+
+
 def test_nothing_varied_is_the_experiment_itself() -> None:
     assert sweep(BASE, []) == [BASE]
+    long = BASE.model_copy(update={"name": "x" * 80})
+    assert sweep(long, ["seed=1"])[0].name == long.name
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,21 @@ def test_what_would_end_the_run_is_an_error_in_words(bert: Path, tmp_path: Path)
     assert found.plan is None
     assert found.has_errors
     assert 'There is no column "mood"' in found.findings[0].what
+    assert found.findings[0].setting == "tasks.mood.data.label"
     assert "[tasks.mood.data]" in found.findings[0].next_step
+
+
+def test_an_error_says_which_setting_is_to_be_changed(bert: Path, corpus: Path) -> None:
+    missing = an_experiment(backbone=bert, folder=corpus.parent / "nowhere")
+    [no_file] = check(missing).findings
+    [no_layer] = check(
+        an_experiment(backbone=bert, folder=corpus, backbone_settings={"layer": 99})
+    ).findings
+    [no_folder] = check(an_experiment(backbone="./nowhere", folder=corpus)).findings
+
+    assert (no_file.severity, no_file.setting) == ("error", "tasks.mood.data.train")
+    assert no_layer.setting == "backbone.layer"
+    assert no_folder.setting == "backbone.model"
 
 
 def test_a_backbone_that_is_elsewhere_is_not_fetched(corpus: Path) -> None:

@@ -104,6 +104,41 @@ def test_labels_shrink_before_values_do_and_the_rest_is_counted():
     assert tiny == "A 0.34  B 0.34  +6"
 
 
+def test_names_that_have_no_room_in_one_row_get_a_second_where_the_plot_is_high_enough():
+    labels = ("worker cpu", "worker memory", "host cpu", "host memory")
+    series = [a_series(label, colour=n) for n, label in enumerate(labels)]
+
+    def rows_of(height, cursor=None):
+        return a_frame(series, (40, height), cursor=cursor, title="machine").text().split("\n")
+
+    assert rows_of(9)[-2:] == [
+        "A worker c… 0.3374  B worker m… 0.3374",
+        "C host cpu 0.3374  D host mem… 0.3374",
+    ]
+    assert rows_of(9, 50.0)[-2:] == [
+        "step 50  A wor cpu 2.11  B wor mem 2.11",
+        "C hos cpu 2.11  D hos mem 2.11",
+    ]
+    low = rows_of(6)
+    assert low[:2] == ["machine", "A wo cpu  B wo mem  C ho cpu  D ho mem"]
+    assert low[-1].startswith("    └0")
+    assert rows_of(6, 50.0)[1] == "step 50  A 2.11  B 2.11  C 2.11  D 2.11"
+    assert rows_of(5)[0].startswith("machine  A 0.34")
+
+
+def test_the_plot_stays_where_it_is_when_the_cursor_moves_and_values_change():
+    series = [a_series(f"sentiment{n}", colour=n) for n in range(4)]
+
+    tops = {
+        a_frame(series, (40, 9), cursor=cursor).text().split("\n").index(row)
+        for cursor in (None, 0.0, 1990.0)
+        for row in a_frame(series, (40, 9), cursor=cursor).text().split("\n")
+        if "└" in row
+    }
+
+    assert len(tops) == 1
+
+
 def test_a_diverged_series_says_nan_and_is_marked_where_it_was_lost():
     y = np.linspace(2, 1, 200)
     y[100:] = np.nan

@@ -22,7 +22,7 @@ class ClassificationKind(DataKind[ClassificationTask, str, int]):
 
     def parse(self, name: str, task: ClassificationTask, row: Row) -> Labelled[str] | None:
         """Whatever the column holds, as a text; null and empty are no label."""
-        label = column(row, task.data.label)
+        label = column(row, task.data.label, "label")
         if label is None or label == "":
             return None
         if isinstance(label, (list, dict)):

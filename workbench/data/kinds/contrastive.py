@@ -72,10 +72,13 @@ class ContrastiveKind(DataKind[ContrastiveTask, TextKeys, TextKeys]):
     def parse(self, name: str, task: ContrastiveTask, row: Row) -> Labelled[TextKeys] | None:
         """Two texts, and the negatives that are there."""
         data = task.data
-        if column(row, data.text_b) in (None, ""):
+        if column(row, data.text_b, "text_b") in (None, ""):
             return None
-        pair = tuple(text_of(name, column(row, one), row) for one in (data.text, data.text_b))
-        given = (column(row, one) for one in data.negatives)
+        pair = (
+            text_of(name, column(row, data.text, "text"), row),
+            text_of(name, column(row, data.text_b, "text_b"), row),
+        )
+        given = (column(row, one, "negatives") for one in data.negatives)
         others = tuple(text_of(name, one, row) for one in given if one not in (None, ""))
         texts = pair + others
         return Labelled(row, texts, TextKeys(tuple(map(_key, texts))))

@@ -17,7 +17,7 @@ class FewShotKind(ClassificationKind):
 
     def texts(self, name: str, task: Any, row: Row) -> tuple[str, ...]:
         """A single text."""
-        return (text_of(name, column(row, task.data.text), row),)
+        return (text_of(name, column(row, task.data.text, "text"), row),)
 
     def reads_two_as_one(self, task: Any) -> bool:
         """There is only one."""

@@ -245,8 +245,10 @@ def texts_of(name: str, data: TextData, row: Row) -> tuple[str, ...]:
     Raises:
         DataError: A column is absent, or a text is empty.
     """
-    columns = (data.text,) if data.text_b is None else (data.text, data.text_b)
-    return tuple(text_of(name, column(row, one), row) for one in columns)
+    text = text_of(name, column(row, data.text, "text"), row)
+    if data.text_b is None:
+        return (text,)
+    return text, text_of(name, column(row, data.text_b, "text_b"), row)
 
 
 def is_joint(task: TextTask) -> bool:

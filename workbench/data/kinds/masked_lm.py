@@ -39,7 +39,7 @@ class MaskedLmKind(DataKind[MaskedLmTask, float, MaskedText]):
         """Any text; rows without one are passed over."""
         if row.values.get(task.data.text) in (None, ""):
             if task.data.text not in row.values:
-                column(row, task.data.text)  # says which columns there are
+                column(row, task.data.text, "text")  # says which columns there are
             return None
         text = text_of(name, row.values[task.data.text], row)
         return Labelled(row, (text,), task.masked_share, alone=True)

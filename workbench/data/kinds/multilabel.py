@@ -140,7 +140,7 @@ class MultilabelKind(DataKind[MultilabelTask, LabelSet, LabelFlags]):
 
 
 def _listed(name: str, task: MultilabelTask, row: Row) -> LabelSet | None:
-    given = column(row, task.data.labels)
+    given = column(row, task.data.labels, "labels")
     if given is None or (isinstance(given, str) and not given.strip()):
         return None
     if isinstance(given, str):
@@ -162,7 +162,10 @@ def _listed(name: str, task: MultilabelTask, row: Row) -> LabelSet | None:
 
 
 def _flagged(name: str, task: MultilabelTask, row: Row) -> LabelSet | None:
-    found = {one: _flag(name, one, column(row, one), row) for one in task.data.label_columns}
+    found = {
+        one: _flag(name, one, column(row, one, "label_columns"), row)
+        for one in task.data.label_columns
+    }
     unknown = frozenset(one for one, flag in found.items() if flag is None)
     if len(unknown) == len(found):
         return None

@@ -18,7 +18,7 @@ class RegressionKind(ScoreKind[RegressionTask]):
 
     def parse(self, name: str, task: RegressionTask, row: Row) -> Labelled[float] | None:
         """The column's number."""
-        score = number_in(name, column(row, task.data.label), row)
+        score = number_in(name, column(row, task.data.label, "label"), row)
         if score is None:
             return None
         return Labelled(row, texts_of(name, task.data, row), score, is_joint(task))

@@ -18,11 +18,14 @@ class SimilarityKind(ScoreKind[SimilarityTask]):
 
     def parse(self, name: str, task: SimilarityTask, row: Row) -> Labelled[float] | None:
         """Two texts and the column's number."""
-        score = number_in(name, column(row, task.data.label), row)
+        score = number_in(name, column(row, task.data.label, "label"), row)
         if score is None:
             return None
-        columns = (task.data.text, task.data.text_b)
-        return Labelled(row, tuple(text_of(name, column(row, one), row) for one in columns), score)
+        texts = (
+            text_of(name, column(row, task.data.text, "text"), row),
+            text_of(name, column(row, task.data.text_b, "text_b"), row),
+        )
+        return Labelled(row, texts, score)
 
     def label_space(self, name: str, task: SimilarityTask, labels: Sequence[float]) -> LabelSpace:
         """No names; the scores that mean cosine 0 and 1."""

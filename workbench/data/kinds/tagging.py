@@ -322,7 +322,7 @@ def _parse_spans(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | No
     given = row.values[task.data.spans]
     if given is None:
         return None
-    text = text_of(name, column(row, task.data.text), row)
+    text = text_of(name, column(row, task.data.text, "text"), row)
     words = word_spans(text)
     begins = {begin: number for number, (begin, _) in enumerate(words)}
     ends = {end: number for number, (_, end) in enumerate(words)}
@@ -358,7 +358,8 @@ def _parse_spans(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | No
 
 
 def _parse_words(name: str, task: TaggingTask, row: Row) -> Labelled[Words] | None:
-    tokens, tags = column(row, task.data.tokens), column(row, task.data.tags)
+    tokens = column(row, task.data.tokens, "tokens")
+    tags = column(row, task.data.tags, "tags")
     if tags is None:
         return None
     if isinstance(tags, list):

@@ -241,7 +241,7 @@ def _write_texts(
     text: FrameText,
     glyphs: Glyphs,
 ) -> None:
-    layout = lay_out(canvas.height)
+    layout = lay_out(canvas.height) if plot is None else plot.layout
     if layout.title_row is None or layout.legend_row is None:
         return
     shares_row = layout.legend_row == layout.title_row
@@ -263,12 +263,22 @@ def _write_texts(
     if cursor is not None:
         where = f"{text.x_label} {format_place(cursor)}{GAP}"
         column = canvas.write(layout.legend_row, column, where, INK_STATUS, end)
-    column = write_legend(canvas, layout.legend_row, column, curves, cursor, glyphs, end)
+    row, column = write_legend(
+        canvas,
+        layout.legend_row,
+        column,
+        curves,
+        cursor,
+        glyphs,
+        end,
+        layout.legend_rows,
+        is_long=layout != lay_out(canvas.height),
+    )
     near = [] if cursor is None or plot is None else _events_near(events, cursor, plot)
     room = end - column - len(GAP)
     if near and room >= LEAST_CELLS_FOR_EVENTS:
         told = canvas.shorten(", ".join(near), room, glyphs.ellipsis)
-        canvas.write(layout.legend_row, column + len(GAP), told, INK_EVENT, end)
+        canvas.write(row, column + len(GAP), told, INK_EVENT, end)
 
 
 def _write_notes(

@@ -10,6 +10,7 @@ from enum import Enum
 import numpy as np
 
 from workbench.tui.charts.layout import ChartLayout, lay_out
+from workbench.tui.charts.legend import is_long_legend
 from workbench.tui.charts.raster import Layer, RasterImage, Viewport, rasterise
 from workbench.tui.charts.reading import Curve, x_range
 from workbench.tui.charts.scale import (
@@ -78,7 +79,7 @@ def draw_plot(
     curves: Sequence[Curve], width: int, height: int, options: PlotOptions
 ) -> Plot | Nothing:
     """Choose axes and draw the curves, or say why there is nothing to draw."""
-    layout = lay_out(height)
+    layout = lay_out(height, has_long_legend=is_long_legend(curves, width, height))
     x_axis = _x_axis(curves, options.view or options.whole)
     if x_axis is None:
         return Nothing.NO_VALUES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from textual.widgets import Input, Label, Select
 
 from workbench.config.experiment import ExperimentConfig
 from workbench.config.meanings import lead, meanings
+from workbench.errors import Problem
 from workbench.operations.workspace import Workspace
 from workbench.store.records import RunRecord
 from workbench.tui import clipboard
@@ -60,6 +62,8 @@ PLAN_SECONDS = 0.5
 """After so long without a key a plan is asked for."""
 _WIDE = 112
 """Columns from which there is room for a panel at the side."""
+_NEXT_VARIATION = re.compile(r"\s+(?=[\w.-]+=[^=])")
+"""Values may have blanks between them; what follows one and has an equals sign is a setting."""
 _ABOUT_SWEEPS = (
     "Settings, each with the values that it takes; every combination is queued as a run: "
     "optimization.learning_rate=1e-4,3e-4 seed=1,2,3"
@@ -392,6 +396,7 @@ class NewExperimentScreen(Screen[None]):
         if found is not None:
             outlook.show_plan(*found, self._desk.trials)
             rail.show_plan(styled(short_lines(*found)))
+            self._tell_fields()
             if errors := [one.what for one in found[0].findings if one.severity == "error"]:
                 self.query_one(FormFoot).show_plan_errors(errors)
         elif config is None:
@@ -480,14 +485,33 @@ class NewExperimentScreen(Screen[None]):
         outlook.focus_page()
 
     def _show_problems(self) -> None:
-        """Put each problem beside its field, and count them by section."""
-        problems = self.verdict.problems if self.verdict is not None else ()
-        self.query_one(Notice).tell(self._fields.tell(problems))
+        """Say what is wrong: beside its field, or above the form if it has none."""
+        unplaced = self._tell_fields()
+        # What the plan says of no field that is here stands in the plan, and at the foot.
+        self.query_one(Notice).tell([one for one in unplaced if one in self._problems()])
+
+    def _tell_fields(self) -> list[Problem]:
+        """Put each problem beside its field, and count them by section; those without a field."""
+        unplaced = self._fields.tell([*self._problems(), *self._problems_of_plan()])
         self._show_rail()
+        return unplaced
 
     def _show_rail(self) -> None:
-        problems = self.verdict.problems if self.verdict is not None else ()
-        self.query_one(SectionRail).show(self._section_in_focus(), count_by_section(problems))
+        counts = count_by_section([*self._problems(), *self._problems_of_plan()])
+        self.query_one(SectionRail).show(self._section_in_focus(), counts)
+
+    def _problems(self) -> Sequence[Problem]:
+        return self.verdict.problems if self.verdict is not None else ()
+
+    def _problems_of_plan(self) -> list[Problem]:
+        """What the plan of the form as it is found wrong with a setting, at that setting."""
+        config = self._checks.config
+        found = self._desk.answer(config) if config is not None else None
+        return [
+            Problem(one.what, one.setting, one.next_step)
+            for one in (found[0].findings if found is not None else ())
+            if one.severity == "error" and one.setting
+        ]
 
     # ── moving about ──────────────────────────────────────────────────────────
 
@@ -590,9 +614,11 @@ class NewExperimentScreen(Screen[None]):
         """Ask what is to be varied, and queue every combination."""
 
         def answered(text: str | None) -> None:
-            self._variations = text or ""
-            if self._variations.strip():
-                self._begin("queue", variations=self._variations.split())
+            if text is None:
+                return
+            self._variations = text.strip()
+            if self._variations:
+                self._begin("queue", variations=_NEXT_VARIATION.split(self._variations))
 
         self.app.push_screen(PromptScreen("sweep", _ABOUT_SWEEPS, value=self._variations), answered)
 
