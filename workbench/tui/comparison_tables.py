@@ -62,7 +62,7 @@ def _runs_as_columns(
     comparison: Comparison, metrics: Sequence[MetricRow], heading: str
 ) -> ComparisonTables:
     names = [
-        Column(f"{letter(slot)} {name}", is_right=True, smallest=9, keeps_end=True)
+        Column(f"{letter(slot)} {name}", is_right=True, smallest=9, title_keeps_end=True)
         for slot, name in enumerate(distinct_names(comparison.runs))
     ]
     rows = [

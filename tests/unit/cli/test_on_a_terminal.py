@@ -45,7 +45,7 @@ class Terminal:
             self._stream.feed(os.read(self._ours, 1 << 16))
         return "\n".join(line.rstrip() for line in self._screen.display)
 
-    def wait_for(self, wanted: str, seconds: float = 20.0) -> str:
+    def wait_for(self, wanted: str, seconds: float = 60.0) -> str:
         until = time.monotonic() + seconds
         while wanted not in self.text:
             assert time.monotonic() < until, f"{wanted!r} is not in:\n{self.text}"

@@ -42,7 +42,9 @@ class Column:
     smallest: int = 0
     """Cells it may shrink to, with an ellipsis; 0 if it must not shrink."""
     keeps_end: bool = False
-    """Whether what is too long loses its middle: names often differ at their end only."""
+    """Whether a cell that is too long loses its middle: names often differ at their end only."""
+    title_keeps_end: bool = False
+    """Whether its title does: it is a name, too."""
 
 
 @dataclass(frozen=True)
@@ -362,13 +364,15 @@ class Table(ScrollView, can_focus=True):
         return lines
 
     def _line(self, gutter: str, cells: tuple[Content, ...], style_name: str, width: int) -> Strip:
-        is_active = style_name == "table--cursor"
+        is_active, is_title = style_name == "table--cursor", style_name == "table--header"
         bar = "bold $text-accent" if is_active else "$foreground 50%"
         parts: list[Content | tuple[str, str]] = [(gutter[0], bar), (gutter[1:], "$text-accent")]
         for number, (at, cell_width) in enumerate(self._layout):
             cell = cells[at]
             if cell.cell_length > cell_width:
-                cut = without_middle if self._columns[at].keeps_end else _without_end
+                column = self._columns[at]
+                keeps_end = column.title_keeps_end if is_title else column.keeps_end
+                cut = without_middle if keeps_end else _without_end
                 cell = cut(cell, cell_width)
             space = cell_width - cell.cell_length
             cell = cell.pad_left(space) if self._columns[at].is_right else cell.pad_right(space)
