@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -35,6 +36,9 @@ class Terminal:
             stderr=theirs,
             start_new_session=True,
             env={**os.environ, **size},
+            # As a terminal's programs have it: what runs in the background ignores Ctrl-C, and so
+            # would this one if the tests do.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(theirs)
         os.set_blocking(self._ours, False)
@@ -45,7 +49,7 @@ class Terminal:
             self._stream.feed(os.read(self._ours, 1 << 16))
         return "\n".join(line.rstrip() for line in self._screen.display)
 
-    def wait_for(self, wanted: str, seconds: float = 60.0) -> str:
+    def wait_for(self, wanted: str, seconds: float = 20.0) -> str:
         until = time.monotonic() + seconds
         while wanted not in self.text:
             assert time.monotonic() < until, f"{wanted!r} is not in:\n{self.text}"
